@@ -1,0 +1,104 @@
+# Needs python >= 3.11 and GNU make >= 3.81, nothing else. `make` alone lists the targets.
+#
+#   make run PYTHON=python3.12      use another Python for the environment
+#   make run ONCE=1                 start, speak one sample through the system, stop
+#   make run PORT=9000              serve on another port
+
+PYTHON ?= python3
+PORT   ?= 8080
+ONCE   ?=
+ARGS   ?=
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
+# Hashes only, wheels only: nothing is built on this machine, so nothing unlisted is fetched.
+LOCKED := $(PIP) install --only-binary=:all: --require-hashes --requirement
+# The build tools are in the lock too; the project itself is one line in a .pth file.
+SELF   := $(PIP) install --quiet --no-deps --no-build-isolation --no-index --editable .
+UV     := 0.13.8
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev models run test test-fast test-slow faults lint format types layers bench docs lock clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
+	    while IFS='|' read -r target text; do printf '%-18s %s\n' "$$target" "$$text"; done
+
+setup: $(VENV)/run.stamp ## Install what `make run` needs into .venv, from the lock
+
+setup-dev: $(VENV)/dev.stamp ## The same, and what the tests and checks need
+
+models: $(VENV)/run.stamp ## Download the model files (make models ARGS=--all for the tests' too)
+	$(BIN)/voicebus models pull $(ARGS)
+
+run: $(VENV)/run.stamp ## Start everything and talk to it in a browser (ONCE=1, PORT=8080)
+	$(BIN)/voicebus up --port $(PORT) $(if $(ONCE),--once)
+
+test: $(VENV)/dev.stamp lint ## Check and test everything, with real models, servers and sockets
+	$(BIN)/voicebus models pull --all
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile $(ARGS)
+
+test-fast: $(VENV)/dev.stamp ## Only the tests that need no model, no browser and no network
+	$(BIN)/python -m pytest -m "not (model or browser or network or slow)" $(ARGS)
+
+test-slow: $(VENV)/dev.stamp ## Only the tests that take minutes
+	$(BIN)/voicebus models pull --all
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+faults: $(VENV)/dev.stamp ## Break the system in every way of docs/faults.md, the slow ones too
+	$(BIN)/voicebus models pull --all
+	$(BIN)/python -m pytest -m fault $(ARGS)
+
+lint: $(VENV)/dev.stamp ## Style, types and layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/dev.stamp ## Put the code into its format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/run.stamp ## Measure the latency of the system against the same engines without a bus
+	$(BIN)/voicebus bench latency $(ARGS)
+
+docs: $(VENV)/dev.stamp ## Write the generated reference anew
+	$(BIN)/python -m subjects.asyncapi > docs/reference/asyncapi.yaml.new
+	mv docs/reference/asyncapi.yaml.new docs/reference/asyncapi.yaml
+
+# Versions stay as they are unless pyproject.toml asks for others; make lock ARGS=--upgrade moves them all.
+lock: ## Write requirements/*.lock anew after a change of the dependencies
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet uv==$(UV)
+	$(COMPILE) --output-file requirements/voicebus.lock
+	$(COMPILE) --group dev --constraints requirements/voicebus.lock --output-file requirements/dev.lock
+
+COMPILE = build/lock/bin/uv pip compile pyproject.toml --extra local --group build --universal \
+    --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --quiet \
+    --custom-compile-command "make lock" $(ARGS)
+
+clean: ## Remove the environment and all that was built (model files stay)
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps are newer than the lock they were installed from: a second run installs nothing.
+$(VENV)/run.stamp: requirements/voicebus.lock pyproject.toml | $(BIN)/python
+	@echo "Installing voicebus into $(VENV): the first time this takes a minute or two ..."
+	$(LOCKED) requirements/voicebus.lock
+	$(SELF)
+	@touch $@
+
+$(VENV)/dev.stamp: requirements/dev.lock pyproject.toml | $(BIN)/python
+	@echo "Installing voicebus and its checks into $(VENV): the first time this takes a minute or two ..."
+	$(LOCKED) requirements/dev.lock
+	$(SELF)
+	@touch $(VENV)/run.stamp $@
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || \
+	    { echo "There is no '$(PYTHON)' here. Install Python 3.11 or newer, or name one: make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "voicebus needs Python 3.11 or newer; '$(PYTHON)' is `$(PYTHON) --version 2>&1`. Name another one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	    { rm -rf $(VENV); echo "'$(PYTHON)' cannot make a virtual environment. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }

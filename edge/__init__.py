@@ -1,0 +1,1 @@
+"""Edges: clients onto the bus. No model and no conversation logic lives here."""

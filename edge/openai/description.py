@@ -1,0 +1,135 @@
+"""GET /openapi.json: the API described for programs, made from the structs that read its bodies.
+
+Source: https://spec.openapis.org/oas/v3.1.0
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from edge.openai.chat_request import ChatRequest
+from edge.openai.endpoint import Handler
+from edge.openai.realtime.route import SecretAsked
+from edge.openai.recordings import TranscriptionRequest
+from edge.openai.responses_request import ResponsesRequest
+from edge.openai.speech import SpeechRequest
+from voicebus.audio.encode import FORMATS
+
+Row = tuple[str, str, Handler]
+"""Method, path below /v1, and who answers."""
+
+BODIES: Final[dict[str, Any]] = {
+    "/chat/completions": ChatRequest,
+    "/responses": ResponsesRequest,
+    "/audio/speech": SpeechRequest,
+    "/realtime/client_secrets": SecretAsked,
+}
+"""What the JSON bodies of POST are read into."""
+
+FORMS: Final[dict[str, Any]] = {
+    "/audio/transcriptions": TranscriptionRequest,
+    "/audio/translations": TranscriptionRequest,
+}
+"""What the fields of forms are read into; each form has a file, too."""
+
+_JSON: Final = ("application/json",)
+_EVENTS: Final = (*_JSON, "text/event-stream")
+_TEXTS: Final = (*_EVENTS, "text/plain")
+_ANSWERS: Final = {
+    "/chat/completions": _EVENTS,
+    "/responses": _EVENTS,
+    "/audio/transcriptions": _TEXTS,
+    "/audio/translations": _TEXTS,
+    "/audio/speech": (*(chosen.mime for chosen in FORMATS.values()), "text/event-stream"),
+}
+"""Media types of good answers, where they are not JSON alone."""
+
+_REFUSALS: Final = {
+    "4XX": "The request is wrong, too much, or the caller may not.",
+    "5XX": "It cannot be done now.",
+}
+_ERROR: Final = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "param", "code"],
+            "properties": {
+                "message": {"type": "string"},
+                "type": {"type": "string"},
+                "param": {"type": ["string", "null"]},
+                "code": {"type": ["string", "null"]},
+            },
+        }
+    },
+}
+
+
+def described(rows: Iterable[Row]) -> Route:
+    """Return the route that describes others."""
+    description = describe(rows)
+
+    async def read(_: Request) -> Response:
+        return JSONResponse(description)
+
+    return Route("/openapi.json", read)
+
+
+def describe(rows: Iterable[Row]) -> dict[str, Any]:
+    """Return the description of routes."""
+    read = {**BODIES, **FORMS}
+    schemas, components = msgspec.json.schema_components(
+        read.values(), ref_template="#/components/schemas/{name}"
+    )
+    bodies = dict(zip(read, schemas, strict=True))
+    paths: dict[str, dict[str, Any]] = {}
+    for method, path, handler in rows:
+        shown = re.sub(r":\w+}", "}", f"/v1{path}")
+        operation: dict[str, Any] = {
+            "summary": (inspect.getdoc(handler) or "").partition("\n")[0],
+            "parameters": [_parameter(name) for name in re.findall(r"{(\w+)}", shown)],
+            "responses": _responses(path),
+        }
+        if method == "POST" and path in bodies:
+            operation["requestBody"] = {"required": True, "content": _content(path, bodies[path])}
+        paths.setdefault(shown, {})[method.lower()] = operation
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "voicebus: OpenAI's API", "version": "1"},
+        "paths": paths,
+        "components": {
+            "schemas": {**components, "Error": _ERROR},
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+        },
+        "security": [{}, {"key": []}],
+    }
+
+
+def _content(path: str, body: dict[str, Any]) -> dict[str, Any]:
+    if path in BODIES:
+        return {"application/json": {"schema": body}}
+    file = {"type": "string", "contentMediaType": "application/octet-stream"}
+    with_file = {"type": "object", "required": ["file"], "properties": {"file": file}}
+    return {"multipart/form-data": {"schema": {"allOf": [body, with_file]}}}
+
+
+def _parameter(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def _responses(path: str) -> dict[str, Any]:
+    error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    good: dict[str, Any] = {media: {} for media in _ANSWERS.get(path, _JSON)}
+    return {
+        "200": {"description": "Done.", "content": good},
+        **{status: {"description": why, "content": error} for status, why in _REFUSALS.items()},
+    }

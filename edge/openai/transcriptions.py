@@ -1,0 +1,130 @@
+"""POST /v1/audio/transcriptions and /v1/audio/translations: a file in, what was said in it out.
+
+A file of hours is recognised in passages, by as many workers as there are; see
+:mod:`edge.passages`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Final
+
+import structlog
+from starlette.datastructures import UploadFile
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from edge.openai.endpoint import Call
+from edge.openai.recordings import TranscriptionRequest, asked_of
+from edge.openai.stream import Pieces, begun, event, event_stream
+from edge.openai.transcripts import (
+    Transcript,
+    as_json,
+    as_srt,
+    as_text,
+    as_verbose_json,
+    as_vtt,
+)
+from edge.passages import Passages
+from edge.recording import Recording
+from schemas.stt import PassageRecognised, RecogniseRequest
+from voicebus.audio.sniff import MAX_SNIFF_BYTES, sniff_file
+from voicebus.audio.stream import StreamDecoder
+
+log: Final = structlog.get_logger()
+
+_FEED_BYTES: Final = 64 * 1024
+
+Results = AsyncGenerator[PassageRecognised, None]
+
+
+async def transcribe(call: Call) -> Response:
+    """Answer with the words of a recording, in its own language."""
+    asked, upload = await asked_of(call)
+    return await _answer(call, asked, upload, asked.request(translate=False))
+
+
+async def translate(call: Call) -> Response:
+    """Answer with the words of a recording, in English."""
+    asked, upload = await asked_of(call)
+    return await _answer(call, asked, upload, asked.request(translate=True))
+
+
+async def _answer(
+    call: Call, asked: TranscriptionRequest, upload: UploadFile, request: RecogniseRequest
+) -> Response:
+    api = call.api
+    await api.names.model(asked.model, "stt")
+    container = sniff_file(await upload.read(MAX_SNIFF_BYTES))
+    await upload.seek(0)
+    call.visit.expect_audio()
+    call.opened.enter_context(api.recordings.place(api.settings.recordings))
+    errand = await call.errand("stt")
+    passages = Passages(request, api.settings.passages)
+    recording = Recording(errand.session, call.visit, passages, api.settings.recording_stall_s)
+    decoder = StreamDecoder(container, max_seconds=api.settings.max_recording_s)
+    await call.opened.enter_async_context(decoder)
+    results = recording.results(_decoded(decoder, upload))
+    if asked.stream:
+        return event_stream(await begun(_told(results)), api.settings.keepalive_s)
+    async with aclosing(results) as found:
+        said = [result async for result in found]
+    transcript = Transcript(
+        segments=tuple(segment for result in said for segment in result.segments),
+        language=passages.language,
+        duration_s=recording.seconds,
+        translated=request.translate,
+    )
+    return _shaped(transcript, asked)
+
+
+def _shaped(transcript: Transcript, asked: TranscriptionRequest) -> Response:
+    match asked.response_format:
+        case "text":
+            return PlainTextResponse(as_text(transcript))
+        case "srt":
+            return PlainTextResponse(as_srt(transcript))
+        case "vtt":
+            return PlainTextResponse(as_vtt(transcript))
+        case "verbose_json":
+            granularities = asked.granularities
+            return JSONResponse(as_verbose_json(transcript, granularities, asked.temperature))
+        case "json":
+            return JSONResponse(as_json(transcript))
+
+
+async def _told(results: Results) -> Pieces:
+    """Yield the events of a streamed answer: texts whose sum is the whole, then the whole."""
+    whole = ""
+    async with aclosing(results) as found:
+        async for result in found:
+            more = " ".join(segment.text for segment in result.segments)
+            if not more:
+                continue
+            delta = f" {more}" if whole else more
+            whole += delta
+            yield event({"type": "transcript.text.delta", "delta": delta})
+    yield event({"type": "transcript.text.done", "text": whole})
+
+
+async def _decoded(decoder: StreamDecoder, upload: UploadFile) -> AsyncGenerator[bytes, None]:
+    """Yield a file's audio, as fast as it is taken."""
+    feeding = asyncio.create_task(_feed(decoder, upload))
+    try:
+        async for pcm in decoder:
+            yield pcm
+        await feeding
+        if decoder.truncated:
+            log.warning("recording.truncated", info=decoder.info)
+    finally:
+        feeding.cancel()
+        await asyncio.wait((feeding,))
+
+
+async def _feed(decoder: StreamDecoder, upload: UploadFile) -> None:
+    try:
+        while data := await upload.read(_FEED_BYTES):
+            await decoder.feed(data)
+    finally:
+        await decoder.finish()

@@ -1,0 +1,1 @@
+"""The wire: one file per domain of frozen messages, and nothing else."""

@@ -1,0 +1,84 @@
+"""Who works on what, and who is there."""
+
+from __future__ import annotations
+
+from schemas.event import Event
+
+
+class Claimed(Event, frozen=True, kw_only=True, tag="claim.taken"):
+    """A worker took a job. Written with compare-and-set; its stream sequence is the epoch.
+
+    Fields
+        role: ``stt``, ``turn``, ``llm`` or ``tts``.
+        worker: Name of the worker's process.
+        delivery: 1 for the first worker that was given the job, 2 after a takeover …
+        ack: Subject on which the job is acknowledged; a supervisor can hand it on with it.
+    """
+
+    role: str
+    worker: str
+    delivery: int = 1
+    ack: str = ""
+
+
+class ClaimLeft(Event, frozen=True, kw_only=True, tag="claim.left"):
+    """A worker gave its claim back, alive. A claim without it was held by one that was lost.
+
+    Written with compare-and-set onto the claim: from here on the worker owns nothing.
+
+    Fields
+        role: ``stt``, ``turn``, ``llm`` or ``tts``.
+        worker: Name of the worker's process.
+        cause: ``drained`` (it is going), ``bus`` (the bus failed it), ``failed`` (the work did),
+            ``hung`` (the engine never returned from what it did for this job).
+        reason: Why, for people: the kind of the error, and what it said.
+    """
+
+    role: str
+    worker: str
+    cause: str
+    reason: str = ""
+
+
+class DrainAsked(Event, frozen=True, kw_only=True, tag="claim.drain"):
+    """A person wants a worker to hand on what it holds and to end. Not recorded.
+
+    Fields
+        worker: Name of the worker's process.
+    """
+
+    worker: str
+
+
+class Presence(Event, frozen=True, kw_only=True, tag="claim.presence"):
+    """A worker's sign of life, every two seconds. Not recorded.
+
+    Fields
+        role: ``stt``, ``turn``, ``llm``, ``tts``, ``edge`` or ``supervisor``.
+        worker: Name of the worker's process.
+        slots: How many claims it can hold.
+        busy: How many it holds.
+        state: ``ready``, ``draining`` or, as its last word, ``drained``.
+        engine: What it runs.
+        metrics: URL of its metrics page.
+        life: New at each start of a process that keeps its name; empty for others.
+        final_p50_ms: STT only: from an end of turn to the final, half of the time.
+        final_p99_ms: STT only: the same, 99 of 100 times.
+        returns: Edges only: how often it had lost the bus and came back to it.
+        models: The models that it serves, the default one first.
+        voices: TTS only: the voices that it has, the default one first.
+    """
+
+    role: str
+    worker: str
+    slots: int
+    busy: int
+    state: str = "ready"
+    engine: str = ""
+    metrics: str = ""
+    life: str = ""
+    final_p50_ms: float = 0.0
+    final_p99_ms: float = 0.0
+    returns: int = 0
+    models: tuple[str, ...] = ()
+    voices: tuple[str, ...] = ()

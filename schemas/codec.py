@@ -1,0 +1,179 @@
+"""Bytes <-> messages. The only place that knows the encoding (msgpack)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from schemas.audio import AudioChunk, AudioEnded
+from schemas.claim import Claimed, ClaimLeft, DrainAsked, Presence
+from schemas.dead import DeadLetter
+from schemas.event import Event
+from schemas.failure import Failure
+from schemas.llm import ClauseReady, GenerateRequest, GenerationDone, TokenDelta
+from schemas.session import (
+    AnswerAsked,
+    CancelAsked,
+    ClientLost,
+    ClientReturned,
+    KeysPressed,
+    PlaybackEnded,
+    Played,
+    SessionClosed,
+    SessionOpened,
+    TurnTakingSet,
+    UserText,
+)
+from schemas.stt import (
+    AudioConsumed,
+    PassageCut,
+    PassageRecognised,
+    RecogniseRequest,
+    SilenceHeard,
+    SpeechPaused,
+    SpeechResumed,
+    SpeechStarted,
+    TranscribeRequest,
+    TranscriptDraft,
+    TranscriptFinal,
+    TranscriptPartial,
+)
+from schemas.tts import ClauseSpoken, ReplyChunk, SpeakRequest, SpeechDone
+from schemas.turn import (
+    ConverseRequest,
+    HangUp,
+    NothingHeard,
+    ReplyPaused,
+    ReplyResumed,
+    Resumed,
+    SessionMoved,
+    TurnCancelled,
+    TurnEnded,
+    TurnStarted,
+)
+
+EVENT_TYPES: Final[tuple[type[Event], ...]] = (
+    AudioChunk,
+    AudioEnded,
+    TranscribeRequest,
+    SpeechStarted,
+    TranscriptPartial,
+    SpeechPaused,
+    SpeechResumed,
+    TranscriptDraft,
+    TranscriptFinal,
+    AudioConsumed,
+    SilenceHeard,
+    RecogniseRequest,
+    PassageCut,
+    PassageRecognised,
+    ConverseRequest,
+    TurnStarted,
+    TurnEnded,
+    TurnCancelled,
+    ReplyPaused,
+    ReplyResumed,
+    HangUp,
+    NothingHeard,
+    SessionMoved,
+    Resumed,
+    GenerateRequest,
+    TokenDelta,
+    ClauseReady,
+    GenerationDone,
+    SpeakRequest,
+    ReplyChunk,
+    ClauseSpoken,
+    SpeechDone,
+    SessionOpened,
+    SessionClosed,
+    ClientLost,
+    ClientReturned,
+    UserText,
+    TurnTakingSet,
+    AnswerAsked,
+    CancelAsked,
+    KeysPressed,
+    Played,
+    PlaybackEnded,
+    Failure,
+    Claimed,
+    ClaimLeft,
+    DeadLetter,
+    DrainAsked,
+    Presence,
+)
+"""Every message type, in the order of a turn."""
+
+AnyEvent = (
+    AudioChunk
+    | AudioEnded
+    | TranscribeRequest
+    | SpeechStarted
+    | TranscriptPartial
+    | SpeechPaused
+    | SpeechResumed
+    | TranscriptDraft
+    | TranscriptFinal
+    | AudioConsumed
+    | SilenceHeard
+    | RecogniseRequest
+    | PassageCut
+    | PassageRecognised
+    | ConverseRequest
+    | TurnStarted
+    | TurnEnded
+    | TurnCancelled
+    | ReplyPaused
+    | ReplyResumed
+    | HangUp
+    | NothingHeard
+    | SessionMoved
+    | Resumed
+    | GenerateRequest
+    | TokenDelta
+    | ClauseReady
+    | GenerationDone
+    | SpeakRequest
+    | ReplyChunk
+    | ClauseSpoken
+    | SpeechDone
+    | SessionOpened
+    | SessionClosed
+    | ClientLost
+    | ClientReturned
+    | UserText
+    | TurnTakingSet
+    | AnswerAsked
+    | CancelAsked
+    | KeysPressed
+    | Played
+    | PlaybackEnded
+    | Failure
+    | Claimed
+    | ClaimLeft
+    | DeadLetter
+    | DrainAsked
+    | Presence
+)
+
+MalformedMessage = msgspec.DecodeError
+"""Raised by :func:`decode`: not msgpack, an unknown tag, or a field of the wrong type."""
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final[msgspec.msgpack.Decoder[AnyEvent]] = msgspec.msgpack.Decoder(AnyEvent)
+
+
+def encode(event: Event) -> bytes:
+    """Encode a message."""
+    return _encoder.encode(event)
+
+
+def decode(data: bytes) -> Event:
+    """Decode a message.
+
+    Raises:
+        MalformedMessage: The bytes are not a message of :data:`EVENT_TYPES`.
+    """
+    return _decoder.decode(data)

@@ -1,0 +1,27 @@
+"""Jobs that nobody can do."""
+
+from __future__ import annotations
+
+from schemas.event import Event
+
+
+class DeadLetter(Event, frozen=True, kw_only=True, tag="job.dead"):
+    """A job that killed or failed so many workers that it is given to no other.
+
+    Fields
+        role: Whose job it was: ``stt``, ``turn``, ``llm`` or ``tts``.
+        request: The job, encoded as it was.
+        reason: What the last of the workers died of, as far as anybody knows.
+        failures: How many workers it killed or failed.
+        workers: Their names, in the order of their claims.
+        first_ns: When the first of them claimed it, in ns since 1970, by the store's clock.
+        last_ns: When the last one did.
+    """
+
+    role: str
+    request: bytes
+    reason: str
+    failures: int
+    workers: tuple[str, ...] = ()
+    first_ns: int = 0
+    last_ns: int = 0

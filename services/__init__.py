@@ -1,0 +1,1 @@
+"""Workers: one package per stage, which meet on the bus only."""

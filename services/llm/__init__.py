@@ -1,0 +1,1 @@
+"""Language model: a turn's messages in, the reply's words out."""

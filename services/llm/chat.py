@@ -1,0 +1,111 @@
+"""A request and its answer in the words of OpenAI's chat API. No I/O.
+
+The API: https://platform.openai.com/docs/api-reference/chat
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from schemas.llm import GenerateRequest, Message, Sampling, Tool, ToolCall
+
+
+def fields(request: GenerateRequest) -> dict[str, Any]:
+    """Return the fields of the body that only some requests have."""
+    told = _sampling(request.sampling)
+    if request.tools:
+        told["tools"] = [_tool(tool) for tool in request.tools]
+        if request.tool_name:
+            told["tool_choice"] = {"type": "function", "function": {"name": request.tool_name}}
+        elif request.tool_choice:
+            told["tool_choice"] = request.tool_choice
+        if request.parallel_tool_calls is not None:
+            told["parallel_tool_calls"] = request.parallel_tool_calls
+    if request.response_format:
+        told["response_format"] = msgspec.json.decode(request.response_format)
+    return told
+
+
+def message(said: Message) -> dict[str, Any]:
+    """Return a message of the chat."""
+    told: dict[str, Any] = {"role": said.role, "content": said.content}
+    if said.tool_calls:
+        told["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments},
+            }
+            for call in said.tool_calls
+        ]
+    if said.tool_call_id:
+        told["tool_call_id"] = said.tool_call_id
+    if said.name:
+        told["name"] = said.name
+    return told
+
+
+def content(chunk: object) -> tuple[str, str]:
+    """Return the text and the finish reason of a chunk, of whatever shape the server sent it."""
+    choice = _choice(chunk)
+    text = getattr(getattr(choice, "delta", None), "content", None)
+    return _text(text), _text(getattr(choice, "finish_reason", None))
+
+
+def tool_calls(chunk: object) -> tuple[ToolCall, ...]:
+    """Return the pieces of calls in a chunk; one without an index goes on with the first call."""
+    delta = getattr(_choice(chunk), "delta", None)
+    listed = getattr(delta, "tool_calls", None)
+    if not isinstance(listed, list):
+        return ()
+    return tuple(_call(piece) for piece in listed)
+
+
+def counted(chunk: object) -> tuple[int, int]:
+    """Return how many tokens the server has counted: those of the reply, and of the request."""
+    usage = getattr(chunk, "usage", None)
+    return (
+        _number(getattr(usage, "completion_tokens", None)),
+        _number(getattr(usage, "prompt_tokens", None)),
+    )
+
+
+def _sampling(chosen: Sampling) -> dict[str, Any]:
+    told = msgspec.structs.asdict(chosen)
+    return {name: value for name, value in told.items() if value not in {None, ()}}
+
+
+def _tool(tool: Tool) -> dict[str, Any]:
+    function: dict[str, Any] = {"name": tool.name}
+    if tool.description:
+        function["description"] = tool.description
+    if tool.parameters:
+        function["parameters"] = msgspec.json.decode(tool.parameters)
+    if tool.strict:
+        function["strict"] = True
+    return {"type": "function", "function": function}
+
+
+def _choice(chunk: object) -> object:
+    choices = getattr(chunk, "choices", None)
+    return choices[0] if isinstance(choices, list) and choices else None
+
+
+def _call(piece: object) -> ToolCall:
+    function = getattr(piece, "function", None)
+    return ToolCall(
+        index=_number(getattr(piece, "index", None)),
+        id=_text(getattr(piece, "id", None)),
+        name=_text(getattr(function, "name", None)),
+        arguments=_text(getattr(function, "arguments", None)),
+    )
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,86 @@
+"""What the LLM worker needs from a language model."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Protocol
+
+from msgspec import Struct
+
+from schemas.llm import GenerateRequest, ToolCall
+
+
+class Piece(Struct, frozen=True):
+    """A part of the reply, as the model streams it.
+
+    Fields
+        text: New text; empty in the last piece, and in those of calls.
+        finish_reason: Empty in all pieces but the last, where it says why the model stopped:
+            ``stop`` (it was done), ``length`` (the bound of tokens was reached) or ``tool_calls``
+            (it wants functions to be called).
+        tokens: In the last piece, the tokens of the whole reply as the model counted them; 0
+            when it did not say.
+        prompt_tokens: In the last piece, those of the request.
+        tool_calls: Pieces of the functions that it wants to be called.
+    """
+
+    text: str
+    finish_reason: str = ""
+    tokens: int = 0
+    prompt_tokens: int = 0
+    tool_calls: tuple[ToolCall, ...] = ()
+
+
+class Engine(Protocol):
+    """A language model.
+
+    Fields
+        name: The adapter, for logs and metrics.
+        model: The model that answers when a request names none.
+        synthetic: True when no real model is asked.
+        continues: Whether it can be given the beginning of its own answer: a request whose last
+            message is the assistant's is answered with what follows that.
+        max_tokens: Bound of replies whose request sets none; 0 for none.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102 - described by the class
+
+    @property
+    def model(self) -> str: ...  # noqa: D102 - described by the class
+
+    @property
+    def synthetic(self) -> bool: ...  # noqa: D102 - described by the class
+
+    @property
+    def continues(self) -> bool: ...  # noqa: D102 - described by the class
+
+    @property
+    def max_tokens(self) -> int: ...  # noqa: D102 - described by the class
+
+    def generate(self, request: GenerateRequest) -> AsyncGenerator[Piece, None]:
+        """Stream the reply.
+
+        The last piece, and only that one, has a ``finish_reason``: a reply without it was cut
+        off and ends in an error instead. ``aclose()`` closes the stream to the model within 50 ms.
+
+        Raises:
+            EngineUnavailable: The model cannot be reached or refuses us.
+            EngineOverloaded: It asks to come back later.
+            EngineTimeout: No token came within the deadline.
+            RequestRefused: It does not take such a request.
+            EngineError: It broke off in the middle of the reply.
+        """
+        ...
+
+    async def warm(self) -> None:
+        """Load what is needed and generate one token, so that the first turn is not the slow one.
+
+        Raises:
+            EngineError: As for ``generate``.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give back connections. The engine is of no use afterwards."""
+        ...

@@ -1,0 +1,1 @@
+"""Language model engines: one module per library, which nothing else imports."""

@@ -1,0 +1,139 @@
+"""LLM worker: a turn's messages in, the reply's words out.
+
+Consumes   job.llm    GenerateRequest, one per turn and revision
+           dn.cancel  TurnCancelled
+           dn.token   TokenDelta, dn.clause ClauseReady: those of a lost worker, from the log
+Publishes  dn.token   TokenDelta, joined over at most 30 ms
+           dn.clause  ClauseReady, what can be spoken
+           dn.done    GenerationDone
+           dn.failure Failure, instead of GenerationDone
+
+A speculative request is answered like any other: whoever delivers the words holds them until the
+turn begins. Nothing here has an effect outside the session. Should a reply ever be able to do
+something in the world, it must wait for the turn's beginning (:mod:`voicebus.release`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Final
+
+from schemas.llm import GenerateRequest, GenerationDone
+from services.llm.continuing import continued
+from services.llm.engine import Engine, Piece
+from services.llm.published import NOTHING, Published, read_published
+from services.llm.writer import Writer
+from voicebus import metrics
+from voicebus.claim import Claim
+from voicebus.errors import ProtocolError
+from voicebus.release import is_released
+from voicebus.turns import unless_cancelled
+
+JOIN_S: Final = 0.03
+"""Tokens are joined over this long: at 100 tokens/s a message each would be mostly envelope."""
+
+
+async def answer(claim: Claim, engine: Engine) -> None:
+    """Generate one turn's reply, or go on with it where another worker was lost."""
+    request = claim.request
+    if not isinstance(request, GenerateRequest):
+        raise ProtocolError(f"not a request to generate: {type(request).__name__}")
+    is_begun = claim.is_takeover or request.resumed
+    published = await read_published(claim) if is_begun else NOTHING
+    if published.is_done:
+        metrics.TAKEOVERS.labels(claim.role, "done").inc()
+        return
+    writer = Writer(claim, request, published)
+    await unless_cancelled(claim, _generate(claim, engine, request, writer, published))
+    if not writer.is_done and writer.made:
+        unheard = request.speculative and await is_released(claim) is False
+        reason = "speculative" if unheard else "interrupted"
+        metrics.LLM_WASTED_TOKENS.labels(reason).inc(writer.made)
+
+
+async def _generate(
+    claim: Claim, engine: Engine, request: GenerateRequest, writer: Writer, published: Published
+) -> None:
+    begun_s = time.perf_counter()
+    last = Piece(text="")
+    ttft_s = 0.0
+    stream = (
+        continued(engine, request, published, writer)
+        if published.deltas or published.is_complete
+        else engine.generate(request)
+    )
+    async with (
+        aclosing(stream),
+        aclosing(_joined(stream, writer.speak)) as batches,
+    ):
+        async for joined in batches:
+            last = joined[-1]
+            if not ttft_s:
+                ttft_s = time.perf_counter() - begun_s
+            await writer.write()
+    duration_s = time.perf_counter() - begun_s
+    model = request.model or engine.model
+    metrics.LLM_TTFT_SECONDS.labels(engine.name, model).observe(ttft_s)
+    metrics.LLM_SECONDS.labels(engine.name, model).observe(duration_s)
+    made = last.tokens or writer.made
+    metrics.LLM_TOKENS.labels(engine.name, model).inc(made)
+    await claim.publish(
+        GenerationDone(
+            turn=request.turn,
+            revision=request.revision,
+            text=writer.text.strip(),
+            model=model,
+            ttft_ms=ttft_s * 1000,
+            duration_ms=duration_s * 1000,
+            tokens=writer.pieces - writer.made + made,
+            finish_reason=last.finish_reason,
+            synthetic=engine.synthetic,
+            prompt_tokens=last.prompt_tokens,
+        )
+    )
+    writer.is_done = True
+
+
+async def _joined(
+    stream: AsyncIterator[Piece], at_once: Callable[[Piece], Awaitable[None]]
+) -> AsyncGenerator[list[Piece], None]:
+    """Yield what comes within ``JOIN_S`` together; the first piece at once.
+
+    Args:
+        stream: The pieces.
+        at_once: Gets each piece as it comes.
+    """
+    queue: asyncio.Queue[Piece | None] = asyncio.Queue()
+
+    async def pump() -> None:
+        try:
+            async for piece in stream:
+                await at_once(piece)
+                queue.put_nowait(piece)
+        finally:
+            queue.put_nowait(None)
+
+    pumping = asyncio.create_task(pump())
+    try:
+        wait_s = 0.0
+        while (first := await queue.get()) is not None:
+            gathered = [first]
+            if wait_s:
+                await asyncio.sleep(wait_s)
+            while not queue.empty():
+                piece = queue.get_nowait()
+                if piece is None:
+                    yield gathered
+                    await pumping
+                    return
+                gathered.append(piece)
+            yield gathered
+            wait_s = JOIN_S
+        await pumping
+    finally:
+        if not pumping.done():
+            pumping.cancel()
+            await asyncio.wait((pumping,))

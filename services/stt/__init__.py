@@ -1,0 +1,1 @@
+"""Speech to text: a session's audio in, its transcripts out."""

@@ -1,0 +1,1 @@
+"""Text to speech: a turn's clauses in, its audio out."""

@@ -1,0 +1,83 @@
+"""``python -m services.tts``: one TTS worker."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from functools import partial
+
+from services.faults import FaultPlan
+from services.tts.deadline import Punctual
+from services.tts.engine import Engine
+from services.tts.settings import SCOPE, TtsSettings
+from services.tts.text import speakable
+from services.tts.worker import speak
+from voicebus import settings
+from voicebus.errors import ConfigError
+from voicebus.models import ModelStore, default_folder
+from voicebus.process import run, serve_role
+from voicebus.worker import Role
+
+
+def build_engine(chosen: TtsSettings, store: ModelStore) -> Engine:
+    """Return the engine that the settings name.
+
+    Raises:
+        ConfigError: There is no engine of that name.
+        ModelError: A voice is not in the store.
+    """
+    match chosen.engine:
+        case "piper":
+            from services.tts.engines.piper import PiperEngine, PiperSettings  # noqa: PLC0415
+
+            voices = {name: store.path(f"piper-{name}") for name in chosen.names()}
+            return PiperEngine(PiperSettings(voices=voices, threads=chosen.threads))
+        case "synthetic":
+            from services.tts.engines.synthetic import (  # noqa: PLC0415
+                SyntheticEngine,
+                SyntheticSettings,
+            )
+
+            return SyntheticEngine(
+                SyntheticSettings(
+                    ttfa_ms=chosen.synthetic_ttfa_ms,
+                    piece_ms=chosen.synthetic_piece_ms,
+                    pace=chosen.synthetic_pace,
+                    fault=FaultPlan(
+                        fault=chosen.synthetic_fault,
+                        after=chosen.synthetic_fault_after,
+                        text=chosen.synthetic_fault_text,
+                    ),
+                )
+            )
+    raise ConfigError(f"VOICEBUS_TTS_ENGINE={chosen.engine!r}: known are piper and synthetic")
+
+
+async def warm(engine: Engine) -> None:
+    """Load the rules of the languages' numbers, and the voices."""
+    for language in ("en", "ru"):
+        speakable("1", language)
+    await engine.warm()
+
+
+async def main(stop: asyncio.Event) -> None:
+    """Speak turns until ``stop``."""
+    chosen = settings.read(TtsSettings, os.environ, SCOPE)
+    engine = Punctual(build_engine(chosen, ModelStore(default_folder(os.environ))), chosen.piece_s)
+    role = Role(
+        name="tts",
+        slots=chosen.slots,
+        engine=f"{engine.name} {' '.join(engine.voices)}",
+        models=lambda: (engine.name,),
+        voices=engine.voices,
+        stuck=engine.stuck,
+    )
+    try:
+        await serve_role(role, partial(speak, engine=engine), partial(warm, engine), stop)
+    finally:
+        await engine.close()
+
+
+if __name__ == "__main__":
+    sys.exit(run("tts", main))

@@ -1,0 +1,85 @@
+"""TTS worker: a turn's clauses in, its audio out.
+
+Consumes   job.tts    SpeakRequest, one per turn and revision
+           dn.clause  ClauseReady, in the order of ``seq``
+           dn.turn    TurnStarted: from here on the turn is heard
+           dn.cancel  TurnCancelled
+           up.played  Played
+           dn.audio   ReplyChunk, dn.spoken ClauseSpoken: those of a lost worker, from the log
+Publishes  dn.audio   ReplyChunk
+           dn.spoken  ClauseSpoken
+           dn.done    SpeechDone
+           dn.failure Failure, instead of SpeechDone
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from schemas.tts import SpeakRequest
+from services.tts.engine import Engine
+from services.tts.published import NOTHING, Published, read_published
+from services.tts.script import HEARD, Script
+from services.tts.voice import Voice
+from voicebus import metrics
+from voicebus.claim import Claim
+from voicebus.errors import ProtocolError
+from voicebus.sentences import Splitter, SplitterSettings
+from voicebus.turns import unless_cancelled
+
+
+async def speak(claim: Claim, engine: Engine) -> None:
+    """Speak one turn, or go on with it where another worker was lost."""
+    request = claim.request
+    if not isinstance(request, SpeakRequest):
+        raise ProtocolError(f"not a request to speak: {type(request).__name__}")
+    is_begun = claim.is_takeover or request.resumed
+    published = await read_published(claim) if is_begun else NOTHING
+    if is_begun:
+        begun = "anew" if published == NOTHING else "continued"
+        outcome = "done" if published.is_done else begun
+        metrics.TAKEOVERS.labels(claim.role, outcome).inc()
+    if published.is_done:
+        return
+    voice = Voice(claim, engine, request, published)
+    async with claim.listen(*HEARD) as inbox:
+        await claim.bus.flush()
+        script = Script(claim, request, inbox)
+        await unless_cancelled(claim, _speak(request, script, voice, published))
+        if not voice.is_done and voice.made_ms:
+            unheard_s = await script.unheard_ms(voice.made_ms, voice.first_s) / 1000
+            reason = "speculative" if await script.released_s() is None else "interrupted"
+            metrics.TTS_WASTED_SECONDS.labels(reason).inc(unheard_s)
+
+
+async def _speak(request: SpeakRequest, script: Script, voice: Voice, published: Published) -> None:
+    if request.text:
+        texts = _given(request.text)
+    else:
+        texts = _written(script)
+        if request.filler and await _wants_filler(request, script, published):
+            await voice.fill(request.filler)
+    async for number, text in texts:
+        await script.room(voice.made_ms, voice.first_s)
+        await voice.say(text, number)
+    await voice.finish()
+
+
+async def _wants_filler(request: SpeakRequest, script: Script, published: Published) -> bool:
+    if published == NOTHING:
+        return await script.is_slow(request.filler_after_s)
+    return published.has_filler
+
+
+async def _given(text: str) -> AsyncIterator[tuple[int, str]]:
+    """Yield the clauses of a text that is there as a whole."""
+    splitter = Splitter(SplitterSettings())
+    for number, piece in enumerate((*splitter.push(text), *splitter.finish())):
+        yield number, piece
+
+
+async def _written(script: Script) -> AsyncIterator[tuple[int, str]]:
+    """Yield what the language model writes, as it does."""
+    async for clause in script.clauses():
+        if clause.text:
+            yield clause.seq, clause.text

@@ -1,0 +1,104 @@
+"""What the model is told of the conversation: bounded, and with a head that does not change."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from schemas.llm import Message
+
+_BLOCK: Final = 8
+"""Messages leave a chat that is too long in blocks, so that its head seldom changes."""
+
+
+class History:
+    """System prompt and messages, oldest first.
+
+    A prompt cache holds as long as the head stays byte-identical, so old messages are not dropped
+    one by one: when the bound is reached, the older half goes at once.
+    """
+
+    def __init__(self, instructions: str, max_chars: int) -> None:
+        self._system = Message(role="system", content=instructions)
+        self._messages: list[Message] = []
+        self._max_chars = max_chars
+        self._greeted = False
+
+    def user(self, text: str) -> None:
+        """Add what the user said."""
+        self._add("user", text)
+
+    def retract(self, text: str) -> None:
+        """Forget what the user said last: the model shall not hear of it again."""
+        if not self._messages or self._messages[-1].role != "user":
+            return
+        before = self._messages.pop().content.removesuffix(text).rstrip()
+        if before:
+            self._messages.append(Message(role="user", content=before))
+
+    def assistant(self, text: str) -> None:
+        """Add what the assistant said; nothing, if it said nothing."""
+        if text:
+            self._add("assistant", text)
+
+    def greeted(self, text: str) -> None:
+        """Tell the model what the assistant said before the user said anything.
+
+        Chat templates want the user to speak first, so it becomes part of the instructions.
+        """
+        if text and not self._greeted:
+            self._greeted = True
+            content = f"{self._system.content}\n\nYou have greeted the user with: {text}"
+            self._system = Message(role="system", content=content)
+
+    def messages(self, unsaid: str = "") -> tuple[Message, ...]:
+        """Return the chat for the model.
+
+        Args:
+            unsaid: What the user may be about to have said, behind all that was.
+        """
+        if not unsaid:
+            return (self._system, *self._messages)
+        if self._messages and self._messages[-1].role == "user":
+            content = f"{self._messages[-1].content} {unsaid}"
+            return (self._system, *self._messages[:-1], Message(role="user", content=content))
+        return (self._system, *self._messages, Message(role="user", content=unsaid))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody has said anything yet."""
+        return not self._messages
+
+    def _add(self, role: str, text: str) -> None:
+        if self._messages and self._messages[-1].role == role:
+            # Chat templates want roles to alternate; an unanswered turn continues in the next.
+            text = f"{self._messages.pop().content} {text}"
+        self._messages.append(Message(role=role, content=text))
+        # Chat templates also want a user to begin, so pairs go; the last one stays, however long.
+        while self._chars() > self._max_chars and len(self._messages) > 2:
+            half = (len(self._messages) // 2 + 1) // 2 * 2
+            self._messages = self._messages[half:]
+
+    def _chars(self) -> int:
+        return sum(len(message.content) for message in self._messages)
+
+
+def bounded(chat: tuple[Message, ...], instructions: str, max_chars: int) -> tuple[Message, ...]:
+    """Return a chat as the model is asked it: with a system prompt, and its newest messages.
+
+    The head stays what it is until a whole block of messages goes: a prompt cache holds meanwhile.
+    A chat begins with a user's message, and never with the result of a call that is gone.
+
+    Args:
+        chat: What the client keeps.
+        instructions: The system prompt of a chat that has none.
+        max_chars: How much of the rest is kept; the last message is, however long.
+    """
+    has_head = chat[0].role == "system"
+    head = chat[0] if has_head else Message(role="system", content=instructions)
+    rest = chat[1:] if has_head else chat
+    first = 0
+    while first < len(rest) - 1 and sum(len(m.content) for m in rest[first:]) > max_chars:
+        first = min(first + _BLOCK, len(rest) - 1)
+    while 0 < first < len(rest) - 1 and rest[first].role != "user":
+        first += 1
+    return (head, *rest[first:])

@@ -1,0 +1,47 @@
+"""How the assistant behaves in one session."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from schemas.settings import SessionSettings
+from schemas.turn import ConverseRequest
+from services.turn.settings import TurnSettings
+
+
+class Persona(Struct, frozen=True, kw_only=True):
+    """What a session asked for, with the worker's defaults filled in.
+
+    Fields
+        settings: The session's own.
+        instructions: System prompt.
+        output_rate_hz: Sample rate of the reply's audio.
+        speak: False for answers in writing only.
+        history_chars: How much of the conversation is kept for the model.
+        speculations: How often in a turn an answer is begun before the turn is over.
+        ahead_s: How far synthesis may be ahead of playback.
+        stall_ms: A reply on which nobody made progress for this long is given up.
+    """
+
+    settings: SessionSettings = SessionSettings()
+    instructions: str
+    output_rate_hz: int = 24_000
+    speak: bool = True
+    history_chars: int = 6_000
+    speculations: int = 3
+    ahead_s: float = 5.0
+    stall_ms: float = 30_000.0
+
+
+def persona_of(request: ConverseRequest, worker: TurnSettings) -> Persona:
+    """Return how the assistant behaves in the session that was asked for."""
+    return Persona(
+        settings=request.settings,
+        instructions=request.settings.instructions or worker.instructions,
+        output_rate_hz=request.output_rate_hz,
+        speak=request.speak,
+        history_chars=worker.history_chars,
+        speculations=worker.speculations,
+        ahead_s=worker.ahead_s,
+        stall_ms=worker.stall_s * 1000,
+    )

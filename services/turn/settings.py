@@ -1,0 +1,30 @@
+"""Settings of the turn worker: ``VOICEBUS_TURN_…``."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from voicebus.prompts import INSTRUCTIONS
+
+SCOPE = "TURN_"
+
+
+class TurnSettings(Struct, frozen=True, kw_only=True):
+    """How conversations are led.
+
+    Fields
+        slots: Conversations that one worker holds at once.
+        instructions: System prompt of sessions that bring none.
+        history_chars: How much of a conversation the model is told.
+        speculations: How often in a turn an answer is begun before it is certain that the caller
+            has finished; 0 for never.
+        ahead_s: How far synthesis may be ahead of playback.
+        stall_s: A reply on which nobody made progress for this long is given up.
+    """
+
+    slots: int = 256
+    instructions: str = INSTRUCTIONS
+    history_chars: int = 4_000
+    speculations: int = 3
+    ahead_s: float = 5.0
+    stall_s: float = 30.0

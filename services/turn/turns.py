@@ -1,0 +1,263 @@
+"""The turn that runs and the one that may follow: a pure state machine. Its owner has the time.
+
+::
+
+             draft: an answer is begun, unheard        the same words turn out to be the turn
+    idle ───────────────────────────────────> idle ────────────────────────────┐
+      │  the caller's words, or the assistant's own                            v
+      ├───────────────────────────────────────────────────────────────────> answering
+      │                                                                        │
+      │         all played (or all made, where nobody listens live)            │
+      ├<───────────────────────────────────────────────────────────────────────┤
+      │    how much was heard is known        interrupted, cancelled, failed   │
+      └<───────────────────────── ending <─────────────────────────────────────┘
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from schemas.event import Event
+from schemas.failure import Failure
+from schemas.session import PlaybackEnded
+from schemas.turn import TurnCancelled, TurnEnded, TurnStarted
+from services.turn.deadlines import Deadlines
+from services.turn.history import History
+from services.turn.persona import Persona
+from services.turn.reply import Reply
+from services.turn.requests import answer_of, speech_of
+from voicebus.errors import Poisoned
+
+Events = tuple[Event, ...]
+
+STALL: Final = "stall"
+PLAYBACK: Final = "playback"
+"""Names of the deadlines."""
+
+PLAYBACK_KNOWN_MS: Final = 1_000.0
+"""How long the edge may take to say how much of a cancelled reply was heard."""
+
+
+class Turns:
+    """Begins and ends turns; at most one reply is open.
+
+    Args:
+        persona: How the assistant behaves.
+        deadlines: Where the owner looks for what is due.
+        first_revision: Revisions of a turn are counted from here.
+
+    Attributes:
+        turn: Number of the last turn that began.
+        reply: Its reply, until the turn is over.
+        draft: An answer that nobody may hear yet.
+        is_live: Whether somebody listens to replies while they are made.
+    """
+
+    def __init__(self, persona: Persona, deadlines: Deadlines, first_revision: int) -> None:
+        self._persona = persona
+        self._deadlines = deadlines
+        self._history = History(persona.instructions, persona.history_chars)
+        self._first_revision = first_revision
+        self._revision = first_revision
+        self._speculations = 0
+        self.turn = 0
+        self.reply: Reply | None = None
+        self.draft: Reply | None = None
+        self.is_live = True
+
+    def speculate(self, text: str) -> Events:
+        """Begin to answer what may turn out not to be all."""
+        if self.draft is not None and self.draft.asked == text:
+            return ()
+        dropped = self.drop_draft()
+        if self._speculations >= self._persona.speculations:
+            return dropped
+        self._speculations += 1
+        self.draft = Reply(self.turn + 1, self._revision, text)
+        request = answer_of(self.draft, self._history.messages(text))
+        asked = msgspec.structs.replace(request, speculative=True)
+        return (*dropped, asked, *speech_of(self.draft, self._persona, self._ahead_s))
+
+    def drop_draft(self) -> Events:
+        """Throw the draft away."""
+        draft, self.draft = self.draft, None
+        if draft is None:
+            return ()
+        self._revision += 1
+        return (TurnCancelled(turn=draft.turn, revision=draft.revision),)
+
+    def answer(self, started: TurnStarted, now_ms: float) -> Events:
+        """Begin the turn that answers the words of ``started``; no other may be running."""
+        self._history.user(started.text)
+        draft = self.draft
+        is_same = draft is not None and draft.asked == started.text
+        if draft is not None and is_same and (draft.is_deadly or not draft.has_failed):
+            self.draft = None
+            released = msgspec.structs.replace(
+                started, turn=draft.turn, revision=draft.revision, speculated=True
+            )
+            self._begin(draft, now_ms)
+            return (released, *(self.end("failed", now_ms) if draft.is_deadly else ()))
+        dropped = self.drop_draft()
+        reply = Reply(self.turn + 1, self._revision, started.text)
+        jobs = (
+            answer_of(reply, self._history.messages()),
+            *speech_of(reply, self._persona, self._ahead_s),
+        )
+        begun = msgspec.structs.replace(started, turn=reply.turn, revision=reply.revision)
+        self._begin(reply, now_ms)
+        # Jobs go first: who waits for an answer is served before who keeps the log.
+        return (*dropped, *jobs, begun)
+
+    def say(self, text: str, now_ms: float) -> Events:
+        """Begin a turn without having been asked; no other may be running."""
+        dropped = self.drop_draft()
+        reply = Reply(self.turn + 1, self._revision, text=text)
+        jobs = speech_of(reply, self._persona, self._ahead_s, text)
+        begun = TurnStarted(text="", said=text, turn=reply.turn, revision=reply.revision)
+        self._begin(reply, now_ms)
+        return (*dropped, *jobs, begun)
+
+    def end(self, outcome: str, now_ms: float) -> Events:
+        """Give the running reply up; how much of it was heard the edge will say."""
+        reply = self.reply
+        if reply is None or reply.outcome:
+            return ()
+        reply.outcome = outcome
+        self._deadlines.drop(STALL)
+        if self._persona.speak and self.is_live and reply.played_ms < 0:
+            self._deadlines.set(PLAYBACK, now_ms + PLAYBACK_KNOWN_MS)
+        return (TurnCancelled(turn=reply.turn, revision=reply.revision),)
+
+    def take(self, event: Event, now_ms: float) -> Events:
+        """Take what a stage has made for a reply or a draft."""
+        reply = self._of(event)
+        if reply is not None:
+            reply.take(event)
+            if reply is self.reply and not reply.outcome:
+                self._await(reply, now_ms)
+        return ()
+
+    def played(self, ended: PlaybackEnded, now_ms: float) -> Events:
+        """Nothing more of a turn will be heard."""
+        reply = self.reply
+        if reply is not None and reply.turn == ended.turn:
+            reply.played_ms = ended.played_ms
+            self._deadlines.drop(PLAYBACK)
+            if not reply.outcome:
+                self._await(reply, now_ms)
+        return ()
+
+    def failed(self, failure: Failure, now_ms: float) -> Events:
+        """A stage gave a reply or a draft up."""
+        reply = self._of(failure)
+        if reply is None:
+            return ()
+        reply.has_failed = True
+        reply.is_deadly = failure.stage == "llm" and failure.code == Poisoned.code
+        return self.end("failed", now_ms) if reply is self.reply else ()
+
+    def late(self, name: str, reply: Reply, now_ms: float) -> Events:
+        """A deadline of this machine has come for the running reply."""
+        if name != STALL:
+            return ()  # nobody says how much was heard: nothing is waited for any more
+        failure = Failure(
+            stage="turn",
+            code="engine_timeout",
+            message="the answer did not come in time",
+            retryable=True,
+            turn=reply.turn,
+            revision=reply.revision,
+        )
+        return (failure, *self.end("failed", now_ms))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is a reply of which nothing is waited for any more."""
+        reply = self.reply
+        if reply is None or reply.outcome:
+            return reply is not None and PLAYBACK not in self._deadlines
+        is_heard = not (self._persona.speak and self.is_live) or reply.played_ms >= 0
+        return self._is_made(reply) and is_heard
+
+    def conclude(self, reply: Reply) -> TurnEnded:
+        """End the turn, with what is known of how much was heard."""
+        outcome = reply.outcome or "completed"
+        is_cut = outcome != "completed" and reply.played_ms >= 0
+        ended = TurnEnded(
+            outcome=outcome,
+            reply=reply.heard() if is_cut else reply.written(),
+            heard_ms=reply.played_ms,
+            turn=reply.turn,
+            revision=reply.revision,
+        )
+        self._forget(reply, ended.reply)
+        return ended
+
+    def began(self, started: TurnStarted, now_ms: float) -> None:
+        """The log says that a turn began: so did the worker before us decide."""
+        if started.text:
+            self._history.user(started.text)
+        said = started.said or None
+        self._begin(Reply(started.turn, started.revision, started.text, text=said), now_ms)
+
+    def cancelled(self, cancelled: TurnCancelled, now_ms: float) -> Events:
+        """The log says that a reply was given up."""
+        reply = self.reply
+        if reply is not None and reply is self._of(cancelled):
+            self.end("interrupted", now_ms)
+        return ()
+
+    def again(self) -> Events:
+        """Return the jobs of the running reply once more: it goes on at another place."""
+        reply = self.reply
+        if reply is None or reply.outcome:
+            return ()
+        if not reply.asked:
+            spoken = speech_of(reply, self._persona, self._ahead_s, reply.text or "")
+            return tuple(msgspec.structs.replace(job, resumed=True) for job in spoken)
+        spoken = speech_of(reply, self._persona, self._ahead_s)
+        jobs = (answer_of(reply, self._history.messages()), *spoken)
+        return tuple(msgspec.structs.replace(job, resumed=True) for job in jobs)
+
+    def ended(self, ended: TurnEnded) -> None:
+        """The log says that a turn ended."""
+        if self.reply is not None and self.reply.turn == ended.turn:
+            self._forget(self.reply, ended.reply)
+
+    def _begin(self, reply: Reply, now_ms: float) -> None:
+        self.turn, self.reply = reply.turn, reply
+        self._revision, self._speculations = self._first_revision, 0
+        self._await(reply, now_ms)
+
+    def _await(self, reply: Reply, now_ms: float) -> None:
+        if self._is_made(reply):
+            self._deadlines.drop(STALL)
+        else:
+            self._deadlines.set(STALL, now_ms + self._persona.stall_ms)
+
+    def _is_made(self, reply: Reply) -> bool:
+        return reply.text is not None and (reply.is_spoken or not self._persona.speak)
+
+    def _forget(self, reply: Reply, heard: str) -> None:
+        if reply.is_deadly:
+            self._history.retract(reply.asked)
+        elif reply.asked or not self._history.is_empty:
+            self._history.assistant(heard)
+        else:
+            self._history.greeted(heard)
+        self.reply = None
+        self._deadlines.drop(STALL, PLAYBACK)
+
+    def _of(self, event: Event) -> Reply | None:
+        for reply in (self.reply, self.draft):
+            if reply is not None and (event.turn, event.revision) == (reply.turn, reply.revision):
+                return reply
+        return None
+
+    @property
+    def _ahead_s(self) -> float:
+        # A file is answered as fast as can be; a caller hears no faster than speech.
+        return self._persona.ahead_s if self.is_live else 0.0

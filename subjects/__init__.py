@@ -1,0 +1,1 @@
+"""Where each message travels: the one table message <-> subject <-> stream."""

@@ -1,0 +1,270 @@
+"""The one table: which message travels on which subject, and which stream records it.
+
+Every subject of a session has the form ``vb.<cell>.<direction>.<edge>.<session>.<leaf>``: ``up``
+from the client into the system, ``dn`` from the system to the edge. Who publishes gives a message,
+never a subject, so that the pair cannot mismatch.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+
+from schemas.audio import AudioChunk, AudioEnded
+from schemas.claim import Claimed, ClaimLeft, DrainAsked, Presence
+from schemas.dead import DeadLetter
+from schemas.event import Event
+from schemas.failure import Failure
+from schemas.llm import ClauseReady, GenerateRequest, GenerationDone, TokenDelta
+from schemas.session import (
+    AnswerAsked,
+    CancelAsked,
+    ClientLost,
+    ClientReturned,
+    KeysPressed,
+    PlaybackEnded,
+    Played,
+    SessionClosed,
+    SessionOpened,
+    TurnTakingSet,
+    UserText,
+)
+from schemas.stt import (
+    AudioConsumed,
+    PassageCut,
+    PassageRecognised,
+    RecogniseRequest,
+    SilenceHeard,
+    SpeechPaused,
+    SpeechResumed,
+    SpeechStarted,
+    TranscribeRequest,
+    TranscriptDraft,
+    TranscriptFinal,
+    TranscriptPartial,
+)
+from schemas.tts import ClauseSpoken, ReplyChunk, SpeakRequest, SpeechDone
+from schemas.turn import (
+    ConverseRequest,
+    HangUp,
+    NothingHeard,
+    ReplyPaused,
+    ReplyResumed,
+    Resumed,
+    SessionMoved,
+    TurnCancelled,
+    TurnEnded,
+    TurnStarted,
+)
+
+ROOT: Final = "vb"
+
+
+class Route(Struct, frozen=True):
+    """One row of the table.
+
+    Fields
+        pattern: Subject with ``{cell}``, ``{edge}``, ``{session}``, ``{role}``, ``{job}`` and
+            ``{worker}`` to be filled in.
+        stream: Name of the stream that records it; empty for what is not recorded.
+        writers: The roles that publish it: those of workers, and ``edge``, ``admin`` …
+        readers: The roles that listen.
+        rereaders: The roles that read it back from its stream: after a gap, on a takeover.
+        fenced: True when the store refuses it from a worker that no longer owns the session.
+    """
+
+    pattern: str
+    stream: str
+    writers: tuple[str, ...]
+    readers: tuple[str, ...]
+    rereaders: tuple[str, ...] = ()
+    fenced: bool = False
+
+
+def _up(leaf: str, stream: str, readers: str, again: str = "") -> Route:
+    pattern = f"{ROOT}.{{cell}}.up.{{edge}}.{{session}}.{leaf}"
+    return Route(pattern, stream, ("edge",), tuple(readers.split()), tuple(again.split()))
+
+
+def _dn(leaf: str, stream: str, writers: str, readers: str, again: str = "") -> Route:
+    return Route(
+        f"{ROOT}.{{cell}}.dn.{{edge}}.{{session}}.{leaf}",
+        stream,
+        tuple(writers.split()),
+        tuple(readers.split()),
+        tuple(again.split()),
+        fenced=stream == "SESSION" and leaf != "failure",
+    )
+
+
+def _job(role: str, writers: str) -> Route:
+    pattern = f"{ROOT}.{{cell}}.job.{role}.{{edge}}.{{session}}.{{job}}"
+    return Route(pattern, "JOBS", tuple(writers.split()), (role,))
+
+
+_WORKERS: Final = "stt turn llm tts"
+
+
+CATALOG: Final[dict[type[Event], Route]] = {
+    AudioChunk: _up("audio", "AUDIO", "stt", again="stt"),
+    AudioEnded: _up("audio", "AUDIO", "stt", again="stt"),
+    SessionOpened: _up("control", "SESSION", "turn", again="turn"),
+    SessionClosed: _up("control", "SESSION", _WORKERS, again=_WORKERS),
+    ClientLost: _up("control", "SESSION", "stt turn", again="stt turn"),
+    ClientReturned: _up("control", "SESSION", "stt turn", again="stt turn"),
+    UserText: _up("control", "SESSION", "turn", again="turn"),
+    AnswerAsked: _up("control", "SESSION", "turn", again="turn"),
+    CancelAsked: _up("control", "SESSION", "turn", again="turn"),
+    TurnTakingSet: _up("control", "SESSION", "turn", again="turn"),
+    KeysPressed: _up("control", "SESSION", "turn", again="turn"),
+    PlaybackEnded: _up("control", "SESSION", "turn", again="turn"),
+    Played: _up("played", "", "tts"),
+    TranscribeRequest: _job("stt", "edge"),
+    SpeechStarted: _dn("partial", "", "stt", "edge turn"),
+    SpeechPaused: _dn("partial", "", "stt", "turn"),
+    SpeechResumed: _dn("partial", "", "stt", "edge turn"),
+    TranscriptPartial: _dn("partial", "", "stt", "edge turn"),
+    TranscriptDraft: _dn("partial", "", "stt", "edge turn"),
+    TranscriptFinal: _dn("final", "SESSION", "stt", "edge turn", again="stt turn"),
+    AudioConsumed: _dn("final", "SESSION", "stt", "edge turn", again="stt turn"),
+    SilenceHeard: _dn("final", "SESSION", "stt", "", again="stt"),
+    RecogniseRequest: _job("stt", "edge"),
+    PassageCut: _dn("final", "SESSION", "stt", "edge", again="stt"),
+    PassageRecognised: _dn("final", "SESSION", "stt", "edge", again="stt"),
+    ConverseRequest: _job("turn", "edge"),
+    TurnStarted: _dn("turn", "SESSION", "turn", "edge tts", again="turn llm tts"),
+    TurnEnded: _dn("turn", "SESSION", "turn", "edge llm tts", again="turn llm tts"),
+    SessionMoved: _dn("turn", "SESSION", "turn", f"edge {_WORKERS}", again=_WORKERS),
+    Resumed: _dn("turn", "SESSION", "turn", "edge", again=_WORKERS),
+    NothingHeard: _dn("turn", "SESSION", "turn", "edge", again="turn"),
+    HangUp: _dn("turn", "SESSION", "turn", "edge", again="turn"),
+    TurnCancelled: _dn("cancel", "SESSION", "turn", "edge llm tts", again="turn llm tts"),
+    ReplyPaused: _dn("cancel", "SESSION", "turn", "edge", again="turn"),
+    ReplyResumed: _dn("cancel", "SESSION", "turn", "edge", again="turn"),
+    GenerateRequest: _job("llm", "edge turn"),
+    TokenDelta: _dn("token", "SESSION", "llm", "edge", again="turn llm"),
+    GenerationDone: _dn("done", "SESSION", "llm", "edge turn", again="turn llm"),
+    ClauseReady: _dn("clause", "SESSION", "llm", "turn tts", again="turn llm tts"),
+    SpeakRequest: _job("tts", "edge turn"),
+    ReplyChunk: _dn("audio", "REPLY", "tts", "edge", again="tts"),
+    ClauseSpoken: _dn("spoken", "SESSION", "tts", "edge turn", again="turn tts"),
+    SpeechDone: _dn("done", "SESSION", "tts", "edge turn", again="turn tts"),
+    Failure: _dn("failure", "SESSION", _WORKERS, "edge turn", again="turn"),
+    Claimed: _dn(
+        "claim.{role}.{job}",
+        "SESSION",
+        _WORKERS,
+        f"edge {_WORKERS} supervisor",
+        again=f"{_WORKERS} supervisor",
+    ),
+    DrainAsked: Route(
+        f"{ROOT}.{{cell}}.order.{{role}}.{{worker}}", "", ("admin",), tuple(_WORKERS.split())
+    ),
+    ClaimLeft: _dn("claim.{role}.{job}", "SESSION", _WORKERS, _WORKERS, again=_WORKERS),
+    DeadLetter: Route(
+        f"{ROOT}.{{cell}}.dead.{{role}}.{{edge}}.{{session}}.{{job}}",
+        "DEAD",
+        tuple(_WORKERS.split()),
+        ("admin",),
+        ("admin",),
+    ),
+    Presence: Route(
+        f"{ROOT}.{{cell}}.presence.{{role}}.{{worker}}",
+        "",
+        ("edge", *_WORKERS.split(), "supervisor"),
+        ("edge", *_WORKERS.split(), "monitor", "supervisor"),
+    ),
+}
+"""Every message type has exactly one row."""
+
+
+_SHAPES: Final = {
+    kind: tuple(None if "{" in token else token for token in route.pattern.split("."))
+    for kind, route in CATALOG.items()
+}
+
+
+def belongs(kind: type[Event], subject: str) -> bool:
+    """Say whether a message of ``kind`` may come on this subject.
+
+    Permissions are given by subjects. They would be worth little if whoever may publish one kind of
+    message could send another kind on its subject.
+    """
+    shape, tokens = _SHAPES[kind], subject.split(".")
+    return len(tokens) == len(shape) and all(
+        wanted is None or wanted == token for wanted, token in zip(shape, tokens, strict=True)
+    )
+
+
+class Place(Struct, frozen=True):
+    """A session's place in the subject tree.
+
+    Fields
+        cell: The cluster that carries the session; sessions never cross cells.
+        edge: The edge process that brought the session in.
+        session: The session's id.
+    """
+
+    cell: str
+    edge: str
+    session: str
+
+
+def subject_of(kind: type[Event], place: Place, role: str = "*", job: str = "*") -> str:
+    """Return the subject on which messages of ``kind`` travel for one session."""
+    return CATALOG[kind].pattern.format(
+        cell=place.cell, edge=place.edge, session=place.session, role=role, job=job, worker="*"
+    )
+
+
+def place_of(subject: str) -> Place:
+    """Read a session's place from one of its subjects (``up``, ``dn``, ``job`` or ``dead``).
+
+    Raises:
+        ValueError: The subject has another form.
+    """
+    match subject.split("."):
+        case [root, cell, "up" | "dn", edge, session, *_] if root == ROOT:
+            return Place(cell, edge, session)
+        case [root, cell, "job" | "dead", _, edge, session, _] if root == ROOT:
+            return Place(cell, edge, session)
+    raise ValueError(f"not a session's subject: {subject!r}")
+
+
+def inbox_of(user: str) -> str:
+    """Return the head of the subjects on which one user of the bus takes answers."""
+    return f"_INBOX_{user}"
+
+
+def dead_letters(cell: str) -> str:
+    """Return the wildcard that holds all jobs of a cell that were given up."""
+    return f"{ROOT}.{cell}.dead.>"
+
+
+def edge_inbox(cell: str, edge: str) -> str:
+    """Return the wildcard on which one edge hears all of its sessions."""
+    return f"{ROOT}.{cell}.dn.{edge}.>"
+
+
+def presence_subject(cell: str, role: str, worker: str) -> str:
+    """Return the subject of a worker's sign of life; ``*`` for all."""
+    return CATALOG[Presence].pattern.format(cell=cell, role=role, worker=worker)
+
+
+def order_subject(cell: str, role: str, worker: str) -> str:
+    """Return the subject of a person's orders to one worker."""
+    return CATALOG[DrainAsked].pattern.format(cell=cell, role=role, worker=worker)
+
+
+def present_of(subject: str) -> str:
+    """Return the name of the process whose sign of life comes on this subject."""
+    return subject.rsplit(".", 1)[1]
+
+
+def session_log(cell: str, session: str, edge: str = "*") -> tuple[str, str]:
+    """Return the two wildcards (up, down) that hold all that was recorded of a session.
+
+    Who knows its edge should say so: another edge may use the same session's name.
+    """
+    return (f"{ROOT}.{cell}.up.{edge}.{session}.>", f"{ROOT}.{cell}.dn.{edge}.{session}.>")

@@ -1,0 +1,37 @@
+"""The subjects of jobs, and of the claims on them: the one from the other."""
+
+from __future__ import annotations
+
+from schemas.claim import Claimed
+from subjects.catalog import ROOT, place_of, subject_of
+
+
+def job_of(subject: str) -> str:
+    """Return the job's name: the last token of a job's subject."""
+    return subject.rsplit(".", 1)[1]
+
+
+def role_of(job: str) -> str:
+    """Return whose a job is: the role in the job's subject."""
+    return job.split(".")[3]
+
+
+def claim_of(job: str) -> str:
+    """Return the subject of the claims on a job, from the job's subject.
+
+    Raises:
+        ValueError: It is not a job's subject.
+    """
+    return subject_of(Claimed, place_of(job), role_of(job), job_of(job))
+
+
+def job_behind(claim: str) -> str:
+    """Return a job's subject from that of the claims on it.
+
+    Raises:
+        ValueError: It is not a claim's subject.
+    """
+    match claim.split("."):
+        case [root, cell, "dn", edge, session, "claim", role, job] if root == ROOT:
+            return f"{ROOT}.{cell}.job.{role}.{edge}.{session}.{job}"
+    raise ValueError(f"not a claim's subject: {claim!r}")

@@ -1,0 +1,54 @@
+"""Whole systems, shared by the tests that do not break them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.upstream import LanguageModel
+from tests.models import model_path
+from tests.system import REAL, SYNTHETIC, System
+
+
+@pytest.fixture(scope="session")
+def synthetic_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """Synthetic engines with the defaults of everything else."""
+    model_path("silero-vad")
+    with System(tmp_path_factory.mktemp("synthetic"), SYNTHETIC) as system:
+        yield system
+
+
+@pytest.fixture(scope="session")
+def real_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """Whisper tiny.en, SmolLM2 behind llama.cpp, and Piper."""
+    for name in ("silero-vad", "whisper-tiny.en", "smollm2-135m-instruct-q4_1"):
+        model_path(name)
+    model_path("piper-en_US-joe-medium")
+    with System(tmp_path_factory.mktemp("real"), REAL) as system:
+        yield system
+
+
+@pytest.fixture(scope="session")
+def language_model() -> Iterator[LanguageModel]:
+    """A language model server that follows scripts; without one it says what was said to it."""
+    with LanguageModel() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def echo_system(
+    tmp_path_factory: pytest.TempPathFactory, language_model: LanguageModel
+) -> Iterator[System]:
+    """Synthetic ears and voice, and the real client of a language model of our own."""
+    model_path("silero-vad")
+    settings = {
+        **SYNTHETIC,
+        "LLM_ENGINE": "openai",
+        "LLM_URL": language_model.url,
+        "LLM_FIRST_TOKEN_S": "1.5",
+        "LLM_NEXT_TOKEN_S": "1.5",
+        "LLM_SLOTS": "16",
+    }
+    with System(tmp_path_factory.mktemp("echo"), settings) as system:
+        yield system

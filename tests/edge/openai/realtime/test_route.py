@@ -1,0 +1,224 @@
+"""Who comes to /v1/realtime, and how."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from edge.keys import Keys
+from tests.edge.openai.serving import Served, api
+from voicebus.keys import Allowance, add_key, new_key, revoke_key
+
+PAGE = "https://page.example"
+SETTINGS = {"origins": PAGE, "needs": ""}
+
+
+@pytest.fixture
+def key_and_file(tmp_path: Path) -> tuple[str, Path]:
+    """A key, and the file that knows it."""
+    path = tmp_path / "keys.json"
+    secret, key = new_key("client", Allowance())
+    add_key(path, key)
+    return secret, path
+
+
+@asynccontextmanager
+async def socket(
+    served: Served,
+    query: str = "",
+    subprotocols: Sequence[str] | None = None,
+    origin: str | None = None,
+    **headers: str,
+) -> AsyncIterator[ClientConnection]:
+    """A connection to /v1/realtime."""
+    url = str(served.http.base_url).replace("http", "ws", 1)
+    async with connect(
+        f"{url}v1/realtime{query}" if url.endswith("/") else f"{url}/v1/realtime{query}",
+        subprotocols=subprotocols,  # type: ignore[arg-type]  # plain strings
+        origin=origin,  # type: ignore[arg-type]  # a plain string
+        additional_headers={name.replace("_", "-"): value for name, value in headers.items()},
+        proxy=None,
+    ) as connection:
+        yield connection
+
+
+async def created(connection: ClientConnection) -> dict[str, Any]:
+    """The session, as it is told first."""
+    told = json.loads(await connection.recv())
+    assert told["type"] == "session.created"
+    session: dict[str, Any] = told["session"]
+    return session
+
+
+async def refusal(served: Served, **given: Any) -> tuple[int, str]:
+    """Status and code of a refused connection."""
+    with pytest.raises(InvalidStatus) as caught:
+        async with socket(served, **given):
+            pass
+    response = caught.value.response
+    return response.status_code, json.loads(response.body)["error"]["code"]
+
+
+async def test_a_program_comes_with_its_key_in_a_header(
+    nats_server: str, key_and_file: tuple[str, Path]
+) -> None:
+    """The first event is the session, as its address's query says; a wrong key is refused."""
+    key, path = key_and_file
+    async with api(nats_server, keys=Keys(path), settings=SETTINGS) as served:
+        async with socket(served, "?model=gpt-realtime", Authorization=f"Bearer {key}") as opened:
+            session = await created(opened)
+        wrong = await refusal(served, Authorization=f"Bearer {key[:-1]}x")
+        nothing = await refusal(served)
+
+    assert (session["type"], session["model"]) == ("realtime", "gpt-realtime")
+    assert wrong == nothing == (401, "invalid_api_key")
+
+
+async def test_a_page_comes_with_its_key_as_a_subprotocol(
+    nats_server: str, key_and_file: tuple[str, Path]
+) -> None:
+    """The answer names `realtime` and never the key; beta names come with their own subprotocol."""
+    key, path = key_and_file
+    offered = ["realtime", f"openai-insecure-api-key.{key}", "openai-beta.realtime-v1"]
+    async with api(nats_server, keys=Keys(path), settings=SETTINGS) as served:
+        async with socket(served, subprotocols=offered, origin=PAGE) as opened:
+            chosen, older = opened.subprotocol, await created(opened)
+        async with socket(served, subprotocols=offered[:2], origin=PAGE) as opened:
+            newer = await created(opened)
+        foreign = await refusal(served, subprotocols=offered, origin="https://foreign.example")
+
+    assert chosen == "realtime"
+    assert (older["voice"], newer["audio"]["output"]["voice"]) == ("alloy", "alloy")
+    assert foreign == (403, "origin_forbidden")
+
+
+async def test_a_client_secret_opens_the_session_that_it_was_made_for(
+    nats_server: str, key_and_file: tuple[str, Path]
+) -> None:
+    """With its settings, for its origin, and nothing but sessions; not when its key is revoked."""
+    key, path = key_and_file
+    session = {"type": "realtime", "instructions": "Be brief.", "model": "gpt-realtime"}
+    async with api(nats_server, keys=Keys(path), settings=SETTINGS, key=key) as served:
+        made = await served.sdk.realtime.client_secrets.create(
+            session=session,  # type: ignore[arg-type]  # a plain dict
+            expires_after={"anchor": "created_at", "seconds": 60},
+            extra_body={"origin": PAGE},
+        )
+        offered = ["realtime", f"openai-insecure-api-key.{made.value}"]
+        async with socket(served, subprotocols=offered, origin=PAGE) as opened:
+            told = await created(opened)
+        elsewhere = await refusal(served, Authorization=f"Bearer {made.value}")
+        aside = await served.http.get(
+            "/v1/models", headers={"authorization": f"Bearer {made.value}"}
+        )
+        revoke_key(path, "client")
+        async with api(nats_server, keys=Keys(path), settings=SETTINGS) as later:
+            late = await refusal(later, subprotocols=offered, origin=PAGE)
+
+    assert made.value.startswith("ek_")
+    assert (told["instructions"], told["model"]) == ("Be brief.", "gpt-realtime")
+    assert elsewhere == (403, "origin_forbidden")
+    assert aside.status_code == 401
+    assert late == (401, "client_secret_unknown")
+
+
+async def test_the_older_ways_to_a_secret(nats_server: str) -> None:
+    """POST /v1/realtime/sessions and /transcription_sessions: flat in, flat out."""
+    async with api(nats_server, settings=SETTINGS) as served:
+        session = (await served.http.post("/v1/realtime/sessions", json={"voice": "verse"})).json()
+        hearing = await served.http.post("/v1/realtime/transcription_sessions", json={})
+        secret = session["client_secret"]["value"]
+        async with socket(served, Authorization=f"Bearer {secret}") as opened:
+            told = await created(opened)
+        secret = hearing.json()["client_secret"]["value"]
+        async with socket(served, Authorization=f"Bearer {secret}") as opened:
+            heard = await created(opened)
+
+    assert session["voice"] == "verse"
+    assert told["audio"]["output"]["voice"] == "verse"
+    assert heard["type"] == "transcription"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "code"),
+    [
+        ("client_secrets", {"expires_after": {"seconds": 1}}, 400, "invalid_value"),
+        ("client_secrets", {"session": {"audio": 7}}, 400, "invalid_value"),
+        ("client_secrets", {"session": {"instructions": "x" * 9_000}}, 400, "session_too_large"),
+        ("calls", {}, 501, "not_implemented"),
+    ],
+)
+async def test_what_cannot_be_had_is_refused(
+    nats_server: str, path: str, body: dict[str, Any], status: int, code: str
+) -> None:
+    """In the shape of all errors of the API."""
+    async with api(nats_server, settings=SETTINGS) as served:
+        answer = await served.http.post(f"/v1/realtime/{path}", json=body)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+
+
+async def test_a_model_that_there_is_not_ends_the_session(nats_server: str) -> None:
+    """The client is told on the socket, where pages can read it."""
+    async with (
+        api(nats_server, settings=SETTINGS) as served,
+        socket(served, "?model=nobody") as opened,
+    ):
+        told = json.loads(await opened.recv())
+        with pytest.raises(ConnectionClosed) as caught:
+            await opened.recv()
+
+    assert (told["type"], told["error"]["code"]) == ("error", "model_not_found")
+    assert caught.value.rcvd is not None
+    assert caught.value.rcvd.code == 1008
+
+
+async def test_a_session_that_only_hears_needs_no_model(nats_server: str) -> None:
+    """intent=transcription, as Home Assistant's bridge asks for it."""
+    async with (
+        api(nats_server, settings=SETTINGS) as served,
+        socket(served, "?intent=transcription") as opened,
+    ):
+        session = await created(opened)
+
+    assert (session["type"], session["object"]) == (
+        "transcription",
+        "realtime.transcription_session",
+    )
+
+
+@pytest.mark.parametrize("frame", [b"\x00\x01", "{", '{"type":"x"}', '"' * 70_000])
+async def test_nonsense_is_answered_and_the_socket_stays(
+    nats_server: str, frame: str | bytes
+) -> None:
+    """Whatever a client sends: an error, and the next event is taken."""
+    async with api(nats_server, settings=SETTINGS) as served, socket(served) as opened:
+        await created(opened)
+        await opened.send(frame)
+        refused = json.loads(await opened.recv())
+        await opened.send('{"type":"input_audio_buffer.clear"}')
+        cleared = json.loads(await opened.recv())
+
+    assert refused["type"] == "error"
+    assert cleared["type"] == "input_audio_buffer.cleared"
+
+
+async def test_a_session_that_no_worker_takes_is_told_so(nats_server: str) -> None:
+    """It does not wait for ever: there is no turn worker here."""
+    settings = {**SETTINGS, "claim_s": 0.5}
+    async with api(nats_server, settings=settings) as served, socket(served) as opened:
+        await created(opened)
+        told = json.loads(await opened.recv())
+        with pytest.raises(ConnectionClosed):
+            await opened.recv()
+        await served.sessions.ended.wait()
+
+    assert told["error"]["code"] == "no_worker"
+    assert len(served.sessions) == 0

@@ -1,0 +1,64 @@
+"""What is counted of drafts and interruptions."""
+
+from __future__ import annotations
+
+from prometheus_client import REGISTRY
+
+from schemas.event import Event
+from schemas.llm import GenerateRequest
+from schemas.turn import ReplyPaused, ReplyResumed, TurnCancelled, TurnEnded, TurnStarted
+from services.turn.tally import Tally
+
+
+def counted(name: str, outcome: str, *events: Event) -> float:
+    """By how much a counter grew while this was published."""
+
+    def value() -> float:
+        return REGISTRY.get_sample_value(name, {"outcome": outcome}) or 0.0
+
+    before = value()
+    tally = Tally()
+    for event in events:
+        tally.note(event)
+    return value() - before
+
+
+ASKED = GenerateRequest(messages=(), speculative=True, turn=1)
+SPECULATIONS = "voicebus_speculations_total"
+INTERRUPTIONS = "voicebus_interruptions_total"
+
+
+def test_a_draft_that_was_right_is_used() -> None:
+    """And begun, and not wasted."""
+    used = (ASKED, TurnStarted(text="a", turn=1, speculated=True))
+
+    assert counted(SPECULATIONS, "begun", *used) == 1
+    assert counted(SPECULATIONS, "used", *used) == 1
+    assert counted(SPECULATIONS, "wasted", *used) == 0
+
+
+def test_a_draft_that_was_cancelled_is_wasted() -> None:
+    """A cancelled turn is not."""
+    wasted = (ASKED, TurnCancelled(turn=1))
+    interrupted = (TurnStarted(text="a", turn=1), TurnCancelled(turn=1))
+
+    assert counted(SPECULATIONS, "wasted", *wasted) == 1
+    assert counted(SPECULATIONS, "wasted", *interrupted) == 0
+
+
+def test_an_interruption_is_confirmed_or_false() -> None:
+    """Where the reply had paused; cancelling by other means is none."""
+    started = TurnStarted(text="a", turn=1)
+    false = (started, ReplyPaused(turn=1), ReplyResumed(turn=1))
+    confirmed = (started, ReplyPaused(turn=1), TurnCancelled(turn=1))
+
+    assert counted(INTERRUPTIONS, "false", *false) == 1
+    assert counted(INTERRUPTIONS, "confirmed", *confirmed) == 1
+    assert counted(INTERRUPTIONS, "confirmed", started, TurnCancelled(turn=1)) == 0
+
+
+def test_turns_are_counted_by_how_they_ended() -> None:
+    """Once each."""
+    ended = TurnEnded(turn=1, outcome="interrupted")
+
+    assert counted("voicebus_turns_total", "interrupted", ended) == 1

@@ -1,0 +1,1 @@
+"""The bus: a client over nats-py that is typed by the catalog."""

@@ -1,0 +1,226 @@
+"""Acknowledgements of recorded messages, tracked aside from the live path.
+
+nats-py's own asynchronous publish leaves futures that never resolve when the server answers with an
+error or not at all; here every publication has a deadline, and every outcome is counted. Until then
+the message is kept: a connection may break, and :mod:`voicebus.bus.outbox` sends it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from voicebus import metrics
+from voicebus.errors import (
+    BusError,
+    BusTimeout,
+    BusUnavailable,
+    Fenced,
+    StorageFull,
+    WriteInFlight,
+)
+
+DEADLINE_S: Final = 10.0
+"""Longer than a stream leader's election (6.5 s measured), during which nothing is acknowledged.
+The time without a connection does not count."""
+
+GIVE_UP_S: Final = 30.0
+"""After this long nobody wants the message any more, whatever became of it."""
+
+KEPT_BYTES: Final = 16 << 20
+"""What may wait for its acknowledgement and is kept: several seconds of a busy edge's audio."""
+
+_WRONG_LAST_SEQUENCE: Final = 10071
+_IN_FLIGHT: Final = frozenset({10158, 10164})
+"""A message of this number, or another fenced write of this claim, is not settled yet."""
+_STORE_FULL: Final = frozenset({10023, 10047, 10054, 10077, 10122})
+
+_SILENT: Final = "the bus did not acknowledge in time"
+_GONE: Final = "there was no connection to the bus for too long"
+
+Settled = Callable[[int, BusError | None], None]
+"""Called once with (stream sequence, None) or (0, error)."""
+
+
+class ApiError(Struct, frozen=True):
+    """The error of a JetStream answer.
+
+    Source: https://docs.nats.io/reference/reference-protocols/nats_api_reference
+    """
+
+    code: int = 0
+    err_code: int = 0
+    description: str = ""
+
+
+class PubAck(Struct, frozen=True):
+    """JetStream's answer to a publication."""
+
+    stream: str = ""
+    seq: int = 0
+    error: ApiError | None = None
+
+
+def error_of(failure: ApiError) -> BusError:
+    """Translate JetStream's error to ours."""
+    if failure.err_code == _WRONG_LAST_SEQUENCE:
+        return Fenced("another worker owns this session now")
+    if failure.err_code in _IN_FLIGHT:
+        return WriteInFlight("the bus has not settled an earlier write yet")
+    if failure.err_code in _STORE_FULL or "insufficient" in failure.description:
+        return StorageFull("the bus cannot store more: its limits or its disk are reached")
+    if failure.code == 503:
+        return BusUnavailable("the bus has no stream for this message right now")
+    return BusError(f"the bus refused a message: {failure.description or failure.code}")
+
+
+class Message(Struct, frozen=True, eq=False):
+    """A message as it is handed to the connection.
+
+    Fields
+        stream: Its stream, which answers; empty: nobody does.
+        subject: Its subject.
+        payload: The message, encoded.
+        headers: What goes with it; None: nothing.
+    """
+
+    stream: str
+    subject: str
+    payload: bytes
+    headers: dict[str, str] | None = None
+
+
+class _Pending(Struct, eq=False):
+    stream: str
+    message: Message | None
+    settled: Settled | None
+    deadline_s: float
+    begun_s: float
+    expires_s: float
+
+
+class AckTracker:
+    """Remembers what was published and not yet acknowledged. Single-threaded, no I/O.
+
+    Attributes:
+        kept_bytes: How much of it is kept.
+    """
+
+    def __init__(self) -> None:
+        self.kept_bytes = 0
+        self._pending: dict[int, _Pending] = {}  # in the order in which it was published
+        self._next = 0
+        self._is_paused = False
+        self._decoder = msgspec.json.Decoder(PubAck)
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._pending
+
+    def expect(
+        self, message: Message, settled: Settled | None, deadline_s: float = DEADLINE_S
+    ) -> int:
+        """Register a publication and return the number that its answer will carry.
+
+        What is more than :data:`KEPT_BYTES` is not kept: it has its outcome all the same, but
+        cannot be sent again.
+        """
+        self._next += 1
+        now_s = time.monotonic()
+        size = len(message.payload)
+        kept = message if self.kept_bytes + size <= KEPT_BYTES else None
+        if kept is not None:
+            self.kept_bytes += size
+        self._pending[self._next] = _Pending(
+            message.stream, kept, settled, deadline_s, now_s, now_s + deadline_s
+        )
+        return self._next
+
+    def kept(self, after: int) -> Iterator[tuple[int, Message]]:
+        """Yield what is kept behind a number, oldest first."""
+        for number, pending in list(self._pending.items()):
+            if number > after and pending.message is not None and number in self._pending:
+                yield number, pending.message
+
+    def pause(self) -> None:
+        """The connection is gone: for what is kept, the time does not count."""
+        self._is_paused = True
+
+    def resume(self) -> None:
+        """The connection is there again: there is as much time for each answer as at first."""
+        self._is_paused = False
+        now_s = time.monotonic()
+        for pending in self._pending.values():
+            if pending.message is not None:
+                pending.expires_s = now_s + pending.deadline_s
+
+    def answer(self, number: int, payload: bytes, no_responders: bool) -> None:  # noqa: FBT001
+        """Take the server's answer; unknown and malformed ones are ignored (they may be forged)."""
+        pending = self._pop(number)
+        if pending is None:
+            return
+        if no_responders:
+            self._settle(pending, 0, BusUnavailable("no stream records this message right now"))
+            return
+        try:
+            ack = self._decoder.decode(payload)
+        except msgspec.DecodeError:
+            self._settle(pending, 0, BusError("the bus sent an answer that is none"))
+            return
+        self._settle(pending, ack.seq, error_of(ack.error) if ack.error else None)
+
+    def refuse(self, number: int, error: BusError) -> None:
+        """Tell that a message will not be stored, if that is not settled."""
+        pending = self._pop(number)
+        if pending is not None:
+            self._settle(pending, 0, error)
+
+    def forget(self, number: int) -> None:
+        """Drop a publication without an outcome: nobody answers, or its publisher was told."""
+        self._pop(number)
+
+    def expire(self, now_s: float) -> None:
+        """Give up what has waited longer than its deadline, and what nobody wants any more."""
+        for number, pending in list(self._pending.items()):
+            waits = self._is_paused and pending.message is not None
+            if now_s > pending.begun_s + GIVE_UP_S or (now_s > pending.expires_s and not waits):
+                late = BusUnavailable(_GONE) if waits else BusTimeout(_SILENT)
+                self.refuse(number, late)
+
+    def _pop(self, number: int) -> _Pending | None:
+        pending = self._pending.pop(number, None)
+        if pending is not None and pending.message is not None:
+            self.kept_bytes -= len(pending.message.payload)
+        return pending
+
+    def _settle(self, pending: _Pending, sequence: int, error: BusError | None) -> None:
+        if error is None:
+            waited_s = time.monotonic() - pending.begun_s
+            metrics.BUS_ACK_SECONDS.labels(pending.stream).observe(waited_s)
+        elif pending.stream:
+            metrics.BUS_ACK_FAILURES.labels(pending.stream, error.code).inc()
+        if pending.settled is not None:
+            pending.settled(sequence, error)
+
+
+class Stored:
+    """Turns the tracker's call into something to wait for: ``future`` is the stream sequence."""
+
+    def __init__(self) -> None:
+        self.future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def settled(self, sequence: int, error: BusError | None) -> None:
+        """Take the outcome."""
+        if self.future.done():
+            return
+        if error is None:
+            self.future.set_result(sequence)
+        else:
+            self.future.set_exception(error)

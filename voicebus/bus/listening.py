@@ -1,0 +1,53 @@
+"""Messages as they are published: those of the catalog, each once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from nats.aio.client import Client as Connection
+from nats.aio.msg import Msg
+
+from voicebus import metrics
+from voicebus.bus.copies import MESSAGE_ID, Heard
+from voicebus.bus.envelope import HEARD_BEFORE, opened
+from voicebus.bus.inbox import Inbox
+
+
+@asynccontextmanager
+async def listening(
+    connection: Connection, subjects: tuple[str, ...], limit: int
+) -> AsyncIterator[Inbox]:
+    """Receive messages on some subjects while the context lasts.
+
+    Args:
+        connection: Where they come.
+        subjects: Subjects or wildcards.
+        limit: How many messages may wait to be read before the oldest are dropped.
+    """
+    inbox = Inbox(limit)
+    subscriptions = [await connection.subscribe(subject, cb=_taker(inbox)) for subject in subjects]
+    try:
+        yield inbox
+    finally:
+        inbox.close()
+        for subscription in subscriptions:
+            if not connection.is_closed:
+                await subscription.unsubscribe()
+
+
+def _taker(inbox: Inbox) -> Callable[[Msg], Awaitable[None]]:
+    heard = Heard()  # each subscription has a queue of its own, and another order
+
+    async def take(message: Msg) -> None:
+        if message.headers:
+            if HEARD_BEFORE in message.headers:
+                return
+            if heard.is_copy(message.headers.get(MESSAGE_ID, ""), message.subject):
+                metrics.BUS_COPIES.inc()
+                return
+        event = opened(message.subject, message.data, message.headers)
+        if event is not None:
+            inbox.put(message.subject, event)
+
+    return take

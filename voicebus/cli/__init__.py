@@ -1,0 +1,1 @@
+"""The ``voicebus`` command, one module per subcommand."""

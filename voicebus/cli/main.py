@@ -1,0 +1,53 @@
+"""The ``voicebus`` command."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from voicebus import known, log, settings
+from voicebus.cli import (
+    auth,
+    bench,
+    dead_letters,
+    doctor,
+    drain,
+    keys,
+    layout,
+    models,
+    part,
+    replay,
+    talk,
+    top,
+    up,
+)
+from voicebus.errors import ConfigError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="voicebus", description="Talk with machines: speech in, speech out, over NATS."
+    )
+    parser.add_argument("--version", action="version", version=f"voicebus {version('voicebus')}")
+    subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for command in (
+        *(up, talk, top, replay, doctor, drain, dead_letters),
+        *(models, keys, auth, layout, bench, part),
+    ):
+        command.add_parser(subparsers)
+    args = parser.parse_args(arguments)
+    # Output is for pipes; what the library has to say goes beside it. Parts configure their own.
+    log.configure_quietly()
+    try:
+        if args.run is not doctor.run:
+            settings.check_known(os.environ, known.every_setting())
+        return int(args.run(args))
+    except ConfigError as err:
+        print(f"voicebus: {err}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130

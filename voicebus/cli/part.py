@@ -1,0 +1,39 @@
+"""``voicebus worker ROLE``, ``edge`` and ``supervise``: one process each, for a cluster."""
+
+from __future__ import annotations
+
+import runpy
+from typing import Any
+
+from voicebus.errors import ConfigError
+from voicebus.parts import ROLES
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add ``worker``, ``edge`` and ``supervise``."""
+    worker = subparsers.add_parser("worker", help="run one worker", description=__doc__)
+    worker.add_argument("role", choices=ROLES)
+    worker.set_defaults(run=lambda args: run_module(f"services.{args.role}"))
+    edge = subparsers.add_parser("edge", help="run one edge", description=__doc__)
+    edge.set_defaults(run=lambda _: run_module("edge"))
+    supervise = subparsers.add_parser(
+        "supervise", help="hand on at once what workers held that die", description=__doc__
+    )
+    supervise.set_defaults(run=lambda _: run_module("voicebus.failover"))
+
+
+def run_module(name: str) -> int:
+    """Run a part in this process, by name: the core does not import the parts.
+
+    Raises:
+        ConfigError: A library that it needs is not installed.
+    """
+    try:
+        runpy.run_module(name, run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        return int(end.code or 0)
+    except ModuleNotFoundError as err:
+        raise ConfigError(
+            f"{name} needs {err.name}, which is not installed: see README, extras"
+        ) from err
+    return 0

@@ -1,0 +1,37 @@
+"""What a worker offers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from voicebus.engine_thread import Hang
+
+
+class Role(Struct, frozen=True, kw_only=True):
+    """What a worker offers.
+
+    Fields
+        name: ``stt``, ``turn``, ``llm`` or ``tts``.
+        slots: How many claims it holds at once.
+        engine: What it runs, for people.
+        worker: Name of the process on the bus.
+        metrics_url: Where its metrics are.
+        final_ms: STT only: median and 99th percentile of the time to a final, as of now.
+        models: The models that it serves, as of now: an engine may learn them when it is warmed.
+        voices: TTS only: the voices that it has.
+        stuck: Returns the engine's call that has lasted too long since a time
+            (:func:`time.monotonic`), if there is one: see :mod:`voicebus.engine_thread`. Its owners
+            are sessions.
+    """
+
+    name: str
+    slots: int
+    engine: str
+    worker: str = ""
+    metrics_url: str = ""
+    final_ms: Callable[[], tuple[float, float]] = lambda: (0.0, 0.0)
+    models: Callable[[], tuple[str, ...]] = tuple
+    voices: tuple[str, ...] = ()
+    stuck: Callable[[float], Hang | None] = lambda _: None
