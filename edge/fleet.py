@@ -70,8 +70,8 @@ class Fleet:
 
     async def run(self) -> None:
         """Follow until cancelled."""
-        asyncio.get_running_loop().call_later(_LISTEN_S, self._wait_no_more)
         async with self._bus.listen(presence_subject(self._bus.cell, "*", "*")) as inbox:
+            asyncio.get_running_loop().call_later(_LISTEN_S, self._wait_no_more)
             async for _, event in inbox:
                 if isinstance(event, Presence) and event.role in ROLES:
                     self._offers.heard(event, _now_s())

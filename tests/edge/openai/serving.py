@@ -119,13 +119,15 @@ async def api(
     chosen = EdgeSettings(**{name: v for name, v in given.items() if "openai_" not in name})
     api_settings = msgspec.convert(own, OpenAISettings)
     cell, edge = new_token("c"), new_token("e")
+    given_workers = {**llm(), **tts()} if workers is None else workers
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(bus_in(url, cell))
-        for role, work in ({**llm(), **tts()} if workers is None else workers).values():
+        for role, work in given_workers.values():
             await stack.enter_async_context(worker_in(url, cell, role, work))
         group = await stack.enter_async_context(asyncio.TaskGroup())
         sessions, fleet = Sessions(bus, edge, "websocket", chosen.max_sessions), Fleet(bus)
         helpers = [group.create_task(sessions.run()), group.create_task(fleet.run())]
+        await _all_heard(fleet, given_workers)
         door = Door(chosen, keys or Keys(None))
         serving = api_of(sessions, door, fleet, chosen, api_settings)
         app = create_app(sessions, chosen, door, lambda: {}, routes(serving))
@@ -140,3 +142,11 @@ async def api(
         yield Served(http, sdk, sessions, bus, edge)
         for helper in helpers:
             helper.cancel()
+
+
+async def _all_heard(fleet: Fleet, workers: Mapping[str, tuple[Role, Work]]) -> None:
+    """Wait until the edge has heard of the workers: on a busy machine that takes seconds."""
+    async with asyncio.timeout(30):
+        for role, _ in workers.values():
+            while role.models() and not await fleet.models(role.name):
+                await asyncio.sleep(0.01)
