@@ -26,6 +26,7 @@ from benchmarks.judge import MoveRow, rows
 from benchmarks.lines import OURS, PEERS, dial
 from benchmarks.moves import Dialogue
 from benchmarks.peers import pipecat_peer
+from benchmarks.punctual import punctual
 from benchmarks.systems import (
     REAL,
     SYNTHETIC,
@@ -62,7 +63,8 @@ class System(Struct, frozen=True):
 def main(arguments: list[str]) -> int:
     """Run the benchmark; return the exit code."""
     args = _arguments(arguments)
-    return command.run("conversation", _run(args, arguments), args)
+    with punctual():
+        return command.run("conversation", _run(args, arguments), args)
 
 
 def _arguments(arguments: list[str]) -> argparse.Namespace:

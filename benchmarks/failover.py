@@ -24,6 +24,7 @@ from benchmarks.failover_judgement import TurnRow, harmful, judged, measures, ne
 from benchmarks.failover_log import SessionLog
 from benchmarks.failover_turns import Talk, Turn
 from benchmarks.kills import Executioner, Kill, plan
+from benchmarks.punctual import punctual
 from benchmarks.recordings import Recording, recordings
 from benchmarks.systems import REAL, SYNTHETIC, base_environment, start_llama
 from subjects.streams import ROLES
@@ -51,7 +52,8 @@ _NOBODY: Final = Found(-1, -1, alignment.Harm())
 def main(arguments: list[str]) -> int:
     """Run the benchmark; return the exit code."""
     args = _arguments(arguments)
-    return command.run("failover", _run(args, arguments), args)
+    with punctual():
+        return command.run("failover", _run(args, arguments), args)
 
 
 def _arguments(arguments: list[str]) -> argparse.Namespace:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import command, figures, measure, report
+from benchmarks.punctual import punctual
 from benchmarks.recordings import Recording, recordings
 from benchmarks.systems import (
     REAL,
@@ -40,7 +41,8 @@ _SHOWN_EVERY: Final = 5
 def main(arguments: list[str]) -> int:
     """Run the benchmark; return the exit code."""
     args = _arguments(arguments)
-    return command.run("latency", _run(args, arguments), args)
+    with punctual():
+        return command.run("latency", _run(args, arguments), args)
 
 
 def _arguments(arguments: list[str]) -> argparse.Namespace:

@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 import numpy as np
 from faster_whisper import WhisperModel
+from msgspec.structs import replace as replaced
 from numpy.typing import NDArray
 
 from schemas.audio import CALLER_RATE_HZ
@@ -175,12 +176,14 @@ def _understand(passes: Passes, utterances: Sequence[Utterance]) -> Understandin
             continue
         metrics.STT_RETRIES.labels(reason).inc()
         yield "doubtful"
+        # A vocabulary is a pattern, and decoders that loop may be going on with it.
+        asked = one if reason == "probability" else _without_vocabulary(one)
         if reason == "loop" and one.window == FULL_WINDOW_S:
-            for part in passes.parts(one):
+            for part in passes.parts(asked):
                 yield from _once(passes, [part])
                 done.append(part)
             continue
-        again = replace(one, window=FULL_WINDOW_S, language=one.hint.language)
+        again = replace(asked, window=FULL_WINDOW_S, language=one.hint.language)
         yield from _once(passes, [again])
         done.append(_better(one, again))
     return done
@@ -192,6 +195,10 @@ def _once(passes: Passes, utterances: Sequence[Utterance]) -> Generator[Step, No
     passes.detect(encoded, utterances)
     passes.write(encoded, utterances)
     passes.align(encoded, utterances)
+
+
+def _without_vocabulary(one: Utterance) -> Utterance:
+    return replace(one, hint=replaced(one.hint, vocabulary=""))
 
 
 def _better(one: Utterance, again: Utterance) -> Utterance:

@@ -197,6 +197,30 @@ def test_a_loop_is_tried_again_in_the_full_window_once(
     assert retries("loop") == before + 1
 
 
+@pytest.mark.parametrize("repeats", [1, 4])
+def test_a_vocabulary_that_is_looped_on_is_left_out_of_the_second_try(
+    base: FasterWhisperEngine, monkeypatch: pytest.MonkeyPatch, repeats: int
+) -> None:
+    """In a short window as in a full one, which is tried again in parts."""
+    write = ctranslate2.Passes.write
+
+    def echoing(
+        self: ctranslate2.Passes, encoded: object, utterances: list[ctranslate2.Utterance]
+    ) -> None:
+        write(self, encoded, utterances)
+        for one in utterances:
+            if one.hint.vocabulary:
+                one.attempt = Attempt("Norlandt, " * 30, tuple(range(20)), -0.1, 0.0, 40)
+
+    monkeypatch.setattr(ctranslate2.Passes, "write", echoing)
+    samples = np.concatenate([recording("amiable"), silence(1)] * repeats)
+
+    found = base.recognise(samples, Hint("en", vocabulary=NAMES))
+
+    assert plain(found.text).count("amiable") == repeats
+    assert "norlandt" not in plain(found.text)
+
+
 def test_silence_is_not_tried_again(base: FasterWhisperEngine) -> None:
     """A cough or a click costs one short window, not the full one too."""
     before = [retries(reason) for reason in ("rate", "loop", "probability")]
