@@ -116,6 +116,11 @@ class Endpointer:
         return self._running.start if self._running else None
 
     @property
+    def idle(self) -> bool:
+        """True while nobody speaks, and nothing hints at somebody beginning to."""
+        return self._running is None and not self._rising
+
+    @property
     def quiet(self) -> bool:
         """True while the running utterance has fallen silent, be it for one window."""
         return self._running is not None and self._running.quiet_from is not None

@@ -14,6 +14,9 @@ import time
 from collections.abc import Hashable
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from schemas.audio import CALLER_RATE_HZ
 from schemas.stt import (
     SpeechPaused,
@@ -38,6 +41,14 @@ from services.stt.vad import VadState
 
 _TAIL_SAMPLES: Final = CALLER_RATE_HZ // 5
 """Silence after the last word that is recognised with it: words fade."""
+
+STILL_WINDOWS: Final = 4
+"""While nobody speaks, windows in which hardly anything sounds wait for each other, up to so many:
+one pass over four takes little more than one over one, and each pass wakes a thread. The first
+louder sample ends the wait, so that nobody is heard later."""
+
+_STILL_LEVEL: Final = 0.003
+"""Largest magnitude of what hardly sounds: -50 dBFS."""
 
 _SILENCE_SAMPLES: Final = 10 * CALLER_RATE_HZ
 """After as much silence it is recorded that there was nothing: who takes over reads no more."""
@@ -88,12 +99,11 @@ class Listener:
     async def hear(self, pcm: bytes) -> None:
         """Take audio in: s16le at 16 kHz, the next samples of the session."""
         self._samples.push(pcm)
-        windows = self._samples.take_windows(WINDOW_SAMPLES)
-        if not len(windows):
+        if self._endpointer.idle and self._samples.are_still(
+            WINDOW_SAMPLES, STILL_WINDOWS, _STILL_LEVEL
+        ):
             return
-        for probability in await self._ears.lane.submit(windows, self._vad, self._owner):
-            for mark in self._endpointer.push(float(probability)):
-                self._on(mark)
+        await self._detect(self._samples.take_windows(WINDOW_SAMPLES))
         self._want_partial()
         self._samples.drop_before(self._endpointer.keep_from)
         self._mark_silence()
@@ -106,11 +116,10 @@ class Listener:
 
     async def end(self, offset: int) -> None:
         """End the audio: what is pending becomes final, then ``AudioConsumed`` comes."""
+        await self._detect(self._samples.take_windows(WINDOW_SAMPLES))
         rest = self._samples.take_rest(WINDOW_SAMPLES)
         if rest is not None:
-            for probability in await self._ears.lane.submit(rest, self._vad, self._owner):
-                for mark in self._endpointer.push(float(probability)):
-                    self._on(mark)
+            await self._detect(rest)
         for mark in self._endpointer.force(offset):
             self._on(mark)
         self._vad = VadState()
@@ -124,6 +133,14 @@ class Listener:
             task.cancel()
         self._drafts.void()
         self._partials.cancel()
+
+    async def _detect(self, windows: NDArray[np.float32]) -> None:
+        """Find speech, and act on what follows from it."""
+        if not len(windows):
+            return
+        for probability in await self._ears.lane.submit(windows, self._vad, self._owner):
+            for mark in self._endpointer.push(float(probability)):
+                self._on(mark)
 
     def _on(self, mark: marks.Mark) -> None:
         match mark:

@@ -45,6 +45,19 @@ class SampleBuffer:
         self._cursor += count * size
         return self._data[first : first + count * size].reshape(count, size).copy()
 
+    def are_still(self, size: int, count: int, level: float) -> bool:
+        """Say whether fewer than ``count`` whole windows wait, and nothing is louder than a level.
+
+        Args:
+            size: Samples of a window.
+            count: So many are too many.
+            level: Largest magnitude of a sample, 0 to 1.
+        """
+        waiting = self._data[self._cursor - self._start : self._length]
+        return len(waiting) < count * size and bool(
+            not len(waiting) or max(waiting.max(), -waiting.min()) <= level
+        )
+
     def take_rest(self, size: int) -> NDArray[np.float32] | None:
         """Return the last, unfinished window filled up with silence, shape (1, size), or None."""
         first = self._cursor - self._start

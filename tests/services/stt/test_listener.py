@@ -18,7 +18,7 @@ from schemas.stt import (
 )
 from services.stt.engine import Hint, Recognition
 from services.stt.resumption import Resumption
-from tests.services.stt.ears import Recogniser, quiet, sound
+from tests.services.stt.ears import LoudVad, Recogniser, quiet, sound
 from tests.services.stt.hearing import listening
 from voicebus import metrics
 from voicebus.errors import EngineError, EngineUnavailable
@@ -108,6 +108,36 @@ async def test_finals_come_in_the_order_of_their_utterances() -> None:
     assert [final.utterance for final in heard.finals()] == [1, 2, 3, 4]
     offsets = [final.end_offset for final in heard.finals()]
     assert offsets == sorted(offsets)
+
+
+async def test_windows_without_a_sound_share_a_pass_until_something_sounds() -> None:
+    """Nobody is heard later for it, and while somebody speaks each window is looked at at once."""
+    async with listening(Recogniser()) as heard:
+        assert isinstance(heard.ears.lane._vad, LoudVad)
+        passes = heard.ears.lane._vad.passes
+        await heard.hear(quiet(0.64))
+        assert set(passes) == {4}
+        await heard.hear(quiet(0.04), sound(0.02))
+        waited = [*passes]
+        await heard.hear(sound(0.98))
+        assert isinstance(heard.events[0], SpeechStarted)
+        before = len(passes)
+        await heard.hear(quiet(0.3))
+
+    assert waited[-1] == 1
+    assert set(passes[before:]) == {1}
+
+
+@pytest.mark.parametrize("still_s", [0.02, 0.05, 0.1])
+async def test_still_windows_that_wait_are_looked_at_when_the_audio_ends(still_s: float) -> None:
+    """All that was sent is dealt with."""
+    async with listening(Recogniser()) as heard:
+        assert isinstance(heard.ears.lane._vad, LoudVad)
+        await heard.hear(quiet(still_s))
+        await heard.listener.end(heard.samples)
+
+        assert sum(heard.ears.lane._vad.passes) == -(-heard.samples // 512)
+    assert heard.events == [AudioConsumed(end_offset=heard.samples, finals=0)]
 
 
 async def test_long_silence_is_marked_behind_the_finals_before_it() -> None:

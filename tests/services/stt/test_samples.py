@@ -31,6 +31,22 @@ def test_windows_come_whole_and_once() -> None:
     assert np.array_equal(np.concatenate([first, second]).ravel(), to_float32(AUDIO[:1024]))
 
 
+def test_few_windows_with_hardly_a_sound_are_still() -> None:
+    """As long as there are fewer than so many, and until one sample is louder."""
+    buffer = SampleBuffer(0)
+    assert buffer.are_still(512, 2, 0.01)
+    buffer.push(np.array([300, -300] * 500, np.int16).tobytes())
+
+    assert buffer.are_still(512, 2, 0.01)
+    assert not buffer.are_still(512, 1, 0.01)
+    assert not buffer.are_still(512, 2, 0.009)
+    buffer.push(np.array([-500], np.int16).tobytes())
+    assert not buffer.are_still(512, 2, 0.01)
+    buffer.take_windows(512)
+    buffer.take_rest(512)
+    assert buffer.are_still(512, 2, 0.01)
+
+
 def test_the_rest_is_filled_up_with_silence() -> None:
     """At the caller's end the last window is short; then there is no rest any more."""
     buffer = SampleBuffer(0)
