@@ -21,6 +21,7 @@ _PARAMETERS = {
     "role": "stt, turn, llm or tts.",
     "job": "`session` for a claim on a whole session, else the turn and revision.",
     "worker": "Name of the worker's process.",
+    "secret": "The conversation's id, or the digest of a link code.",
 }
 
 
@@ -67,7 +68,7 @@ def _listed(roles: tuple[str, ...]) -> str:
 
 def _channel_name(route: Route) -> str:
     words = [word for word in re.split(r"[.{}]+", route.pattern) if word]
-    kept = [word for word in words if word not in {"vb", "cell", "edge", "session"}]
+    kept = [word for word in words if word not in {"vb", "cell", "edge", "session", "secret"}]
     return "_".join(kept)
 
 

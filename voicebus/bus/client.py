@@ -173,9 +173,18 @@ class Bus:
             BusError: The store refused it or did not answer.
         """
         subject = subject_of(Claimed, place, event.role, job)
-        stream, payload, before = CATALOG[Claimed].stream, encode(event), Fence(subject, last)
-        self.recent.add(Claimed, place.edge, subject, payload)
-        return Fence(subject, await self._recorder.store(stream, subject, payload, before))
+        self.recent.add(Claimed, place.edge, subject, encode(event))
+        return Fence(subject, await self.keep(event, subject, last))
+
+    async def keep(self, event: Event, subject: str, last: int) -> int:
+        """Write a message if the subject's sequence is still ``last`` (0: none); return the new one.
+
+        Raises:
+            Fenced: Somebody else wrote one meanwhile.
+            BusError: The store refused it or did not answer.
+        """
+        stream, before = CATALOG[type(event)].stream, Fence(subject, last)
+        return await self._recorder.store(stream, subject, encode(event), before)
 
     def listen(self, *subjects: str, limit: int = 4096) -> AbstractAsyncContextManager[Inbox]:
         """Receive messages on some subjects, in the order in which each publisher sent them.
