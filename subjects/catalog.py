@@ -72,6 +72,7 @@ class Route(Struct, frozen=True):
         writers: The roles that publish it: those of workers, and ``edge``, ``admin`` …
         readers: The roles that listen.
         rereaders: The roles that read it back from its stream: after a gap, on a takeover.
+        lookers: The roles that read only the newest of a subject back, and have to know it.
         fenced: True when the store refuses it from a worker that no longer owns the session.
     """
 
@@ -80,6 +81,7 @@ class Route(Struct, frozen=True):
     writers: tuple[str, ...]
     readers: tuple[str, ...]
     rereaders: tuple[str, ...] = ()
+    lookers: tuple[str, ...] = ()
     fenced: bool = False
 
 
@@ -104,9 +106,9 @@ def _job(role: str, writers: str) -> Route:
     return Route(pattern, "JOBS", tuple(writers.split()), (role,))
 
 
-def _kept(leaf: str, stream: str) -> Route:
+def _kept(leaf: str, stream: str, readers: tuple[str, ...]) -> Route:
     pattern = f"{ROOT}.{{cell}}.{leaf}.{{secret}}"
-    return Route(pattern, stream, ("turn",), ("turn",), ("turn",))
+    return Route(pattern, stream, ("turn",), readers, lookers=("turn",))
 
 
 _WORKERS: Final = "stt turn llm tts"
@@ -178,8 +180,8 @@ CATALOG: Final[dict[type[Event], Route]] = {
         ("admin",),
         ("admin",),
     ),
-    ConversationKept: _kept("conversation", "CONVERSATION"),
-    LinkKept: _kept("link", "LINK"),
+    ConversationKept: _kept("conversation", "CONVERSATION", ("turn",)),
+    LinkKept: _kept("link", "LINK", ()),
     Presence: Route(
         f"{ROOT}.{{cell}}.presence.{{role}}.{{worker}}",
         "",

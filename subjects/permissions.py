@@ -128,7 +128,7 @@ def _newest(role: str, cell: str) -> tuple[str, ...]:
     return _once(
         f"$JS.API.DIRECT.GET.{route.stream}.{_subject(route, cell, '*', named)}"
         for route in CATALOG.values()
-        if role in route.rereaders
+        if role in (*route.rereaders, *route.lookers)
     )
 
 
