@@ -43,6 +43,7 @@ from schemas.failure import Failure
 from voicebus.errors import (
     BusUnavailable,
     ConversationUnknown,
+    LimitReached,
     LinkRefused,
     NoWorker,
 )
@@ -152,6 +153,7 @@ async def joined(
     Raises:
         ConversationUnknown: There is no such conversation, or it is not this owner's.
         LinkRefused: The code was never made, is used or too old.
+        LimitReached: ``too_many_codes`` were tried here.
         NoWorker: Nobody took the session in time.
         BusUnavailable: The session ends, or the bus cannot serve it.
     """
@@ -165,6 +167,8 @@ async def joined(
                         raise ConversationUnknown(event.message)
                     case Failure(turn=0, code=LinkRefused.code):
                         raise LinkRefused(event.message)
+                    case Failure(turn=0, code=LimitReached.code):
+                        raise LimitReached(event.message, "too_many_codes")
                     case Failure(turn=0):
                         raise BusUnavailable(event.message)
                 take(event)

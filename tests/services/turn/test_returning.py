@@ -11,9 +11,9 @@ from schemas.event import Event
 from schemas.session import SessionClosed, SessionOpened, UserText
 from schemas.stt import TranscriptFinal
 from schemas.turn import ConverseRequest, HangUp, Return, SessionMoved, TurnEnded, TurnStarted
+from services.turn.admission import Links
 from services.turn.arrivals import Past
 from services.turn.returning import missed, move, once
-from services.turn.admission import Links
 from services.turn.settings import TurnSettings
 from services.turn.worker import converse
 from subjects.catalog import Place
