@@ -69,7 +69,7 @@ async def test_settings_go_into_the_next_start_and_stay_in_the_browser(page: Pag
         await started(running, 3)
         before, changed, reloaded = (line.start for line in running.lines)
 
-    plain = {"type", "input", "output", "resume"}
+    plain = {"type", "input", "output", "resume", "conversation"}
     assert set(before) == plain
     assert {name: value for name, value in changed.items() if name not in plain} == {
         "language": "en",
