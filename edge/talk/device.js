@@ -9,7 +9,7 @@ function button(className, text, onClick) {
   return made;
 }
 
-export function createDevice({ ask, join }) {
+export function createDevice({ say, join }) {
   const title = element("h2", "", "Other device");
   title.id = "device-title";
   const code = element("output", "code");
@@ -22,7 +22,7 @@ export function createDevice({ ask, join }) {
     title,
     button("", "Show a code", () => {
       code.textContent = "…";
-      ask();
+      say({ type: "link" }).catch(() => {}); // the reason is on the page
     }),
     code,
     note,

@@ -5,7 +5,6 @@ import { createConversation } from "./conversation.js";
 import { $ } from "./dom.js";
 import { FLOOR, whoHasTheFloor } from "./floor.js";
 import { whyRefused } from "./key.js";
-import { createKeypad } from "./keypad.js";
 import { microphoneProblem, openMicrophone } from "./microphone.js";
 import { createPlayer } from "./player.js";
 import { createSettings, startFields } from "./settings.js";
@@ -223,22 +222,24 @@ $("typed").onsubmit = (event) => {
   say({ type: "text", text }).then(() => { $("text").value = ""; }, () => {}); // the reason is on the page
 };
 
-createKeypad((digits) => say({ type: "keys", digits }).catch(() => {}));
+// What few people open is loaded when they do.
+$("keypad-open").onclick = async ({ target }) => {
+  target.onclick = null; // once is enough
+  (await import("./keypad.js")).createKeypad((digits) => say({ type: "keys", digits }).catch(() => {}));
+  target.click(); // it has the button now
+};
 
-async function openDevice() {
-  const { createDevice } = await import("./device.js");
-  device ??= createDevice({
-    ask: () => say({ type: "link" }).catch(() => {}),
-    join(code) {
-      linkCode = code;
-      problem("");
-      reconnect();
-    },
-  });
+$("device-open").onclick = async () => {
+  device ??= (await import("./device.js")).createDevice({ say, join });
   device.open();
+};
+
+function join(code) {
+  linkCode = code;
+  problem("");
+  reconnect();
 }
 
-$("device-open").onclick = openDevice;
 $("cancel").onclick = conversation.cancel;
 $("dismiss").onclick = () => problem("");
 $("reconnect").onclick = reconnect;

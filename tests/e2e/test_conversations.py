@@ -14,6 +14,7 @@ from subjects.catalog import Place, subject_of
 from tests.e2e.client import Client, connected
 from tests.e2e.upstream import LanguageModel
 from tests.models import model_path
+from tests.services.turn.together import kept_turns
 from tests.system import STOP_LIMIT_S, SYNTHETIC, System
 from voicebus.bus.client import connect as connect_bus
 from voicebus.settings import BusSettings
@@ -49,6 +50,15 @@ async def hand_on(system: System, session: str) -> None:
         await bus.close()
 
 
+async def kept(system: System, client: Client, turns: int) -> None:
+    """Wait until so many turns of a client's conversation are known to all that join it."""
+    bus = await connect_bus(BusSettings(nats_url=system.nats.url), "test")
+    try:
+        await kept_turns(bus, conversation_of(client), turns)
+    finally:
+        await bus.close()
+
+
 async def type_turn(client: Client, text: str, turn: int = 1) -> None:
     """Type a turn and read its answer."""
     await client.send("text", text=text)
@@ -72,11 +82,13 @@ async def test_a_name_told_in_one_session_is_known_in_the_next(
     persona = {"instructions": "You are a pirate.", "conversation": "new", **WRITTEN}
     async with connected(talking, persona) as first:
         await type_turn(first, "my name is Ada")
+        await kept(talking, first, 1)
         await first.send("link")
         code = (await first.until("link_code"))["code"]
         async with connected(talking, {"link_code": code.lower()}) as second:
             await type_turn(second, "what is my name")
             asked = language_model.asked[-1]
+            await kept(talking, first, 2)
             await type_turn(first, "and what did I ask", 2)
 
     assert asked[0]["content"] == "You are a pirate."
@@ -92,10 +104,12 @@ async def test_a_conversation_waits_for_the_next_session(
     """The first one has ended; who has the id goes on, as often as they like."""
     async with connected(talking, {"conversation": "new", **WRITTEN}) as first:
         await type_turn(first, "my name is Bob")
+        await kept(talking, first, 1)
     for number in (1, 2):
         start = {"conversation": conversation_of(first), **WRITTEN}
         async with connected(talking, start) as later:
             await type_turn(later, f"question {number}")
+            await kept(talking, first, 1 + number)
 
     assert told(language_model) == [
         "my name is Bob",
@@ -120,6 +134,7 @@ async def test_a_dead_worker_loses_no_turn_of_a_conversation_and_doubles_none(
         worker.restart()
         await hand_on(talking, str(first.messages("metadata")[0]["session_id"]))
         await type_turn(first, "what is my name", 3)
+        await kept(talking, first, 3)
     async with connected(talking, {"conversation": conversation_of(first), **WRITTEN}) as second:
         await type_turn(second, "once more")
 
