@@ -24,7 +24,7 @@ def test_a_chat_has_one_conversation_without_anybody_remembering_it() -> None:
     assert own("secret", ADA) == own("secret", ADA)
     assert own("secret", ADA).conversation != own("secret", BOB).conversation
     assert own("secret", ADA).conversation != own("other", ADA).conversation
-    assert join(own("secret", ADA).conversation, ADA)
+    assert join(own("secret", ADA).conversation, ADA).owner == ADA
 
 
 def test_the_same_name_on_another_channel_is_somebody_else() -> None:
