@@ -44,6 +44,13 @@ from schemas.stt import (
     TranscriptFinal,
     TranscriptPartial,
 )
+from schemas.telegram import (
+    BotOwned,
+    ChatKept,
+    UpdateAccepted,
+    UpdateAnswering,
+    UpdateSettled,
+)
 from schemas.tts import ClauseSpoken, ReplyChunk, SpeakRequest, SpeechDone
 from schemas.turn import (
     ConverseRequest,
@@ -65,8 +72,8 @@ class Route(Struct, frozen=True):
     """One row of the table.
 
     Fields
-        pattern: Subject with ``{cell}``, ``{edge}``, ``{session}``, ``{role}``, ``{job}`` and
-            ``{worker}`` to be filled in.
+        pattern: Subject with ``{cell}``, ``{edge}``, ``{session}``, ``{role}``, ``{job}``,
+            ``{worker}``, ``{bot}`` and ``{item}`` to be filled in.
         stream: Name of the stream that records it; empty for what is not recorded.
         writers: The roles that publish it: those of workers, and ``edge``, ``admin`` …
         readers: The roles that listen.
@@ -101,6 +108,11 @@ def _dn(leaf: str, stream: str, writers: str, readers: str, again: str = "") -> 
 def _job(role: str, writers: str) -> Route:
     pattern = f"{ROOT}.{{cell}}.job.{role}.{{edge}}.{{session}}.{{job}}"
     return Route(pattern, "JOBS", tuple(writers.split()), (role,))
+
+
+def _telegram(leaf: str, stream: str) -> Route:
+    own = ("telegram",)
+    return Route(f"{ROOT}.{{cell}}.telegram.{{bot}}.{leaf}", stream, own, own, own)
 
 
 _WORKERS: Final = "stt turn llm tts"
@@ -175,6 +187,11 @@ CATALOG: Final[dict[type[Event], Route]] = {
         ("edge", *_WORKERS.split(), "supervisor"),
         ("edge", *_WORKERS.split(), "monitor", "supervisor"),
     ),
+    BotOwned: _telegram("owner", "TELEGRAM"),
+    UpdateAccepted: _telegram("update.{item}", "UPDATES"),
+    UpdateAnswering: _telegram("update.{item}", "UPDATES"),
+    UpdateSettled: _telegram("update.{item}", "UPDATES"),
+    ChatKept: _telegram("chat.{item}", "TELEGRAM"),
 }
 """Every message type has exactly one row."""
 
@@ -213,9 +230,8 @@ class Place(Struct, frozen=True):
 
 def subject_of(kind: type[Event], place: Place, role: str = "*", job: str = "*") -> str:
     """Return the subject on which messages of ``kind`` travel for one session."""
-    return CATALOG[kind].pattern.format(
-        cell=place.cell, edge=place.edge, session=place.session, role=role, job=job, worker="*"
-    )
+    named = {"cell": place.cell, "edge": place.edge, "session": place.session}
+    return CATALOG[kind].pattern.format(**named, role=role, job=job, worker="*", bot="*", item="*")
 
 
 def place_of(subject: str) -> Place:

@@ -21,6 +21,10 @@ from subjects.streams import ROLES, consumer_name
 EDGE: Final = "edge"
 """The role of every edge; each has a user of its own, by its name."""
 
+TELEGRAM: Final = "telegram"
+"""The role of every bridge to Telegram: an edge to the workers, with a memory of its own. Each has
+a user of its own, by its name."""
+
 OPERATORS: Final = ("monitor", "supervisor", "admin")
 """Roles that carry no session: one sees who is there, one hands on the work of the dead, and one
 makes the streams and reads what they hold."""
@@ -46,10 +50,10 @@ def permissions(role: str, cell: str, user: str, edge: str = "*") -> Permissions
     """Return the permissions of a role.
 
     Args:
-        role: One of ``ROLES``, ``OPERATORS``, ``EDGE`` and ``SYSTEM``.
+        role: One of ``ROLES``, ``OPERATORS``, ``EDGE``, ``TELEGRAM`` and ``SYSTEM``.
         cell: The cell that the user belongs to.
         user: Whose answers it may hear: its own, and those of nobody else.
-        edge: An edge's name.
+        edge: The name of an edge, or of a bridge.
 
     Raises:
         ValueError: There is no such role.
@@ -64,6 +68,12 @@ def permissions(role: str, cell: str, user: str, edge: str = "*") -> Permissions
             others = (s for s in _heard(EDGE, cell) if not s.startswith(f"{ROOT}.{cell}.dn."))
             subscribe = (edge_inbox(cell, edge), *others, own_inbox)
             return Permissions(_written(EDGE, cell, edge), subscribe)
+        case "telegram":
+            heard = permissions(EDGE, cell, user, edge).subscribe
+            # It keeps no conversation of its own: who asks the model is the turn worker.
+            asking = (s for s in _written(EDGE, cell, edge) if not s.startswith(_model(cell)))
+            publish = (*asking, *_written(role, cell), *_read_back(role, cell))
+            return Permissions(publish, (*heard, *_heard(role, cell)))
         case "monitor":
             return Permissions(_INSPECTION, (*_heard(role, cell), own_inbox))
         case "supervisor":
@@ -90,6 +100,10 @@ _INSPECTION: Final = (
     "$JS.API.CONSUMER.INFO.*.*",
 )
 """How much there is of everything, and no message."""
+
+
+def _model(cell: str) -> str:
+    return f"{ROOT}.{cell}.job.llm."
 
 
 def _written(role: str, cell: str, edge: str = "*") -> tuple[str, ...]:
@@ -144,9 +158,8 @@ def _claimed(role: str, cell: str) -> tuple[str, ...]:
 
 def _subject(route: Route, cell: str, edge: str, role: str) -> str:
     worker = edge if role == EDGE else "*"
-    return route.pattern.format(
-        cell=cell, edge=edge, session="*", role=role, job="*", worker=worker
-    )
+    anything = {"session": "*", "job": "*", "bot": "*", "item": "*"}
+    return route.pattern.format(**anything, cell=cell, edge=edge, role=role, worker=worker)
 
 
 def _once(subjects: Iterable[str]) -> tuple[str, ...]:

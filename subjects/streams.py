@@ -31,7 +31,7 @@ MAX_HANDOVERS: Final = 1_000
 session that outlives many of them is no failure."""
 
 
-REMEMBERED: Final = frozenset({"SESSION", "JOBS"})
+REMEMBERED: Final = frozenset({"SESSION", "JOBS", "TELEGRAM", "UPDATES"})
 """Streams of what must not be missing later. What is lost of audio while a cluster elects a leader,
 its publisher still has."""
 
@@ -48,7 +48,7 @@ class Record(StrEnum):
 
 
 _CLAIM_LEAVES: Final = frozenset({"control", "claim"})
-_NEEDED: Final = frozenset({"JOBS", "DEAD"})
+_NEEDED: Final = frozenset({"JOBS", "DEAD", "TELEGRAM", "UPDATES"})
 _SESSION_LEAVES: Final = (
     "final",
     "turn",
@@ -114,6 +114,7 @@ class Stream(Struct, frozen=True, kw_only=True):
         replicas: Copies.
         deny_delete: Whether no message can be removed by itself.
         tag: Tag of the servers that keep it; empty: any.
+        newest_only: Whether it keeps the newest message of each subject alone.
     """
 
     name: str
@@ -125,6 +126,7 @@ class Stream(Struct, frozen=True, kw_only=True):
     replicas: int
     deny_delete: bool = True
     tag: str = ""
+    newest_only: bool = False
 
 
 def streams(limits: Limits) -> tuple[Stream, ...]:
@@ -188,6 +190,24 @@ def streams(limits: Limits) -> tuple[Stream, ...]:
             deny_delete=False,
             tag=limits.session_tag,
         ),
+        # A chat in which nobody chose or asked anything for a year is forgotten.
+        _newest("TELEGRAM", ("owner", "chat.*"), 366 * 24 * 3600, limits),
+        # Telegram itself keeps updates for a day: none comes again later.
+        _newest("UPDATES", ("update.*",), 2 * 24 * 3600, limits),
+    )
+
+
+def _newest(name: str, leaves: tuple[str, ...], age_s: int, limits: Limits) -> Stream:
+    return Stream(
+        name=name,
+        subjects=tuple(f"{ROOT}.*.telegram.*.{leaf}" for leaf in leaves),
+        retention="limits",
+        discard="old",
+        max_age_s=age_s,
+        max_bytes=64 << 20,
+        replicas=limits.replicas,
+        tag=limits.session_tag,
+        newest_only=True,
     )
 
 

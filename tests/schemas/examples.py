@@ -49,6 +49,13 @@ from schemas.stt import (
     TranscriptPartial,
     Word,
 )
+from schemas.telegram import (
+    BotOwned,
+    ChatKept,
+    UpdateAccepted,
+    UpdateAnswering,
+    UpdateSettled,
+)
 from schemas.tts import ClauseSpoken, ReplyChunk, SpeakRequest, SpeechDone
 from schemas.turn import (
     ConverseRequest,
@@ -288,5 +295,17 @@ EXAMPLES: Final[tuple[Event, ...]] = (
         returns=3,
         models=("smollm2",),
         voices=("en_US-joe-medium",),
+    ),
+    BotOwned(owner="t1", unsettled=7),
+    UpdateAccepted(payload=b'{"update_id":1}'),
+    UpdateAnswering(owner="t1"),
+    UpdateSettled(outcome="answered"),
+    ChatKept(
+        answers="both",
+        voice="en_US-joe-medium",
+        language="en",
+        persona="pilot",
+        conversation="c1",
+        asked="How deep is the sea?",
     ),
 )

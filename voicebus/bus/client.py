@@ -173,9 +173,18 @@ class Bus:
             BusError: The store refused it or did not answer.
         """
         subject = subject_of(Claimed, place, event.role, job)
-        stream, payload, before = CATALOG[Claimed].stream, encode(event), Fence(subject, last)
-        self.recent.add(Claimed, place.edge, subject, payload)
-        return Fence(subject, await self._recorder.store(stream, subject, payload, before))
+        self.recent.add(Claimed, place.edge, subject, encode(event))
+        return Fence(subject, await self.keep(event, subject, last))
+
+    async def keep(self, event: Event, subject: str, last: int) -> int:
+        """Store a message if its subject's newest sequence is ``last`` (0: none); return its own.
+
+        Raises:
+            Fenced: It is another one.
+            BusError: The store refused it or did not answer.
+        """
+        stream, fence = CATALOG[type(event)].stream, Fence(subject, last)
+        return await self._recorder.store(stream, subject, encode(event), fence)
 
     def listen(self, *subjects: str, limit: int = 4096) -> AbstractAsyncContextManager[Inbox]:
         """Receive messages on some subjects, in the order in which each publisher sent them.
