@@ -23,6 +23,7 @@ _PARAMETERS = {
     "worker": "Name of the worker's process.",
     "bot": "Telegram's number of the bot.",
     "item": "Telegram's number of the chat, with that of its topic, or of the update.",
+    "secret": "The conversation's id, or the digest of a link code.",
 }
 
 
@@ -69,7 +70,7 @@ def _listed(roles: tuple[str, ...]) -> str:
 
 def _channel_name(route: Route) -> str:
     words = [word for word in re.split(r"[.{}]+", route.pattern) if word]
-    kept = [word for word in words if word not in {"vb", "cell", "edge", "session"}]
+    kept = [word for word in words if word not in {"vb", "cell", "edge", "session", "secret"}]
     return "_".join(kept)
 
 

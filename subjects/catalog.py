@@ -1,8 +1,7 @@
 """The one table: which message travels on which subject, and which stream records it.
 
-Every subject of a session has the form ``vb.<cell>.<direction>.<edge>.<session>.<leaf>``: ``up``
-from the client into the system, ``dn`` from the system to the edge. Who publishes gives a message,
-never a subject, so that the pair cannot mismatch.
+Subjects of a session have the form ``vb.<cell>.<direction>.<edge>.<session>.<leaf>``: ``up`` from
+the client, ``dn`` to the edge. Who publishes gives a message, so that the pair cannot mismatch.
 """
 
 from __future__ import annotations
@@ -11,8 +10,10 @@ from typing import Final
 
 from msgspec import Struct
 
+from schemas import telegram
 from schemas.audio import AudioChunk, AudioEnded
 from schemas.claim import Claimed, ClaimLeft, DrainAsked, Presence
+from schemas.conversation import ConversationKept, Joined, LinkAsked, LinkKept, LinkMade
 from schemas.dead import DeadLetter
 from schemas.event import Event
 from schemas.failure import Failure
@@ -44,13 +45,6 @@ from schemas.stt import (
     TranscriptFinal,
     TranscriptPartial,
 )
-from schemas.telegram import (
-    BotOwned,
-    ChatKept,
-    UpdateAccepted,
-    UpdateAnswering,
-    UpdateSettled,
-)
 from schemas.tts import ClauseSpoken, ReplyChunk, SpeakRequest, SpeechDone
 from schemas.turn import (
     ConverseRequest,
@@ -73,7 +67,7 @@ class Route(Struct, frozen=True):
 
     Fields
         pattern: Subject with ``{cell}``, ``{edge}``, ``{session}``, ``{role}``, ``{job}``,
-            ``{worker}``, ``{bot}`` and ``{item}`` to be filled in.
+            ``{worker}``, ``{secret}``, ``{bot}`` and ``{item}`` to be filled in.
         stream: Name of the stream that records it; empty for what is not recorded.
         writers: The roles that publish it: those of workers, and ``edge``, ``admin`` …
         readers: The roles that listen.
@@ -110,6 +104,11 @@ def _job(role: str, writers: str) -> Route:
     return Route(pattern, "JOBS", tuple(writers.split()), (role,))
 
 
+def _kept(leaf: str, stream: str) -> Route:
+    pattern = f"{ROOT}.{{cell}}.{leaf}.{{secret}}"
+    return Route(pattern, stream, ("turn",), ("turn",), ("turn",))
+
+
 def _telegram(leaf: str, stream: str) -> Route:
     own = ("telegram",)
     return Route(f"{ROOT}.{{cell}}.telegram.{{bot}}.{leaf}", stream, own, own, own)
@@ -130,6 +129,7 @@ CATALOG: Final[dict[type[Event], Route]] = {
     CancelAsked: _up("control", "SESSION", "turn", again="turn"),
     TurnTakingSet: _up("control", "SESSION", "turn", again="turn"),
     KeysPressed: _up("control", "SESSION", "turn", again="turn"),
+    LinkAsked: _up("control", "SESSION", "turn", again="turn"),
     PlaybackEnded: _up("control", "SESSION", "turn", again="turn"),
     Played: _up("played", "", "tts"),
     TranscribeRequest: _job("stt", "edge"),
@@ -151,6 +151,8 @@ CATALOG: Final[dict[type[Event], Route]] = {
     Resumed: _dn("turn", "SESSION", "turn", "edge", again=_WORKERS),
     NothingHeard: _dn("turn", "SESSION", "turn", "edge", again="turn"),
     HangUp: _dn("turn", "SESSION", "turn", "edge", again="turn"),
+    Joined: _dn("turn", "SESSION", "turn", "edge", again="turn"),
+    LinkMade: _dn("turn", "SESSION", "turn", "edge", again="turn"),
     TurnCancelled: _dn("cancel", "SESSION", "turn", "edge llm tts", again="turn llm tts"),
     ReplyPaused: _dn("cancel", "SESSION", "turn", "edge", again="turn"),
     ReplyResumed: _dn("cancel", "SESSION", "turn", "edge", again="turn"),
@@ -181,17 +183,19 @@ CATALOG: Final[dict[type[Event], Route]] = {
         ("admin",),
         ("admin",),
     ),
+    ConversationKept: _kept("conversation", "CONVERSATION"),
+    LinkKept: _kept("link", "LINK"),
     Presence: Route(
         f"{ROOT}.{{cell}}.presence.{{role}}.{{worker}}",
         "",
         ("edge", *_WORKERS.split(), "supervisor"),
         ("edge", *_WORKERS.split(), "monitor", "supervisor"),
     ),
-    BotOwned: _telegram("owner", "TELEGRAM"),
-    UpdateAccepted: _telegram("update.{item}", "UPDATES"),
-    UpdateAnswering: _telegram("update.{item}", "UPDATES"),
-    UpdateSettled: _telegram("update.{item}", "UPDATES"),
-    ChatKept: _telegram("chat.{item}", "TELEGRAM"),
+    telegram.BotOwned: _telegram("owner", "TELEGRAM"),
+    telegram.UpdateAccepted: _telegram("update.{item}", "UPDATES"),
+    telegram.UpdateAnswering: _telegram("update.{item}", "UPDATES"),
+    telegram.UpdateSettled: _telegram("update.{item}", "UPDATES"),
+    telegram.ChatKept: _telegram("chat.{item}", "TELEGRAM"),
 }
 """Every message type has exactly one row."""
 
@@ -231,7 +235,8 @@ class Place(Struct, frozen=True):
 def subject_of(kind: type[Event], place: Place, role: str = "*", job: str = "*") -> str:
     """Return the subject on which messages of ``kind`` travel for one session."""
     named = {"cell": place.cell, "edge": place.edge, "session": place.session}
-    return CATALOG[kind].pattern.format(**named, role=role, job=job, worker="*", bot="*", item="*")
+    others = dict.fromkeys(("worker", "secret", "bot", "item"), "*")
+    return CATALOG[kind].pattern.format(**named, **others, role=role, job=job)
 
 
 def place_of(subject: str) -> Place:
@@ -271,6 +276,16 @@ def presence_subject(cell: str, role: str, worker: str) -> str:
 def order_subject(cell: str, role: str, worker: str) -> str:
     """Return the subject of a person's orders to one worker."""
     return CATALOG[DrainAsked].pattern.format(cell=cell, role=role, worker=worker)
+
+
+def conversation_subject(cell: str, conversation: str) -> str:
+    """Return the subject on which a conversation is kept."""
+    return CATALOG[ConversationKept].pattern.format(cell=cell, secret=conversation)
+
+
+def link_subject(cell: str, digest: str) -> str:
+    """Return the subject on which a link code is kept, by its digest."""
+    return CATALOG[LinkKept].pattern.format(cell=cell, secret=digest)
 
 
 def present_of(subject: str) -> str:

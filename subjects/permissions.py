@@ -158,7 +158,7 @@ def _claimed(role: str, cell: str) -> tuple[str, ...]:
 
 def _subject(route: Route, cell: str, edge: str, role: str) -> str:
     worker = edge if role == EDGE else "*"
-    anything = {"session": "*", "job": "*", "bot": "*", "item": "*"}
+    anything = dict.fromkeys(("session", "job", "secret", "bot", "item"), "*")
     return route.pattern.format(**anything, cell=cell, edge=edge, role=role, worker=worker)
 
 

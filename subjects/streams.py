@@ -48,7 +48,7 @@ class Record(StrEnum):
 
 
 _CLAIM_LEAVES: Final = frozenset({"control", "claim"})
-_NEEDED: Final = frozenset({"JOBS", "DEAD", "TELEGRAM", "UPDATES"})
+_NEEDED: Final = frozenset({"JOBS", "DEAD", "LINK", "TELEGRAM", "UPDATES"})
 _SESSION_LEAVES: Final = (
     "final",
     "turn",
@@ -72,7 +72,7 @@ def stream_of(kind: type[Event], record: Record) -> str:
 
 
 def _leaf(pattern: str) -> str:
-    return pattern.split(".")[5]
+    return ".".join(pattern.split(".")[5:6])
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -85,6 +85,9 @@ class Limits(Struct, frozen=True, kw_only=True):
         reply_bytes: Size of all reply audio.
         session_age_s: Age at which transcripts and turn events are dropped.
         session_bytes: Size of all of them.
+        conversation_age_s: Age at which a conversation is dropped in which nothing was said.
+        conversation_bytes: Size of all conversations.
+        link_age_s: How long a link code is good.
         replicas: 1 on a single server, 3 in a cluster.
         session_tag: Tag of the servers that keep transcripts, turn events and jobs; empty: any.
         record: What is recorded at all.
@@ -96,6 +99,9 @@ class Limits(Struct, frozen=True, kw_only=True):
     reply_bytes: int = 512 << 20
     session_age_s: int = 7 * 24 * 3600
     session_bytes: int = 512 << 20
+    conversation_age_s: int = 30 * 24 * 3600
+    conversation_bytes: int = 64 << 20
+    link_age_s: int = 300
     replicas: int = 1
     session_tag: str = ""
     record: Record = Record.ALL
@@ -113,8 +119,8 @@ class Stream(Struct, frozen=True, kw_only=True):
         max_bytes: Size limit; always set, a stream without one fills the disk.
         replicas: Copies.
         deny_delete: Whether no message can be removed by itself.
+        per_subject: How many messages of a subject are kept, the newest; -1 for all.
         tag: Tag of the servers that keep it; empty: any.
-        newest_only: Whether it keeps the newest message of each subject alone.
     """
 
     name: str
@@ -125,8 +131,8 @@ class Stream(Struct, frozen=True, kw_only=True):
     max_bytes: int
     replicas: int
     deny_delete: bool = True
+    per_subject: int = -1
     tag: str = ""
-    newest_only: bool = False
 
 
 def streams(limits: Limits) -> tuple[Stream, ...]:
@@ -134,9 +140,11 @@ def streams(limits: Limits) -> tuple[Stream, ...]:
     tree = f"{ROOT}.*"
     session_leaves: tuple[str, ...] = _SESSION_LEAVES
     audio, reply = f"{tree}.up.*.*.audio", f"{tree}.dn.*.*.audio"
+    conversation = f"{tree}.conversation.*"
     if limits.record is Record.CLAIMS:
         # The streams stay, empty: whoever looks for the past finds that there is none.
         audio, reply, session_leaves = "unrecorded.audio", "unrecorded.reply", ("claim.*.*",)
+        conversation = "unrecorded.conversation"
     return (
         Stream(
             name="AUDIO",
@@ -190,14 +198,36 @@ def streams(limits: Limits) -> tuple[Stream, ...]:
             deny_delete=False,
             tag=limits.session_tag,
         ),
+        Stream(
+            name="CONVERSATION",
+            subjects=(conversation,),
+            retention="limits",
+            discard="old",
+            max_age_s=limits.conversation_age_s,
+            max_bytes=limits.conversation_bytes,
+            replicas=limits.replicas,
+            per_subject=1,
+            tag=limits.session_tag,
+        ),
+        Stream(
+            name="LINK",
+            subjects=(f"{tree}.link.*",),
+            retention="limits",
+            discard="old",
+            max_age_s=limits.link_age_s,
+            max_bytes=4 << 20,
+            replicas=limits.replicas,
+            per_subject=1,
+            tag=limits.session_tag,
+        ),
         # A chat in which nobody chose or asked anything for a year is forgotten.
-        _newest("TELEGRAM", ("owner", "chat.*"), 366 * 24 * 3600, limits),
+        _of_telegram("TELEGRAM", ("owner", "chat.*"), 366 * 24 * 3600, limits),
         # Telegram itself keeps updates for a day: none comes again later.
-        _newest("UPDATES", ("update.*",), 2 * 24 * 3600, limits),
+        _of_telegram("UPDATES", ("update.*",), 2 * 24 * 3600, limits),
     )
 
 
-def _newest(name: str, leaves: tuple[str, ...], age_s: int, limits: Limits) -> Stream:
+def _of_telegram(name: str, leaves: tuple[str, ...], age_s: int, limits: Limits) -> Stream:
     return Stream(
         name=name,
         subjects=tuple(f"{ROOT}.*.telegram.*.{leaf}" for leaf in leaves),
@@ -206,8 +236,8 @@ def _newest(name: str, leaves: tuple[str, ...], age_s: int, limits: Limits) -> S
         max_age_s=age_s,
         max_bytes=64 << 20,
         replicas=limits.replicas,
+        per_subject=1,
         tag=limits.session_tag,
-        newest_only=True,
     )
 
 

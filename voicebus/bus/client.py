@@ -177,14 +177,14 @@ class Bus:
         return Fence(subject, await self.keep(event, subject, last))
 
     async def keep(self, event: Event, subject: str, last: int) -> int:
-        """Store a message if its subject's newest sequence is ``last`` (0: none); return its own.
+        """Write a message if the subject's sequence is still ``last`` (0: none); return the new one.
 
         Raises:
-            Fenced: It is another one.
+            Fenced: Somebody else wrote one meanwhile.
             BusError: The store refused it or did not answer.
         """
-        stream, fence = CATALOG[type(event)].stream, Fence(subject, last)
-        return await self._recorder.store(stream, subject, encode(event), fence)
+        stream, before = CATALOG[type(event)].stream, Fence(subject, last)
+        return await self._recorder.store(stream, subject, encode(event), before)
 
     def listen(self, *subjects: str, limit: int = 4096) -> AbstractAsyncContextManager[Inbox]:
         """Receive messages on some subjects, in the order in which each publisher sent them.
