@@ -66,8 +66,7 @@ class Route(Struct, frozen=True):
     """One row of the table.
 
     Fields
-        pattern: Subject with ``{cell}``, ``{edge}``, ``{session}``, ``{role}``, ``{job}``,
-            ``{worker}``, ``{secret}``, ``{bot}`` and ``{item}`` to be filled in.
+        pattern: Subject with the names of what is to be filled in, in braces.
         stream: Name of the stream that records it; empty for what is not recorded.
         writers: The roles that publish it: those of workers, and ``edge``, ``admin`` …
         readers: The roles that listen.

@@ -63,17 +63,14 @@ def permissions(role: str, cell: str, user: str, edge: str = "*") -> Permissions
         publish = (*_written(role, cell), *_read_back(role, cell), *_claimed(role, cell))
         return Permissions(publish, (*_heard(role, cell), own_inbox))
     match role:
-        case "edge":
+        case "edge" | "telegram":
             # One wildcard for all that goes to an edge: it has thousands of sessions.
             others = (s for s in _heard(EDGE, cell) if not s.startswith(f"{ROOT}.{cell}.dn."))
             subscribe = (edge_inbox(cell, edge), *others, own_inbox)
-            return Permissions(_written(EDGE, cell, edge), subscribe)
-        case "telegram":
-            heard = permissions(EDGE, cell, user, edge).subscribe
-            # It keeps no conversation of its own: who asks the model is the turn worker.
-            asking = (s for s in _written(EDGE, cell, edge) if not s.startswith(_model(cell)))
-            publish = (*asking, *_written(role, cell), *_read_back(role, cell))
-            return Permissions(publish, (*heard, *_heard(role, cell)))
+            publish = _written(EDGE, cell, edge)
+            if role == TELEGRAM:
+                publish, subscribe = _bridged(cell, publish), (*subscribe, *_heard(role, cell))
+            return Permissions(publish, subscribe)
         case "monitor":
             return Permissions(_INSPECTION, (*_heard(role, cell), own_inbox))
         case "supervisor":
@@ -102,8 +99,12 @@ _INSPECTION: Final = (
 """How much there is of everything, and no message."""
 
 
-def _model(cell: str) -> str:
-    return f"{ROOT}.{cell}.job.llm."
+def _bridged(cell: str, publish: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what a bridge to Telegram publishes, from what an edge does."""
+    # Who asks the model is the turn worker: a bridge keeps no conversation of its own.
+    asked = (subject for subject in publish if not subject.startswith(f"{ROOT}.{cell}.job.llm."))
+    memory = (*_written(TELEGRAM, cell), *_newest(TELEGRAM, cell))
+    return (*asked, *memory, "$JS.API.DIRECT.GET.UPDATES")
 
 
 def _written(role: str, cell: str, edge: str = "*") -> tuple[str, ...]:
