@@ -88,6 +88,11 @@ class Limiter:
             known = self._chat(chat, now_s)
             known.closed_s = max(known.closed_s, until_s)
 
+    def is_closed(self, chat: int, now_s: float) -> bool:
+        """Whether Telegram wants nothing of a chat at the moment."""
+        known = self._chats.get(chat)
+        return known is not None and now_s < known.closed_s
+
     def _chat(self, chat: int, now_s: float) -> _Chat:
         if chat not in self._chats and len(self._chats) >= _IDLE_CHATS:
             for idle in [number for number, known in self._chats.items() if _is_idle(known, now_s)]:

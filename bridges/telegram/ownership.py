@@ -43,27 +43,28 @@ class Ownership:
         bus: The connection.
         bot: The bot's number.
         owner: This process, by a name that no other process has or has had.
+        unsettled: Says where the oldest update is that may not be settled; it grows.
 
     Attributes:
         is_held: Whether this process answers for the bot.
-        unsettled: Sequence of the oldest update that may not be settled, as the owner knows it.
     """
 
-    def __init__(self, bus: Bus, bot: int, owner: str) -> None:
+    def __init__(self, bus: Bus, bot: int, owner: str, unsettled: Callable[[], int]) -> None:
         self._bus = bus
         self._subject = owner_subject(bus.cell, bot)
         self._bot = str(bot)
         self._owner = owner
         self._sequence = 0
         self._written_s = 0.0
+        self._known_unsettled = 0
+        self._unsettled = unsettled
         self.is_held = False
-        self.unsettled = 0
 
     async def run(self, serve: Serve) -> None:
         """Stand by until the place is free, serve until it is lost, and so on; until cancelled."""
         while True:
             await self._acquire()
-            serving = asyncio.ensure_future(serve(self.unsettled))
+            serving = asyncio.ensure_future(serve(self._known_unsettled))
             keeping = asyncio.ensure_future(self._keep())
             try:
                 await asyncio.wait((serving, keeping), return_when=asyncio.FIRST_COMPLETED)
@@ -91,7 +92,8 @@ class Ownership:
                         seen, seen_s = sequence, time.monotonic()
                     is_free = isinstance(owned, BotOwned) and not owned.owner
                     if is_free or time.monotonic() - seen_s > LEASE_S:
-                        self.unsettled = owned.unsettled if isinstance(owned, BotOwned) else 0
+                        if isinstance(owned, BotOwned):
+                            self._known_unsettled = owned.unsettled
                         await self._write(self._owner, sequence)
                         self.is_held = True
                         metrics.TELEGRAM_OWNED.labels(self._bot).set(1)
@@ -137,7 +139,8 @@ class Ownership:
 
     async def _write(self, owner: str, last: int) -> None:
         begun_s = time.monotonic()
-        owned = BotOwned(owner=owner, unsettled=self.unsettled)
+        unsettled = max(self._known_unsettled, self._unsettled())
+        owned = BotOwned(owner=owner, unsettled=unsettled)
         self._sequence = await self._bus.keep(owned, self._subject, last)
         self._written_s = begun_s
 

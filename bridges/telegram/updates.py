@@ -136,15 +136,18 @@ class Updates:
         return True
 
     async def settle(self, accepted: Accepted, outcome: str) -> None:
-        """It has been dealt with; never raises: if it cannot be said, it is dealt with once more,
-        unless its answer has begun.
+        """It has been dealt with.
+
+        Where that cannot be said, the next process deals with it again, if no answer has begun.
         """
         settled = UpdateSettled(outcome=outcome)
+        self._open.pop(accepted.id, None)
         try:
             await self._bus.keep(settled, self._subject(accepted.id), accepted.sequence)
+        except Fenced:
+            return
         except BusError as err:
             log.warning("telegram.unsettled", bot=self._bot, update=accepted.id, error=str(err))
-        self._open.pop(accepted.id, None)
         metrics.TELEGRAM_SETTLED.labels(outcome).inc()
 
     def _subject(self, update: int) -> str:
@@ -166,7 +169,7 @@ class Updates:
                 case UpdateAccepted() as event if update not in self._open:
                     self._open[update] = recorded.sequence
                     yield Accepted(update, event.payload, recorded.sequence)
-                case UpdateAnswering(owner=owner) if owner != self._owner:
+                case UpdateAnswering(owner=owner) if update not in self._open:
                     lost = Accepted(update, b"", recorded.sequence, is_answering=True)
-                    log.warning("telegram.answer_unknown", bot=self._bot, update=update)
+                    log.warning("telegram.answer_unknown", update=update, owner=owner)
                     await self.settle(lost, "unknown")
