@@ -48,7 +48,7 @@ async def main(stop: asyncio.Event) -> None:
     voice = tts.build_engine(speaking, store)
     work = {
         "stt": partial(transcribe, ears=ears),
-        "turn": partial(converse, settings=leading),
+        "turn": partial(converse, settings=leading, links=Links()),
         "llm": partial(answer, engine=model),
         "tts": partial(speak, engine=voice),
     }

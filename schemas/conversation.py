@@ -49,11 +49,13 @@ class ConversationKept(Event, frozen=True, kw_only=True, tag="conversation.kept"
         owners: Digests of those who may join it with its id; the first one began it.
         settings: What follows it from session to session; everything else is the default.
         exchanges: Its newest turns, in the order in which they ended.
+        is_cut: Whether there were older ones.
     """
 
     owners: tuple[str, ...]
     settings: SessionSettings = SessionSettings()
     exchanges: tuple[Exchange, ...] = ()
+    is_cut: bool = False
 
 
 class LinkKept(Event, frozen=True, kw_only=True, tag="conversation.link"):

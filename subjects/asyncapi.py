@@ -38,7 +38,7 @@ def document() -> dict[str, Any]:
         name = _channel_name(route)
         channel = channels.setdefault(name, _channel(route))
         channel["messages"][kind.__name__] = {"$ref": f"#/components/messages/{kind.__name__}"}
-        readers = route.readers or route.rereaders
+        readers = route.readers or route.rereaders or route.lookers
         operations[f"publish{kind.__name__}"] = {
             "action": "send",
             "channel": {"$ref": f"#/channels/{name}"},

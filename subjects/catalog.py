@@ -71,6 +71,7 @@ class Route(Struct, frozen=True):
         writers: The roles that publish it: those of workers, and ``edge``, ``admin`` …
         readers: The roles that listen.
         rereaders: The roles that read it back from its stream: after a gap, on a takeover.
+        lookers: The roles that read only the newest of a subject back, and have to know it.
         fenced: True when the store refuses it from a worker that no longer owns the session.
     """
 
@@ -79,6 +80,7 @@ class Route(Struct, frozen=True):
     writers: tuple[str, ...]
     readers: tuple[str, ...]
     rereaders: tuple[str, ...] = ()
+    lookers: tuple[str, ...] = ()
     fenced: bool = False
 
 
@@ -103,18 +105,17 @@ def _job(role: str, writers: str) -> Route:
     return Route(pattern, "JOBS", tuple(writers.split()), (role,))
 
 
-def _kept(leaf: str, stream: str) -> Route:
+def _kept(leaf: str, stream: str, readers: tuple[str, ...]) -> Route:
     pattern = f"{ROOT}.{{cell}}.{leaf}.{{secret}}"
-    return Route(pattern, stream, ("turn",), ("turn",), ("turn",))
+    return Route(pattern, stream, ("turn",), readers, lookers=("turn",))
 
 
 def _telegram(leaf: str, stream: str) -> Route:
-    own = ("telegram",)
-    return Route(f"{ROOT}.{{cell}}.telegram.{{bot}}.{leaf}", stream, own, own, own)
+    pattern, own = f"{ROOT}.{{cell}}.telegram.{{bot}}.{leaf}", ("telegram",)
+    return Route(pattern, stream, own, own, own if stream == "UPDATES" else (), own)
 
 
 _WORKERS: Final = "stt turn llm tts"
-
 
 CATALOG: Final[dict[type[Event], Route]] = {
     AudioChunk: _up("audio", "AUDIO", "stt", again="stt"),
@@ -182,8 +183,8 @@ CATALOG: Final[dict[type[Event], Route]] = {
         ("admin",),
         ("admin",),
     ),
-    ConversationKept: _kept("conversation", "CONVERSATION"),
-    LinkKept: _kept("link", "LINK"),
+    ConversationKept: _kept("conversation", "CONVERSATION", ("turn",)),
+    LinkKept: _kept("link", "LINK", ()),
     Presence: Route(
         f"{ROOT}.{{cell}}.presence.{{role}}.{{worker}}",
         "",
@@ -293,8 +294,5 @@ def present_of(subject: str) -> str:
 
 
 def session_log(cell: str, session: str, edge: str = "*") -> tuple[str, str]:
-    """Return the two wildcards (up, down) that hold all that was recorded of a session.
-
-    Who knows its edge should say so: another edge may use the same session's name.
-    """
+    """Return the two wildcards (up, down) of a session's log; who knows its edge should say so."""
     return (f"{ROOT}.{cell}.up.{edge}.{session}.>", f"{ROOT}.{cell}.dn.{edge}.{session}.>")

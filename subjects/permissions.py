@@ -103,8 +103,7 @@ def _bridged(cell: str, publish: tuple[str, ...]) -> tuple[str, ...]:
     """Return what a bridge to Telegram publishes, from what an edge does."""
     # Who asks the model is the turn worker: a bridge keeps no conversation of its own.
     asked = (subject for subject in publish if not subject.startswith(f"{ROOT}.{cell}.job.llm."))
-    memory = (*_written(TELEGRAM, cell), *_newest(TELEGRAM, cell))
-    return (*asked, *memory, "$JS.API.DIRECT.GET.UPDATES")
+    return (*asked, *_written(TELEGRAM, cell), *_read_back(TELEGRAM, cell))
 
 
 def _written(role: str, cell: str, edge: str = "*") -> tuple[str, ...]:
@@ -143,7 +142,7 @@ def _newest(role: str, cell: str) -> tuple[str, ...]:
     return _once(
         f"$JS.API.DIRECT.GET.{route.stream}.{_subject(route, cell, '*', named)}"
         for route in CATALOG.values()
-        if role in route.rereaders
+        if role in (*route.rereaders, *route.lookers)
     )
 
 
