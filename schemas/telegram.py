@@ -29,9 +29,11 @@ class UpdateAccepted(Event, frozen=True, kw_only=True, tag="telegram.update"):
 
     Fields
         payload: The update in JSON, as Telegram sent it.
+        shown: Number of the message that already shows the beginning of the answer; 0 for none.
     """
 
     payload: bytes
+    shown: int = 0
 
 
 class UpdateAnswering(Event, frozen=True, kw_only=True, tag="telegram.answering"):

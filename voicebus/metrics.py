@@ -267,7 +267,7 @@ TELEGRAM_LIMIT_SECONDS = Histogram(
 )
 TELEGRAM_WEBHOOKS_REFUSED = Counter(
     "voicebus_telegram_webhooks_refused_total",
-    "Requests to the webhook that were not taken: secret, size, form",
+    "Requests to the webhook that were not taken: secret, size, form, slow",
     ["reason"],
 )
 TELEGRAM_BOTS_UNREADABLE = Gauge(

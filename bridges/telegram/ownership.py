@@ -33,7 +33,8 @@ _LOOK_S: Final = 1.0
 _STREAM: Final = CATALOG[BotOwned].stream
 
 Serve = Callable[[int], Awaitable[None]]
-"""Runs while the process owns the bot; is told where the oldest update is that may be unsettled."""
+"""Runs while the process owns the bot, and returns only to give it up; is told where the oldest
+update is that may be unsettled."""
 
 
 class Ownership:
@@ -61,7 +62,10 @@ class Ownership:
         self.is_held = False
 
     async def run(self, serve: Serve) -> None:
-        """Stand by until the place is free, serve until it is lost, and so on; until cancelled."""
+        """Stand by until the place is free, serve until it is lost, and so on.
+
+        Returns when ``serve`` does.
+        """
         while True:
             await self._acquire()
             serving = asyncio.ensure_future(serve(self._known_unsettled))
@@ -77,7 +81,7 @@ class Ownership:
                 if was_held:
                     await asyncio.shield(self._leave())
             if not serving.cancelled():
-                serving.result()
+                return serving.result()
             log.warning("telegram.owner_lost", bot=self._bot)
 
     async def _acquire(self) -> None:

@@ -21,9 +21,9 @@ class TelegramSettings(Struct, frozen=True, kw_only=True):
             start.
         api_url: Where the Bot API is.
         webhook_url: Public address, behind which Telegram reaches ``host`` and ``port``, for bots
-            that have their updates sent.
+            that have their updates sent; empty: nothing is listened to.
         host: Address to listen on.
-        port: Port to listen on: webhooks, health and metrics. 0 takes a free one.
+        port: Port to listen on.
         max_turns: Turns at once, of all chats.
         lane: Messages of one chat that may wait while another one is answered.
         claim_s: How long a turn waits for workers that have taken it.
@@ -42,7 +42,7 @@ class TelegramSettings(Struct, frozen=True, kw_only=True):
     api_url: str = "https://api.telegram.org"
     webhook_url: str = ""
     host: str = "127.0.0.1"
-    port: int = 0
+    port: int = 8081
     max_turns: int = 64
     lane: int = 8
     claim_s: float = 15.0

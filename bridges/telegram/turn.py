@@ -141,7 +141,7 @@ class Turns:
             EngineTimeout: Nobody says anything any more.
             AudioError: The recording cannot be used.
         """
-        async with self._session(question.roles) as session:
+        async with self.session(question.roles) as session:
             opened(session)
             await session.converse(question.request)
             yield await joined(session, self._settings.claim_s)
@@ -162,7 +162,7 @@ class Turns:
             BusError: Nobody is there, or free, in time.
             EngineTimeout: Nobody says anything any more.
         """
-        async with self._session(("tts",)) as session:
+        async with self.session(("tts",)) as session:
             await session.ask(request)
             while True:
                 event = await _next(session, self._settings.stall_s)
@@ -173,7 +173,12 @@ class Turns:
                     return
 
     @asynccontextmanager
-    async def _session(self, roles: tuple[str, ...]) -> AsyncIterator[Session]:
+    async def session(self, roles: tuple[str, ...]) -> AsyncIterator[Session]:
+        """Open a session as soon as these workers have a place for it.
+
+        Raises:
+            BusError: They have none in time.
+        """
         async with self._places, AsyncExitStack() as stack:
             yield await self._opened(stack, roles)
 

@@ -43,12 +43,14 @@ class Accepted:
         id: Telegram's number of it.
         payload: The update in JSON.
         sequence: Of its newest message on the bus.
+        shown: Number of the message that already shows the beginning of the answer; 0 for none.
         is_answering: Whether its answer is on its way.
     """
 
     id: int
     payload: bytes
     sequence: int
+    shown: int = 0
     is_answering: bool = False
 
 
@@ -115,6 +117,19 @@ class Updates:
             finally:
                 hearing.cancel()
 
+    async def show(self, accepted: Accepted, message: int) -> None:
+        """Note the message that shows the beginning of the answer: whoever goes on goes on in it.
+
+        Raises:
+            BusError: It could not be noted, or somebody else answers.
+        """
+        event = UpdateAccepted(payload=accepted.payload, shown=message)
+        subject = self._subject(accepted.id)
+        accepted.sequence = await self._bus.keep(event, subject, accepted.sequence)
+        accepted.shown = message
+        if accepted.id in self._open:
+            self._open[accepted.id] = accepted.sequence
+
     async def begin(self, accepted: Accepted) -> bool:
         """The answer is about to be sent; False: somebody else has done so.
 
@@ -168,7 +183,7 @@ class Updates:
             match decode(recorded.payload):
                 case UpdateAccepted() as event if update not in self._open:
                     self._open[update] = recorded.sequence
-                    yield Accepted(update, event.payload, recorded.sequence)
+                    yield Accepted(update, event.payload, recorded.sequence, event.shown)
                 case UpdateAnswering(owner=owner) if update not in self._open:
                     lost = Accepted(update, b"", recorded.sequence, is_answering=True)
                     log.warning("telegram.answer_unknown", update=update, owner=owner)

@@ -6,6 +6,7 @@ from typing import Final
 
 from schemas.audio import AudioChunk, AudioEnded
 from schemas.claim import Claimed, ClaimLeft, DrainAsked, Presence
+from schemas.conversation import Join
 from schemas.dead import DeadLetter
 from schemas.event import Event
 from schemas.failure import Failure
@@ -154,6 +155,10 @@ EXAMPLES: Final[tuple[Event, ...]] = (
         resumes=Return(session="s1", token="t", utterance=2, turn=1),
         life="1f",
         automatic=False,
+        join=Join(owner="0a", conversation="c1", code="K7QF3MXZ", begins=True),
+        model="smollm2",
+        max_tokens=64,
+        temperature=0.5,
     ),
     TurnStarted(
         text="hello",
@@ -297,7 +302,7 @@ EXAMPLES: Final[tuple[Event, ...]] = (
         voices=("en_US-joe-medium",),
     ),
     BotOwned(owner="t1", unsettled=7),
-    UpdateAccepted(payload=b'{"update_id":1}'),
+    UpdateAccepted(payload=b'{"update_id":1}', shown=12),
     UpdateAnswering(owner="t1"),
     UpdateSettled(outcome="answered"),
     ChatKept(
