@@ -43,6 +43,7 @@ from schemas.failure import Failure
 from voicebus.errors import (
     BusUnavailable,
     ConversationUnknown,
+    LimitReached,
     LinkRefused,
     NoWorker,
 )
@@ -55,8 +56,8 @@ _ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 """Without 0 and O, 1, I and L, which people take for each other."""
 
 _CODE_CHARACTERS: Final = 8
-"""31 to the power of 8: at a thousand guesses a minute, for all the minutes of a code's life, one
-code among a thousand is found once in 150,000 such attempts."""
+"""31 to the power of 8. Who tries a thousand a minute, for the five minutes that a thousand others
+are good, finds one of them once in 170,000 such efforts."""
 
 _MOST_WAITING: Final = 16
 _ID: Final = re.compile(r"c[0-9a-f]{32}")
@@ -152,6 +153,7 @@ async def joined(
     Raises:
         ConversationUnknown: There is no such conversation, or it is not this owner's.
         LinkRefused: The code was never made, is used or too old.
+        LimitReached: ``too_many_codes`` were tried here.
         NoWorker: Nobody took the session in time.
         BusUnavailable: The session ends, or the bus cannot serve it.
     """
@@ -165,6 +167,8 @@ async def joined(
                         raise ConversationUnknown(event.message)
                     case Failure(turn=0, code=LinkRefused.code):
                         raise LinkRefused(event.message)
+                    case Failure(turn=0, code=LimitReached.code):
+                        raise LimitReached(event.message, "too_many_codes")
                     case Failure(turn=0):
                         raise BusUnavailable(event.message)
                 take(event)

@@ -71,6 +71,7 @@ from schemas.turn import (
     TurnEnded,
     TurnStarted,
 )
+from tests.schemas.joining import JOINING
 
 SETTINGS: Final = SessionSettings(
     language="en",
@@ -155,10 +156,14 @@ EXAMPLES: Final[tuple[Event, ...]] = (
         resumes=Return(session="s1", token="t", utterance=2, turn=1),
         life="1f",
         automatic=False,
+<<<<<<< HEAD
         join=Join(owner="0a", conversation="c1", code="K7QF3MXZ", begins=True),
         model="smollm2",
         max_tokens=64,
         temperature=0.5,
+=======
+        join=Join(owner="0a1b", conversation="c1", code="K7QF3MXZ", begins=True),
+>>>>>>> conversations
     ),
     TurnStarted(
         text="hello",
@@ -265,6 +270,7 @@ EXAMPLES: Final[tuple[Event, ...]] = (
     KeysPressed(digits="12#", seq=11),
     Played(played_ms=1234, estimated=True, turn=1),
     PlaybackEnded(played_ms=1300, estimated=True, turn=1, seq=12),
+    *JOINING,
     Failure(
         stage="llm",
         code="engine_timeout",
