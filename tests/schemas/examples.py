@@ -156,14 +156,10 @@ EXAMPLES: Final[tuple[Event, ...]] = (
         resumes=Return(session="s1", token="t", utterance=2, turn=1),
         life="1f",
         automatic=False,
-<<<<<<< HEAD
-        join=Join(owner="0a", conversation="c1", code="K7QF3MXZ", begins=True),
+        join=Join(owner="0a1b", conversation="c1", code="K7QF3MXZ", begins=True),
         model="smollm2",
         max_tokens=64,
         temperature=0.5,
-=======
-        join=Join(owner="0a1b", conversation="c1", code="K7QF3MXZ", begins=True),
->>>>>>> conversations
     ),
     TurnStarted(
         text="hello",
