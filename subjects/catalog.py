@@ -233,19 +233,13 @@ class Place(Struct, frozen=True):
 
 
 def subject_of(kind: type[Event], place: Place, role: str = "*", job: str = "*") -> str:
-<<<<<<< HEAD
-    """Return the subject on which messages of ``kind`` travel for one session."""
-    named = {"cell": place.cell, "edge": place.edge, "session": place.session}
-    others = dict.fromkeys(("worker", "secret", "bot", "item"), "*")
-    return CATALOG[kind].pattern.format(**named, **others, role=role, job=job)
-=======
     """Return the subject on which messages of ``kind`` travel for one session.
 
     ``job`` is also the last token of what belongs to no session.
     """
     names = {"cell": place.cell, "edge": place.edge, "session": place.session}
-    return CATALOG[kind].pattern.format(**names, role=role, job=job, worker="*", secret=job)
->>>>>>> conversations
+    others = {"worker": "*", "bot": "*", "secret": job, "item": job}
+    return CATALOG[kind].pattern.format(**names, **others, role=role, job=job)
 
 
 def place_of(subject: str) -> Place:

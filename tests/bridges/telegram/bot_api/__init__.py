@@ -1,4 +1,4 @@
-"""A Bot API server on loopback, for tests and benchmarks: strict, and unkind when it is asked to be.
+"""A Bot API server on loopback, for tests and benchmarks: strict, and unkind when asked to be.
 
 It speaks the API over real HTTP, as api.telegram.org does: ``POST /bot<token>/<method>`` with forms
 and files, long polls, webhooks and file downloads. Whoever calls it uses a stock client.
