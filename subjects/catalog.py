@@ -237,9 +237,8 @@ def subject_of(kind: type[Event], place: Place, role: str = "*", job: str = "*")
 
     ``job`` is also the last token of what belongs to no session.
     """
-    names = {"cell": place.cell, "edge": place.edge, "session": place.session}
-    others = {"worker": "*", "bot": "*", "secret": job, "item": job}
-    return CATALOG[kind].pattern.format(**names, **others, role=role, job=job)
+    names = {"cell": place.cell, "edge": place.edge, "session": place.session, "role": role}
+    return CATALOG[kind].pattern.format(**names, job=job, worker="*", bot="*", secret=job, item=job)
 
 
 def place_of(subject: str) -> Place:

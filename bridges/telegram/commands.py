@@ -191,7 +191,7 @@ class Desk:
         await self._house.chats.put(self._whence.room, kept)
         self._kept = kept
 
-    def _text(self, name: str, **values: object) -> str:
+    def _text(self, name: str, /, **values: object) -> str:
         return text_of(name, self._language, **values)
 
     async def _say(self, text: str, buttons: InlineKeyboardMarkup | None = None) -> None:

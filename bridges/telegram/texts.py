@@ -162,13 +162,13 @@ _ERRORS: Final = {
 }
 
 
-def text_of(name: str, language: str, **values: object) -> str:
+def text_of(name: str, language: str, /, **values: object) -> str:
     """Return a text, in English where the language is not known."""
     known = TEXTS.get(language.partition("-")[0].lower(), _EN)
     return known[name].format(**values) if values else known[name]
 
 
-def error_text(code: str, language: str, **values: object) -> str:
+def error_text(code: str, language: str, /, **values: object) -> str:
     """Return what somebody is told of an error."""
     name = f"error_{_ERRORS.get(code, code)}"
     return text_of(name if name in _EN else "error", language, **values)

@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 import httpx2
 import uvicorn
 from starlette.applications import Starlette
+from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -179,8 +180,12 @@ class BotApi:
         account = self._account(request.path_params["token"])
         if account is None:
             return _no(401, "Unauthorized")
-        form = await request.form()
-        given: dict[str, Any] = dict(form)
+        async with request.form() as form:
+            given = {
+                name: await value.read() if isinstance(value, UploadFile) else value
+                for name, value in form.items()
+            }
+        given = _attached(given)
         if wrong := fault_of(method, given):
             self.errors.append(wrong)
             return _no(400, f"Bad Request: {wrong}")
@@ -198,12 +203,11 @@ class BotApi:
             seconds = {"retry_after": int(fault.seconds)} if fault.harm is Harm.FLOOD else {}
             return _no(*_REFUSALS[fault.harm], **seconds)
         at_s = time.monotonic()
-        files = {n: await v.read() for n, v in given.items() if hasattr(v, "read")}
         try:
             result, message = perform(self, account, method, given)
         except Refusal as err:
             return _no(400, f"Bad Request: {err}")
-        self.calls.append(Call(account.id, method, {**given, **files}, at_s, message))
+        self.calls.append(Call(account.id, method, given, at_s, message))
         if fault is not None and fault.harm is Harm.SLOW:
             await asyncio.sleep(fault.seconds)
         if fault is not None and fault.harm is Harm.LOST:
@@ -245,6 +249,17 @@ class BotApi:
         if fault is not None and fault.harm is Harm.CUT:
             return StreamingResponse(_broken(data[: len(data) // 2]))
         return Response(data, media_type="application/octet-stream")
+
+
+def _attached(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields with files where they name files that came beside them."""
+    named = {
+        name: value.removeprefix("attach://")
+        for name, value in given.items()
+        if isinstance(value, str) and value.startswith("attach://")
+    }
+    kept = {name: value for name, value in given.items() if name not in named.values()}
+    return {**kept, **{name: given.get(file) for name, file in named.items()}}
 
 
 async def _broken(head: bytes = b"") -> Any:

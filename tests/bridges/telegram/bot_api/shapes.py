@@ -58,7 +58,7 @@ def _keyboard(value: Any) -> bool:
 
 def _upload(value: Any) -> bool:
     """A file that came with the form."""
-    return hasattr(value, "read")
+    return isinstance(value, bytes) and len(value) > 0
 
 
 _CHAT: Final[Mapping[str, Check]] = {"chat_id": _integer}
