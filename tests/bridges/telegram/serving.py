@@ -78,6 +78,23 @@ class Served:
         self._people += 1
         return Person(self.api, bot, self._people, **place)
 
+    def until_metric(self, name: str, wanted: float, **labels: str) -> None:
+        """Wait until a metric of the bridge has a value."""
+        until_s = time.monotonic() + 30
+        while self.system.metric("telegram", name, **labels) != wanted:
+            assert time.monotonic() < until_s, f"{name} is not {wanted}"
+            time.sleep(0.05)
+
+    def spoil(self) -> str:
+        """Write nonsense into the file of the bots; return what was there."""
+        before = self._file.read_text()
+        self._file.write_text("[bots")
+        return before
+
+    def mend(self, text: str) -> None:
+        """Write the file of the bots anew."""
+        self._file.write_text(text)
+
     def kill(self, process: Process) -> None:
         """Kill a process and let it be dead."""
         process.signal(signal.SIGKILL)
