@@ -129,7 +129,7 @@ class Answering:
                 if self._is_stopped and self._session is not None:
                     await stop(self._session)
             case TurnStarted():
-                self._asked = event.text
+                await self._begin(event)
                 if self._is_stopped and self._session is not None:
                     await stop(self._session)  # the order came before there was a turn
             case TokenDelta():
@@ -140,6 +140,13 @@ class Answering:
                 await self._voice.push(event.pcm)
             case TurnEnded():
                 self._outcome = event.outcome
+
+    async def _begin(self, started: TurnStarted) -> None:
+        """A turn begins, or another attempt at it: nothing of the one before counts."""
+        self._asked, self._text = started.text, ""
+        if self._voice is not None and self._voice.seconds:
+            await self._voice.close()
+            self._voice = Spoken()
 
     async def _send(self, *, is_written: bool) -> str:
         text = self._text.strip()

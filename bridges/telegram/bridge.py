@@ -21,6 +21,7 @@ from voicebus.errors import ConfigError
 log: Final = structlog.get_logger()
 
 _LOOK_S: Final = 1.0
+_AGAIN_S: Final = 5.0
 
 
 class Runner:
@@ -60,10 +61,12 @@ class Runner:
         await self.house.api.close()
 
     async def _run(self) -> None:
-        try:
-            await self._ownership.run(self._serve)
-        except Exception:  # a bug must not end the other bots
-            log.exception("telegram.bot_ended", bot=self.house.config.id)
+        while not self._leaving.is_set():
+            try:
+                await self._ownership.run(self._serve)
+            except Exception:  # a bug must not end the other bots
+                log.exception("telegram.bot_failed", bot=self.house.config.id)
+                await asyncio.sleep(_AGAIN_S)
 
     async def _serve(self, since: int) -> None:
         rooms = Rooms(self.house)

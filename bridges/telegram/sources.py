@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 import structlog
@@ -16,6 +16,7 @@ from aiogram.exceptions import (
     TelegramUnauthorizedError,
 )
 from aiogram.methods import DeleteWebhook, GetMe, GetUpdates, SetMyCommands, SetWebhook
+from aiogram.methods.base import TelegramMethod
 from aiogram.types import BotCommand
 
 from bridges.telegram.house import House
@@ -23,6 +24,8 @@ from bridges.telegram.texts import COMMANDS
 from voicebus.errors import BusError, VoicebusError
 
 log: Final = structlog.get_logger()
+
+T = TypeVar("T")
 
 KINDS: Final = ("message", "callback_query", "stopped_message_generation")
 """What Telegram is asked for; nothing else is of use."""
@@ -37,14 +40,7 @@ _STRANGER_S: Final = 30.0
 
 async def introduce(house: House) -> None:
     """Learn the bot's name, and tell Telegram its commands, as soon as Telegram can be reached."""
-    while True:
-        try:
-            me = await house.api.call(GetMe())
-            break
-        except VoicebusError as err:
-            # A wrong token may be replaced in the file; Telegram may come back.
-            log.warning("telegram.not_introduced", bot=house.config.id, error=str(err))
-            await asyncio.sleep(_AGAIN_S[-1])
+    me = await _insist(house, GetMe())
     house.username = me.username or ""
     for language, commands in COMMANDS.items():
         listed = [BotCommand(command=c, description=d) for c, d in commands.items()]
@@ -58,17 +54,13 @@ async def expect_webhook(house: House, url: str) -> None:
     Args:
         house: The bot.
         url: Public address of this process, and of all others that have the bot.
-
-    Raises:
-        VoicebusError: Telegram does not do it.
     """
-    await house.api.call(
-        SetWebhook(
-            url=f"{url.rstrip('/')}/telegram/{house.config.id}",
-            secret_token=house.config.secret,
-            allowed_updates=list(KINDS),
-        )
+    hook = SetWebhook(
+        url=f"{url.rstrip('/')}/telegram/{house.config.id}",
+        secret_token=house.config.secret,
+        allowed_updates=list(KINDS),
     )
+    await _insist(house, hook)
 
 
 async def poll(house: House) -> None:
@@ -76,7 +68,7 @@ async def poll(house: House) -> None:
 
     Telegram forgets an update once one behind it is asked for: that is done when it is stored.
     """
-    await house.api.call(DeleteWebhook(drop_pending_updates=False))
+    await _insist(house, DeleteWebhook(drop_pending_updates=False))
     offset: int | None = None
     failures = 0
     while True:
@@ -91,6 +83,16 @@ async def poll(house: House) -> None:
         for update, payload in found:
             await _accept(house, update, payload)
             offset = update + 1
+
+
+async def _insist(house: House, method: TelegramMethod[T]) -> T:
+    """Call until it is done: Telegram may come back, and a wrong token be replaced in the file."""
+    while True:
+        try:
+            return await house.api.call(method)
+        except VoicebusError as err:
+            log.warning("telegram.not_begun", bot=house.config.id, error=str(err))
+            await asyncio.sleep(_AGAIN_S[-1])
 
 
 async def _updates(house: House, asked: GetUpdates) -> list[tuple[int, bytes]]:
