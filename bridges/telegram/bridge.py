@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -70,7 +70,7 @@ class Runner:
 
     async def _serve(self, since: int) -> None:
         rooms = Rooms(self.house)
-        tasks = [
+        tasks: list[asyncio.Future[Any]] = [
             asyncio.ensure_future(work)
             for work in (self._source(), self._dispatch(rooms, since), self._leaving.wait())
         ]
@@ -172,7 +172,7 @@ class Bridge:
             await self.use({}, drain_s)
 
 
-async def _end(*tasks: asyncio.Future[object]) -> None:
+async def _end(*tasks: asyncio.Future[Any]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 
 from bridges.telegram.bots import read
 from bridges.telegram.settings import SCOPE, TelegramSettings
@@ -42,6 +43,7 @@ def test_the_settings_of_the_page_are_some() -> None:
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"voicebus_telegram_\w+", PAGE))))
 def test_the_metrics_of_the_page_are_there(name: str) -> None:
     """By their names."""
-    names = {family.name for family in metrics.REGISTRY.collect() if "telegram" in family.name}
+    assert metrics.TELEGRAM_OWNED
+    names = {family.name for family in REGISTRY.collect() if "telegram" in family.name}
 
     assert name.removesuffix("_total") in names

@@ -39,7 +39,7 @@ VOICE = {"file_id": "f", "file_unique_id": "f", "duration": 3, "file_size": 900}
         (PRIVATE, {"text": "/start K7QF-3MXZ"}, Command("start", "K7QF-3MXZ")),
         (PRIVATE, {"text": "/unknown thing"}, Words("/unknown thing")),
         (PRIVATE, {"voice": VOICE}, Recording(file="f", seconds=3, size_bytes=900)),
-        (PRIVATE, {"sticker": {"file_id": "s"}}, Unknown()),
+        (PRIVATE, {"dice": {"emoji": "🎲", "value": 3}}, Unknown()),
         (GROUP, {"text": "hello"}, None),
         (GROUP, {"text": "hello @sea_bot"}, Words("hello")),
         (GROUP, {"text": "@Sea_Bot, hello"}, Words("hello")),

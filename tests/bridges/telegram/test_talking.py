@@ -142,8 +142,17 @@ def test_commands_answer_in_the_language_of_the_person(telegram: Served) -> None
 
 
 def test_what_is_no_speech_is_said_to_be_none(telegram: Served) -> None:
-    """A sticker gets a word; a group is not disturbed by one."""
+    """A throw of dice gets a word."""
     ann = telegram.person()
-    ann.write("", sticker={"file_id": "x"})
+    ann.send(dice={"emoji": "🎲", "value": 3})
 
     assert "text and voice" in ann.until_seen()[0].given["text"]
+
+
+def test_an_update_that_nobody_can_read_holds_nothing_up(telegram: Served) -> None:
+    """A newer Telegram may send what this client does not know."""
+    ann = telegram.person()
+    ann.send(sticker={"shape": "new"})
+    ann.write("How deep is the sea?")
+
+    assert ann.until_seen()[0].given["text"] == REPLY

@@ -61,6 +61,10 @@ class Person:
             told["length"] = 240
         return self._say({kind: {**told, **fields}})
 
+    def send(self, **content: Any) -> int:
+        """Send something else; return the update's number."""
+        return self._say(content)
+
     def press(self, data: str, message: Call) -> int:
         """Press a button under one of the bot's messages; return the update's number."""
         buttons = json.loads(message.given["reply_markup"])["inline_keyboard"]

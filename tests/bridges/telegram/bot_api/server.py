@@ -200,8 +200,9 @@ class BotApi:
     async def _do(self, account: Account, method: str, given: dict[str, Any]) -> Response:
         fault = self.faults.take(method)
         if fault is not None and fault.harm in _REFUSALS:
-            seconds = {"retry_after": int(fault.seconds)} if fault.harm is Harm.FLOOD else {}
-            return _no(*_REFUSALS[fault.harm], **seconds)
+            status, description = _REFUSALS[fault.harm]
+            seconds = int(fault.seconds) if fault.harm is Harm.FLOOD else 0
+            return _no(status, description, retry_after=seconds)
         at_s = time.monotonic()
         try:
             result, message = perform(self, account, method, given)
@@ -267,8 +268,8 @@ async def _broken(head: bytes = b"") -> Any:
     raise ConnectionResetError
 
 
-def _no(status: int, description: str, **parameters: int) -> Response:
+def _no(status: int, description: str, retry_after: int = 0) -> Response:
     body: dict[str, Any] = {"ok": False, "error_code": status, "description": description}
-    if parameters:
-        body["parameters"] = parameters
+    if retry_after:
+        body["parameters"] = {"retry_after": retry_after}
     return JSONResponse(body, status)
