@@ -13,6 +13,7 @@ sent is not: nobody knows whether it was, and nothing is said twice.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
@@ -31,6 +32,7 @@ log: Final = structlog.get_logger()
 
 _STREAM: Final = CATALOG[UpdateAccepted].stream
 _LOOK_S: Final = 2.0
+_REMEMBERED: Final = 1024
 _SOON_S: Final = (0.01, 0.1)
 """What is heard live is stored at about the same time: one looks at once, and again."""
 
@@ -69,6 +71,7 @@ class Updates:
         self._owner = owner
         self._cursor = 0
         self._open: dict[int, int] = {}
+        self._closed: deque[int] = deque(maxlen=_REMEMBERED)
         self._news = asyncio.Event()
 
     @property
@@ -157,6 +160,7 @@ class Updates:
         """
         settled = UpdateSettled(outcome=outcome)
         self._open.pop(accepted.id, None)
+        self._closed.append(accepted.id)
         try:
             await self._bus.keep(settled, self._subject(accepted.id), accepted.sequence)
         except Fenced:
@@ -167,6 +171,10 @@ class Updates:
 
     def _subject(self, update: int) -> str:
         return update_subject(self._bus.cell, self._bot, update)
+
+    def _is_ours(self, update: int) -> bool:
+        """Whether it is dealt with here, or was a moment ago: what is read may be older."""
+        return update in self._open or update in self._closed
 
     async def _hear(self, inbox: AsyncIterator[object]) -> None:
         async for _ in inbox:
@@ -184,7 +192,7 @@ class Updates:
                 case UpdateAccepted() as event if update not in self._open:
                     self._open[update] = recorded.sequence
                     yield Accepted(update, event.payload, recorded.sequence, event.shown)
-                case UpdateAnswering(owner=owner) if update not in self._open:
+                case UpdateAnswering(owner=owner) if not self._is_ours(update):
                     lost = Accepted(update, b"", recorded.sequence, is_answering=True)
                     log.warning("telegram.answer_unknown", update=update, owner=owner)
                     await self.settle(lost, "unknown")

@@ -17,7 +17,7 @@ from bridges.telegram.turn import RATE_HZ
 from voicebus.audio.encode import encoder
 from voicebus.audio.sniff import sniff_file
 from voicebus.audio.stream import StreamDecoder
-from voicebus.errors import AudioTooLong, CorruptAudio, LimitReached
+from voicebus.errors import AudioTooLong, CorruptAudio, LimitReached, VoicebusError
 
 _TIMEOUT_S: Final = 60
 _CHUNK_BYTES: Final = 64 * 1024
@@ -29,6 +29,12 @@ class FileTooLarge(LimitReached):
 
     code = "file_too_large"
     retryable = False
+
+
+class NotFetched(VoicebusError):
+    """Raised when Telegram does not give a recording out, or breaks off."""
+
+    code = "telegram_file"
 
 
 def expect_fit(recording: Recording, settings: TelegramSettings) -> None:
@@ -52,8 +58,7 @@ async def spoken(
     Raises:
         AudioError: It cannot be used.
         FileTooLarge: There is more of it than Telegram said.
-        Refused: Telegram does not give it out.
-        Unreachable: Telegram cannot be reached.
+        NotFetched: Telegram does not give it out.
     """
     chunks = _fetched(api, recording, settings.max_file_bytes)
     try:
@@ -117,11 +122,14 @@ async def _feed(decoder: StreamDecoder, first: bytes, chunks: AsyncIterator[byte
 
 
 async def _fetched(api: Api, recording: Recording, limit_bytes: int) -> AsyncIterator[bytes]:
-    file = await api.call(GetFile(file_id=recording.file))
+    try:
+        file = await api.call(GetFile(file_id=recording.file))
+    except (Refused, Unreachable) as err:
+        raise NotFetched("Telegram does not give this recording out") from err
     if (file.file_size or 0) > limit_bytes:
         raise FileTooLarge(f"a recording may have {limit_bytes} bytes")
     if file.file_path is None:
-        raise Refused("Telegram does not give this file out", "NoPath")
+        raise NotFetched("Telegram does not give this recording out")
     session = api.bot.session
     url, got = session.api.file_url(api.bot.token, file.file_path), 0
     try:
@@ -133,4 +141,4 @@ async def _fetched(api: Api, recording: Recording, limit_bytes: int) -> AsyncIte
                 raise FileTooLarge(f"a recording may have {limit_bytes} bytes")
             yield chunk
     except (ClientError, TimeoutError) as err:
-        raise Unreachable("the recording could not be fetched from Telegram") from err
+        raise NotFetched("Telegram broke off while it gave a recording out") from err
