@@ -1,4 +1,7 @@
-"""What goes wrong, and what people see of it. Synthetic engines."""
+"""What goes wrong with bridges and with Telegram, and what people see of it. Synthetic engines.
+
+Workers that die in mid-turn: tests/faults/test_telegram.py.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,7 @@ import time
 import pytest
 
 from tests.bridges.telegram.bot_api.faults import Harm
-from tests.bridges.telegram.serving import BOT, REPLY, Served, ogg_of
-from tests.voicebus.audio.recordings import sentence
+from tests.bridges.telegram.serving import BOT, REPLY, Served
 from voicebus.parts import ROLES
 
 pytestmark = [pytest.mark.fault, pytest.mark.model]
@@ -22,23 +24,6 @@ def texts(served: Served, number: int) -> list[str]:
         for call in served.api.calls
         if call.method in ("sendMessage", "sendVoice") and call.given["chat_id"] == str(number)
     ]
-
-
-@pytest.mark.parametrize("role", ["llm", "turn", "tts", "stt"])
-def test_a_worker_is_killed_in_mid_turn(telegram: Served, role: str) -> None:
-    """Its successor goes on, and the answer comes once and whole."""
-    ann = telegram.person()
-    ann.record(ogg_of(sentence().tobytes()), 7.1)
-    ann.until("sendChatAction")
-    if role != "stt":
-        time.sleep(0.5)  # the words are there, the answer is not
-    worker = telegram.system.processes[role]
-    telegram.kill(worker)
-    telegram.restart(worker)
-
-    ann.until_seen()
-    time.sleep(1.0)
-    assert texts(telegram, ann.chat) == ["sendVoice"]
 
 
 def test_the_bridge_is_killed_in_mid_turn(telegram: Served) -> None:

@@ -194,7 +194,7 @@ class BotApi:
             self.violations.append(f"{method}: {exceeded}")
             return _no(429, "Too Many Requests: retry after 1", retry_after=1)
         if method == "getUpdates":
-            return await self._updates(account, given)
+            return await self._updates(request, account, given)
         return await self._do(account, method, given)
 
     async def _do(self, account: Account, method: str, given: dict[str, Any]) -> Response:
@@ -215,7 +215,7 @@ class BotApi:
             return StreamingResponse(_broken(), media_type="application/json")
         return JSONResponse({"ok": True, "result": result})
 
-    async def _updates(self, account: Account, given: dict[str, Any]) -> Response:
+    async def _updates(self, request: Request, account: Account, given: dict[str, Any]) -> Response:
         fault = self.faults.take("getUpdates")
         if account.webhook or (fault is not None and fault.harm is Harm.CONFLICT):
             self.conflicts += 1
@@ -234,7 +234,7 @@ class BotApi:
             except TimeoutError:
                 pass
         if account.poll is not mine:
-            self.conflicts += 1
+            self.conflicts += not await request.is_disconnected()
             return _no(409, "Conflict: terminated by other getUpdates request")
         account.poll = None
         found = list(account.updates)[:100]
