@@ -1,4 +1,4 @@
-"""Workers that are killed while they answer somebody in Telegram: the answer comes once and whole."""
+"""Workers that are killed while they answer somebody in Telegram: it comes once and whole."""
 
 from __future__ import annotations
 
@@ -39,10 +39,9 @@ async def busy(crew: Crew, role: str) -> Process:
     """Wait until a worker of a role works, and return it."""
     found: list[Process] = []
 
-    async def is_there() -> bool:
-        for worker in crew.workers(role):
-            if await asyncio.to_thread(crew.metric, worker.name, "voicebus_worker_busy"):
-                found.append(worker)
+    def is_there() -> bool:
+        names = [w for w in crew.workers(role) if crew.metric(w.name, "voicebus_worker_busy")]
+        found.extend(names)
         return bool(found)
 
     await expect_eventually(is_there, f"a {role} worker is busy", LIMIT_S)
