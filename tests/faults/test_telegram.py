@@ -57,6 +57,7 @@ async def test_a_worker_is_killed_in_mid_turn(crew: Crew, api: BotApi, role: str
     await crew.kill(await busy(crew, role))
 
     (answer,) = await asyncio.to_thread(ann.until_seen, 1, LIMIT_S)
+    await crew.heal()
     await crew.until_idle()
     assert [call.method for call in ann.calls("sendVoice", "sendMessage")] == ["sendVoice"]
     assert int(answer.given["duration"]) >= 8  # all of the reply's words
