@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -94,7 +94,7 @@ class Updates:
         self._news.set()
         return True
 
-    async def arriving(self, since: int) -> AsyncIterator[Accepted]:
+    async def arriving(self, since: int) -> AsyncGenerator[Accepted, None]:
         """Yield the updates that are to be dealt with, in order, each once. Never ends.
 
         Args:
@@ -102,8 +102,8 @@ class Updates:
         """
         self._cursor, self._open = max(0, since - 1), {}
         wildcard = updates(self._bus.cell, self._bot)
-        async with self._bus.listen(wildcard) as inbox, asyncio.TaskGroup() as group:
-            hearing = group.create_task(self._hear(inbox))
+        async with self._bus.listen(wildcard) as inbox:
+            hearing = asyncio.ensure_future(self._hear(inbox))
             try:
                 while True:
                     self._news.clear()
@@ -119,6 +119,7 @@ class Updates:
                         pass
             finally:
                 hearing.cancel()
+                await asyncio.wait((hearing,))
 
     async def show(self, accepted: Accepted, message: int) -> None:
         """Note the message that shows the beginning of the answer: whoever goes on goes on in it.

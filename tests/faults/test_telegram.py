@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -28,7 +29,7 @@ def api(running: Crew) -> Iterator[BotApi]:
         bridge = running.open_bridge(server.url, server.add_bot(BOT).token)
         running.wait_ready()
         yield server
-        bridge.signal(15)
+        bridge.signal(signal.SIGTERM)
         bridge.wait(LIMIT_S)
         assert "Traceback" not in bridge.log
         assert running.secured.violations() == []

@@ -50,13 +50,6 @@ from schemas.stt import (
     TranscriptPartial,
     Word,
 )
-from schemas.telegram import (
-    BotOwned,
-    ChatKept,
-    UpdateAccepted,
-    UpdateAnswering,
-    UpdateSettled,
-)
 from schemas.tts import ClauseSpoken, ReplyChunk, SpeakRequest, SpeechDone
 from schemas.turn import (
     ConverseRequest,
@@ -72,6 +65,7 @@ from schemas.turn import (
     TurnStarted,
 )
 from tests.schemas.joining import JOINING
+from tests.schemas.telegram import TELEGRAM
 
 SETTINGS: Final = SessionSettings(
     language="en",
@@ -303,16 +297,5 @@ EXAMPLES: Final[tuple[Event, ...]] = (
         models=("smollm2",),
         voices=("en_US-joe-medium",),
     ),
-    BotOwned(owner="t1", unsettled=7),
-    UpdateAccepted(payload=b'{"update_id":1}', shown=12),
-    UpdateAnswering(owner="t1"),
-    UpdateSettled(outcome="answered"),
-    ChatKept(
-        answers="both",
-        voice="en_US-joe-medium",
-        language="en",
-        persona="pilot",
-        conversation="c1",
-        asked="How deep is the sea?",
-    ),
+    *TELEGRAM,
 )

@@ -79,8 +79,9 @@ async def test_words_are_understood_as_at_the_websocket(real: Served) -> None:
         heard.append(" ".join(final["text"] for final in client.messages("final")))
 
     at_websocket = word_error_rate(said, " ".join(heard))
-    at_telegram = word_error_rate(said, " ".join(await understood(real)))
-    assert at_telegram <= at_websocket + MOST_WORSE
+    texts = await understood(real)
+    at_telegram = word_error_rate(said, " ".join(texts))
+    assert at_telegram <= at_websocket + MOST_WORSE, (heard, texts)
     answers = ann.seen()
     assert [answer.method for answer in answers] == ["sendVoice"] * len(samples())
     real.expect_clean()
