@@ -64,8 +64,7 @@ from schemas.turn import (
     TurnEnded,
     TurnStarted,
 )
-from tests.schemas.joining import JOINING
-from tests.schemas.telegram import TELEGRAM
+from tests.schemas import joining, telegram
 
 SETTINGS: Final = SessionSettings(
     language="en",
@@ -260,7 +259,7 @@ EXAMPLES: Final[tuple[Event, ...]] = (
     KeysPressed(digits="12#", seq=11),
     Played(played_ms=1234, estimated=True, turn=1),
     PlaybackEnded(played_ms=1300, estimated=True, turn=1, seq=12),
-    *JOINING,
+    *joining.JOINING,
     Failure(
         stage="llm",
         code="engine_timeout",
@@ -297,5 +296,5 @@ EXAMPLES: Final[tuple[Event, ...]] = (
         models=("smollm2",),
         voices=("en_US-joe-medium",),
     ),
-    *TELEGRAM,
+    *telegram.TELEGRAM,
 )

@@ -14,7 +14,7 @@ from schemas.turn import TurnStarted
 from subjects.catalog import CATALOG, Place, place_of, subject_of
 from tests.bridges.telegram.bot_api.people import Person
 from tests.bridges.telegram.serving import BOT, Served, ogg_of, served
-from tests.e2e.client import PAUSE, connected, word_error_rate
+from tests.e2e.client import connected, word_error_rate
 from tests.models import model_path
 from tests.system import REAL
 from tests.voicebus.audio.recordings import SAMPLES
@@ -27,7 +27,7 @@ from voicebus.settings import BusSettings
 pytestmark = [pytest.mark.model, pytest.mark.timeout(300)]
 
 MOST_WORSE: Final = 0.02
-"""Two points of the word error rate: Opus is not the recording."""
+"""Two points of the word error rate."""
 
 LIMIT_S: Final = 120.0
 
@@ -66,15 +66,16 @@ async def understood(real: Served) -> list[str]:
 
 
 async def test_words_are_understood_as_at_the_websocket(real: Served) -> None:
-    """All recorded sentences, as voice messages and as live speech."""
+    """All recorded sentences: the same files, as voice messages and through the socket."""
     said, heard = " ".join(samples().values()), []
     ann = Person(real.api, BOT, 60_001)
     for number, name in enumerate(samples(), start=1):
         pcm = read_wav(SAMPLES / name)[1]
-        ann.record(ogg_of(pcm.tobytes()), len(pcm) / 16_000)
+        file = ogg_of(pcm.tobytes())
+        ann.record(file, len(pcm) / 16_000)
         ann.until_seen(number, LIMIT_S)
-        async with connected(real.system, {}) as client:
-            await client.speak(np.concatenate([pcm, PAUSE]))
+        async with connected(real.system, {"turn_taking": "manual"}) as client:
+            await client.send_file(file)
             await client.until("turn_ended", within_s=LIMIT_S)
         heard.append(" ".join(final["text"] for final in client.messages("final")))
 
