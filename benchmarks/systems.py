@@ -17,7 +17,19 @@ from voicebus.settings import PREFIX
 from voicebus.supervisor import Part, Supervisor, UpSettings
 
 ENDING_ORDER: Final = (
-    *("edge", "floor", "pipecat", "turn", "stt", "llm", "tts", "supervisor", "llama", "nats"),
+    *(
+        "telegram",
+        "edge",
+        "floor",
+        "pipecat",
+        "turn",
+        "stt",
+        "llm",
+        "tts",
+        "supervisor",
+        "llama",
+        "nats",
+    ),
 )
 """Kinds of parts. Of several of a kind each has a number behind its name: ``stt-1``."""
 

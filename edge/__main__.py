@@ -12,7 +12,6 @@ from starlette.routing import BaseRoute
 from edge.access import Door
 from edge.app import create_app
 from edge.call import KIND
-from edge.fleet import Fleet
 from edge.keys import Keys
 from edge.openai.app import routes
 from edge.openai.endpoint import api_of
@@ -23,6 +22,7 @@ from edge.settings import SCOPE, EdgeSettings, listed
 from subjects.tokens import new_token
 from voicebus import health, settings
 from voicebus.errors import ConfigError
+from voicebus.fleet import Fleet
 from voicebus.keys import keys_file
 from voicebus.process import attached, run
 from voicebus.sessions.capacity import Capacity

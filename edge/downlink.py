@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from edge import telling
-from edge.held import Held
 from edge.timeline import AudioClock, Stopwatch, Timeline
 from edge.wire import Medium, Outgoing
 from schemas.claim import Claimed
@@ -32,6 +31,7 @@ from schemas.turn import (
     TurnStarted,
 )
 from voicebus import metrics
+from voicebus.sessions.held import Held
 
 
 @dataclass(slots=True, frozen=True)

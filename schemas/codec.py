@@ -40,6 +40,13 @@ from schemas.stt import (
     TranscriptFinal,
     TranscriptPartial,
 )
+from schemas.telegram import (
+    BotOwned,
+    ChatKept,
+    UpdateAccepted,
+    UpdateAnswering,
+    UpdateSettled,
+)
 from schemas.tts import ClauseSpoken, ReplyChunk, SpeakRequest, SpeechDone
 from schemas.turn import (
     ConverseRequest,
@@ -109,6 +116,11 @@ EVENT_TYPES: Final[tuple[type[Event], ...]] = (
     DeadLetter,
     DrainAsked,
     Presence,
+    BotOwned,
+    UpdateAccepted,
+    UpdateAnswering,
+    UpdateSettled,
+    ChatKept,
 )
 """Every message type, in the order of a turn."""
 
@@ -167,6 +179,11 @@ AnyEvent = (
     | DeadLetter
     | DrainAsked
     | Presence
+    | BotOwned
+    | UpdateAccepted
+    | UpdateAnswering
+    | UpdateSettled
+    | ChatKept
 )
 
 MalformedMessage = msgspec.DecodeError

@@ -38,6 +38,9 @@ class ConverseRequest(Event, frozen=True, kw_only=True, tag="turn.request"):
             what it asks with :class:`~schemas.session.AnswerAsked`.
         join: The conversation that the session belongs to; None for one that nobody keeps. Of a
             session that comes from another edge it is in the log.
+        model: Model that answers; empty for the worker's default.
+        max_tokens: Upper bound of each reply; 0 for the worker's default.
+        temperature: Sampling temperature; negative for the worker's default.
     """
 
     settings: SessionSettings = SessionSettings()
@@ -47,6 +50,9 @@ class ConverseRequest(Event, frozen=True, kw_only=True, tag="turn.request"):
     life: str = ""
     automatic: bool = True
     join: Join | None = None
+    model: str = ""
+    max_tokens: int = 0
+    temperature: float = -1.0
 
 
 class TurnStarted(Event, frozen=True, kw_only=True, tag="turn.started"):

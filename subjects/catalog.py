@@ -1,8 +1,7 @@
 """The one table: which message travels on which subject, and which stream records it.
 
-Every subject of a session has the form ``vb.<cell>.<direction>.<edge>.<session>.<leaf>``: ``up``
-from the client into the system, ``dn`` from the system to the edge. Who publishes gives a message,
-never a subject, so that the pair cannot mismatch.
+Subjects of a session have the form ``vb.<cell>.<direction>.<edge>.<session>.<leaf>``: ``up`` from
+the client, ``dn`` to the edge. Who publishes gives a message, so that the pair cannot mismatch.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from schemas import telegram
 from schemas.audio import AudioChunk, AudioEnded
 from schemas.claim import Claimed, ClaimLeft, DrainAsked, Presence
 from schemas.conversation import ConversationKept, Joined, LinkAsked, LinkKept, LinkMade
@@ -66,8 +66,7 @@ class Route(Struct, frozen=True):
     """One row of the table.
 
     Fields
-        pattern: Subject with ``{cell}``, ``{edge}``, ``{session}``, ``{role}``, ``{job}``,
-            ``{worker}`` and ``{secret}`` to be filled in.
+        pattern: Subject with the names of what is to be filled in, in braces.
         stream: Name of the stream that records it; empty for what is not recorded.
         writers: The roles that publish it: those of workers, and ``edge``, ``admin`` …
         readers: The roles that listen.
@@ -111,8 +110,12 @@ def _kept(leaf: str, stream: str, readers: tuple[str, ...]) -> Route:
     return Route(pattern, stream, ("turn",), readers, lookers=("turn",))
 
 
-_WORKERS: Final = "stt turn llm tts"
+def _telegram(leaf: str, stream: str) -> Route:
+    pattern, own = f"{ROOT}.{{cell}}.telegram.{{bot}}.{leaf}", ("telegram",)
+    return Route(pattern, stream, own, own, own if stream == "UPDATES" else (), own)
 
+
+_WORKERS: Final = "stt turn llm tts"
 
 CATALOG: Final[dict[type[Event], Route]] = {
     AudioChunk: _up("audio", "AUDIO", "stt", again="stt"),
@@ -188,6 +191,11 @@ CATALOG: Final[dict[type[Event], Route]] = {
         ("edge", *_WORKERS.split(), "supervisor"),
         ("edge", *_WORKERS.split(), "monitor", "supervisor"),
     ),
+    telegram.BotOwned: _telegram("owner", "TELEGRAM"),
+    telegram.UpdateAccepted: _telegram("update.{item}", "UPDATES"),
+    telegram.UpdateAnswering: _telegram("update.{item}", "UPDATES"),
+    telegram.UpdateSettled: _telegram("update.{item}", "UPDATES"),
+    telegram.ChatKept: _telegram("chat.{item}", "TELEGRAM"),
 }
 """Every message type has exactly one row."""
 
@@ -229,8 +237,8 @@ def subject_of(kind: type[Event], place: Place, role: str = "*", job: str = "*")
 
     ``job`` is also the last token of what belongs to no session.
     """
-    names = {"cell": place.cell, "edge": place.edge, "session": place.session}
-    return CATALOG[kind].pattern.format(**names, role=role, job=job, worker="*", secret=job)
+    names = {"cell": place.cell, "edge": place.edge, "session": place.session, "role": role}
+    return CATALOG[kind].pattern.format(**names, job=job, worker="*", bot="*", secret=job, item=job)
 
 
 def place_of(subject: str) -> Place:
@@ -288,8 +296,5 @@ def present_of(subject: str) -> str:
 
 
 def session_log(cell: str, session: str, edge: str = "*") -> tuple[str, str]:
-    """Return the two wildcards (up, down) that hold all that was recorded of a session.
-
-    Who knows its edge should say so: another edge may use the same session's name.
-    """
+    """Return the two wildcards (up, down) of a session's log; who knows its edge should say so."""
     return (f"{ROOT}.{cell}.up.{edge}.{session}.>", f"{ROOT}.{cell}.dn.{edge}.{session}.>")

@@ -21,6 +21,10 @@ from subjects.streams import ROLES, consumer_name
 EDGE: Final = "edge"
 """The role of every edge; each has a user of its own, by its name."""
 
+TELEGRAM: Final = "telegram"
+"""The role of every bridge to Telegram: an edge to the workers, with a memory of its own. Each has
+a user of its own, by its name."""
+
 OPERATORS: Final = ("monitor", "supervisor", "admin")
 """Roles that carry no session: one sees who is there, one hands on the work of the dead, and one
 makes the streams and reads what they hold."""
@@ -46,10 +50,10 @@ def permissions(role: str, cell: str, user: str, edge: str = "*") -> Permissions
     """Return the permissions of a role.
 
     Args:
-        role: One of ``ROLES``, ``OPERATORS``, ``EDGE`` and ``SYSTEM``.
+        role: One of ``ROLES``, ``OPERATORS``, ``EDGE``, ``TELEGRAM`` and ``SYSTEM``.
         cell: The cell that the user belongs to.
         user: Whose answers it may hear: its own, and those of nobody else.
-        edge: An edge's name.
+        edge: The name of an edge, or of a bridge.
 
     Raises:
         ValueError: There is no such role.
@@ -59,11 +63,14 @@ def permissions(role: str, cell: str, user: str, edge: str = "*") -> Permissions
         publish = (*_written(role, cell), *_read_back(role, cell), *_claimed(role, cell))
         return Permissions(publish, (*_heard(role, cell), own_inbox))
     match role:
-        case "edge":
+        case "edge" | "telegram":
             # One wildcard for all that goes to an edge: it has thousands of sessions.
             others = (s for s in _heard(EDGE, cell) if not s.startswith(f"{ROOT}.{cell}.dn."))
             subscribe = (edge_inbox(cell, edge), *others, own_inbox)
-            return Permissions(_written(EDGE, cell, edge), subscribe)
+            publish = _written(EDGE, cell, edge)
+            if role == TELEGRAM:
+                publish, subscribe = _bridged(cell, publish), (*subscribe, *_heard(role, cell))
+            return Permissions(publish, subscribe)
         case "monitor":
             return Permissions(_INSPECTION, (*_heard(role, cell), own_inbox))
         case "supervisor":
@@ -90,6 +97,13 @@ _INSPECTION: Final = (
     "$JS.API.CONSUMER.INFO.*.*",
 )
 """How much there is of everything, and no message."""
+
+
+def _bridged(cell: str, publish: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what a bridge to Telegram publishes, from what an edge does."""
+    # Who asks the model is the turn worker: a bridge keeps no conversation of its own.
+    asked = (subject for subject in publish if not subject.startswith(f"{ROOT}.{cell}.job.llm."))
+    return (*asked, *_written(TELEGRAM, cell), *_read_back(TELEGRAM, cell))
 
 
 def _written(role: str, cell: str, edge: str = "*") -> tuple[str, ...]:
@@ -144,9 +158,8 @@ def _claimed(role: str, cell: str) -> tuple[str, ...]:
 
 def _subject(route: Route, cell: str, edge: str, role: str) -> str:
     worker = edge if role == EDGE else "*"
-    return route.pattern.format(
-        cell=cell, edge=edge, session="*", role=role, job="*", worker=worker, secret="*"
-    )
+    anything = dict.fromkeys(("session", "job", "secret", "bot", "item"), "*")
+    return route.pattern.format(**anything, cell=cell, edge=edge, role=role, worker=worker)
 
 
 def _once(subjects: Iterable[str]) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ MAX_HANDOVERS: Final = 1_000
 session that outlives many of them is no failure."""
 
 
-REMEMBERED: Final = frozenset({"SESSION", "JOBS"})
+REMEMBERED: Final = frozenset({"SESSION", "JOBS", "TELEGRAM", "UPDATES"})
 """Streams of what must not be missing later. What is lost of audio while a cluster elects a leader,
 its publisher still has."""
 
@@ -48,7 +48,7 @@ class Record(StrEnum):
 
 
 _CLAIM_LEAVES: Final = frozenset({"control", "claim"})
-_NEEDED: Final = frozenset({"JOBS", "DEAD", "LINK"})
+_NEEDED: Final = frozenset({"JOBS", "DEAD", "LINK", "TELEGRAM", "UPDATES"})
 _SESSION_LEAVES: Final = (
     "final",
     "turn",
@@ -220,6 +220,24 @@ def streams(limits: Limits) -> tuple[Stream, ...]:
             per_subject=1,
             tag=limits.session_tag,
         ),
+        # A chat in which nobody chose or asked anything for a year is forgotten.
+        _of_telegram("TELEGRAM", ("owner", "chat.*"), 366 * 24 * 3600, limits),
+        # Telegram itself keeps updates for a day: none comes again later.
+        _of_telegram("UPDATES", ("update.*",), 2 * 24 * 3600, limits),
+    )
+
+
+def _of_telegram(name: str, leaves: tuple[str, ...], age_s: int, limits: Limits) -> Stream:
+    return Stream(
+        name=name,
+        subjects=tuple(f"{ROOT}.*.telegram.*.{leaf}" for leaf in leaves),
+        retention="limits",
+        discard="old",
+        max_age_s=age_s,
+        max_bytes=64 << 20,
+        replicas=limits.replicas,
+        per_subject=1,
+        tag=limits.session_tag,
     )
 
 

@@ -1,4 +1,4 @@
-"""A nats-server with users: one for each role, and one for each of two edges."""
+"""A nats-server with users: one for each role, each of two edges, and a bridge."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from voicebus.settings import BusSettings
 
 CELL: Final = bus_settings("").cell
 EDGES: Final = ("one", "two")
+BRIDGE: Final = "tg"
 
 
 class Secured:
@@ -90,6 +91,7 @@ def secured_server(folder: Path) -> Iterator[Secured]:
     users, run = folder / "users", folder / "nats"
     run.mkdir(parents=True)
     credentials.create(users, CELL, EDGES)
+    credentials.add_bridge(users, BRIDGE)
     described = server_config.Server(
         port=-1, monitor_port=-1, store=run / "store", users=credentials.config_of(users)
     )

@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from subjects.permissions import EDGE, OPERATORS, SYSTEM, Permissions, permissions
+from subjects.permissions import EDGE, OPERATORS, SYSTEM, TELEGRAM, Permissions, permissions
 from subjects.streams import ROLES
 from subjects.tokens import is_token
 from voicebus.bus.nkeys import UserKey
@@ -34,7 +34,7 @@ class User(Struct, frozen=True, kw_only=True):
     Fields
         role: What it is permitted: see :mod:`subjects.permissions`.
         public_key: Its public key.
-        edge: The edge's name, for an edge.
+        edge: The name of an edge, or of a bridge.
     """
 
     role: str
@@ -47,7 +47,7 @@ class Roster(Struct, frozen=True, kw_only=True):
 
     Fields
         cell: The cell whose subjects they are permitted.
-        users: By name: the role, or ``edge-`` and the edge's name.
+        users: By name: the role, with the name of an edge or a bridge behind it.
     """
 
     cell: str
@@ -69,6 +69,11 @@ def edge_user(edge: str) -> str:
     return f"{EDGE}-{edge}"
 
 
+def bridge_user(bridge: str) -> str:
+    """Return the name of a bridge's user."""
+    return f"{TELEGRAM}-{bridge}"
+
+
 def create(folder: Path, cell: str, edges: tuple[str, ...]) -> Roster:
     """Make the users of a new bus, with keys that nobody else has.
 
@@ -86,15 +91,17 @@ def create(folder: Path, cell: str, edges: tuple[str, ...]) -> Roster:
     return _completed(folder, Roster(cell=cell, users={}), edges)
 
 
-def ensure(folder: Path, cell: str, edges: tuple[str, ...]) -> Roster:
+def ensure(
+    folder: Path, cell: str, edges: tuple[str, ...], bridges: tuple[str, ...] = ()
+) -> Roster:
     """Make the users that are missing, and write what all of them are permitted anew.
 
     Raises:
         ConfigError: A name is none, or the folder holds something else.
     """
-    if not (folder / _ROSTER).exists():
-        return create(folder, cell, edges)
-    return _completed(folder, msgspec.structs.replace(read(folder), cell=cell), edges)
+    is_there = (folder / _ROSTER).exists()
+    roster = read(folder) if is_there else create(folder, cell, edges)
+    return _completed(folder, msgspec.structs.replace(roster, cell=cell), edges, bridges)
 
 
 def add_edge(folder: Path, edge: str) -> User:
@@ -107,6 +114,18 @@ def add_edge(folder: Path, edge: str) -> User:
     if edge_user(edge) in roster.users:
         raise ConfigError(f"there is an edge {edge!r} already")
     return _completed(folder, roster, (edge,)).users[edge_user(edge)]
+
+
+def add_bridge(folder: Path, bridge: str) -> User:
+    """Make the user of a bridge to Telegram; nobody else is disturbed.
+
+    Raises:
+        ConfigError: There is one already, the name is none, or the folder has no users.
+    """
+    roster = read(folder)
+    if bridge_user(bridge) in roster.users:
+        raise ConfigError(f"there is a bridge {bridge!r} already")
+    return _completed(folder, roster, (), (bridge,)).users[bridge_user(bridge)]
 
 
 def rotate(folder: Path, name: str) -> User:
@@ -202,12 +221,15 @@ def _allowed(subjects: tuple[str, ...]) -> str:
     return f"{{ allow: [\n{listed}\n          ] }}"
 
 
-def _completed(folder: Path, roster: Roster, edges: tuple[str, ...]) -> Roster:
+def _completed(
+    folder: Path, roster: Roster, edges: tuple[str, ...], bridges: tuple[str, ...] = ()
+) -> Roster:
     wanted = {name: (name, "") for name in (*ROLES, *OPERATORS, SYSTEM)}
-    for edge in edges:
-        if not is_token(edge):
-            raise ConfigError(f"not the name of an edge: {edge!r} (letters, digits, - and _)")
-        wanted[edge_user(edge)] = (EDGE, edge)
+    for role, what, named in ((EDGE, "an edge", edges), (TELEGRAM, "a bridge", bridges)):
+        for name in named:
+            if not is_token(name):
+                raise ConfigError(f"not the name of {what}: {name!r} (letters, digits, - and _)")
+            wanted[f"{role}-{name}"] = (role, name)
     users = dict(roster.users)
     for name, (role, edge) in wanted.items():
         if name not in users:

@@ -238,6 +238,43 @@ EXCHANGES_UNKEPT = Counter(
     "Turns that could not be kept in their conversation before their session ended",
 )
 
+# Bridges -----------------------------------------------------------------------------------------
+TELEGRAM_OWNED = Gauge(
+    "voicebus_telegram_owned", "1 while this process answers for the bot, by its number", ["bot"]
+)
+TELEGRAM_UPDATES = Counter(
+    "voicebus_telegram_updates_total",
+    "Updates that came: new, known (they had come before), malformed",
+    ["state"],
+)
+TELEGRAM_SETTLED = Counter(
+    "voicebus_telegram_settled_total",
+    "Updates by how they ended: answered, ignored, refused, failed, unknown",
+    ["outcome"],
+)
+TELEGRAM_FENCED = Counter(
+    "voicebus_telegram_fenced_total", "Answers not sent because another process has answered"
+)
+TELEGRAM_CALLS = Counter(
+    "voicebus_telegram_calls_total",
+    "Calls of the Bot API by how they ended: ok, flood, refused, unreachable, unknown",
+    ["method", "outcome"],
+)
+TELEGRAM_LIMIT_SECONDS = Histogram(
+    "voicebus_telegram_limit_seconds",
+    "How long calls waited for Telegram's flood limits",
+    buckets=(0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10, 30, 60),
+)
+TELEGRAM_WEBHOOKS_REFUSED = Counter(
+    "voicebus_telegram_webhooks_refused_total",
+    "Requests to the webhook that were not taken: secret, size, form, slow",
+    ["reason"],
+)
+TELEGRAM_BOTS_UNREADABLE = Gauge(
+    "voicebus_telegram_bots_unreadable",
+    "1 while the file of the bots cannot be used, and what was read before counts",
+)
+
 # Supervisor --------------------------------------------------------------------------------------
 RESTARTS = Counter("voicebus_part_restarts_total", "Times a part was started anew", ["part"])
 HANDOVERS = Counter(

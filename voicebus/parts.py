@@ -166,6 +166,24 @@ def edge_part(port: int, environ: Mapping[str, str]) -> Part:
     )
 
 
+def needs_telegram(environ: Mapping[str, str]) -> bool:
+    """Whether there are bots to be served: a token was given, or a file of them."""
+    return any(environ.get(f"{PREFIX}TELEGRAM_{name}") for name in ("TOKEN", "BOTS_FILE"))
+
+
+def telegram_part(environ: Mapping[str, str]) -> Part:
+    """Return the bridge to Telegram."""
+    port = free_port()
+    root = f"http://127.0.0.1:{port}"
+    return Part(
+        name="telegram",
+        argv=[sys.executable, "-m", "bridges.telegram"],
+        environment={**environ, f"{PREFIX}METRICS_PORT": str(port)},
+        ready_url=f"{root}/readyz",
+        shown_url=f"{root}/metrics",
+    )
+
+
 def with_key(environ: Mapping[str, str], users: Path, name: str) -> dict[str, str]:
     """Return a process's environment with the seed of its own user, and of no other.
 

@@ -35,6 +35,7 @@ _SHAPES: Final = re.compile(
     r"|\bS[ACNOUX][A-Z2-7]{56}\b"  # seeds of NATS nkeys
     r"|\beyJ[\w-]+\.[\w-]+\.[\w-]+"  # JSON Web Tokens, RFC 7519
     r"|\bsk-[\w-]{8,}"  # keys of OpenAI-compatible servers
+    r"|\b(?:bot)?[0-9]{5,20}:[\w-]{30,}"  # tokens of Telegram's bots, also in their addresses
     r"|\bek_[\w-]{8,}(\.[\w-]+)?"  # secrets of Realtime clients
     r"|(?P<url>://[^\s/:@]*:)[^\s/@]+(?=@)"  # a password in an address
     r"|(?P<nats>\b(?:nats|tls)://)[^\s/:@]+(?=@)",  # a token in that of a bus

@@ -19,7 +19,6 @@ from edge.access import Door
 from edge.budgets import Uploads
 from edge.clock import now_s
 from edge.errand import Errand, Patience, open_errand
-from edge.fleet import Fleet
 from edge.openai.body import decoded
 from edge.openai.client_secrets import ClientSecrets, unix_s
 from edge.openai.errors import Refusal, refusal
@@ -33,6 +32,7 @@ from edge.upload import read_body, read_form
 from edge.visit import Visit
 from voicebus import metrics
 from voicebus.errors import VoicebusError
+from voicebus.fleet import Fleet
 from voicebus.sessions.sessions import Sessions
 
 log: Final = structlog.get_logger()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from edge.fleet import Fleet
 from edge.openai.errors import BadRequest
 from edge.openai.settings import OpenAISettings, is_role
 from voicebus.errors import NoWorker
+from voicebus.fleet import Fleet
 
 TASKS: Final = {
     "llm": "text-generation",

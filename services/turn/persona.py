@@ -21,6 +21,9 @@ class Persona(Struct, frozen=True, kw_only=True):
         speculations: How often in a turn an answer is begun before the turn is over.
         ahead_s: How far synthesis may be ahead of playback.
         stall_ms: A reply on which nobody made progress for this long is given up.
+        model: Model that answers; empty for its worker's default.
+        max_tokens: Upper bound of each reply; 0 for that worker's default.
+        temperature: Sampling temperature; negative for that worker's default.
     """
 
     settings: SessionSettings = SessionSettings()
@@ -31,6 +34,9 @@ class Persona(Struct, frozen=True, kw_only=True):
     speculations: int = 3
     ahead_s: float = 5.0
     stall_ms: float = 30_000.0
+    model: str = ""
+    max_tokens: int = 0
+    temperature: float = -1.0
 
 
 def persona_of(request: ConverseRequest, worker: TurnSettings) -> Persona:
@@ -44,4 +50,7 @@ def persona_of(request: ConverseRequest, worker: TurnSettings) -> Persona:
         speculations=worker.speculations,
         ahead_s=worker.ahead_s,
         stall_ms=worker.stall_s * 1000,
+        model=request.model,
+        max_tokens=request.max_tokens,
+        temperature=request.temperature,
     )

@@ -8,9 +8,16 @@ from services.turn.persona import Persona
 from services.turn.reply import Reply
 
 
-def answer_of(reply: Reply, messages: tuple[Message, ...]) -> GenerateRequest:
+def answer_of(reply: Reply, persona: Persona, messages: tuple[Message, ...]) -> GenerateRequest:
     """Return what the language model is asked."""
-    return GenerateRequest(messages=messages, turn=reply.turn, revision=reply.revision)
+    return GenerateRequest(
+        messages=messages,
+        model=persona.model,
+        max_tokens=persona.max_tokens,
+        temperature=persona.temperature,
+        turn=reply.turn,
+        revision=reply.revision,
+    )
 
 
 def speech_of(

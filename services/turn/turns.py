@@ -93,7 +93,7 @@ class Turns:
             return dropped
         self._speculations += 1
         self.draft = Reply(self.turn + 1, self._revision, text)
-        request = answer_of(self.draft, self._history.messages(text))
+        request = answer_of(self.draft, self._persona, self._history.messages(text))
         asked = msgspec.structs.replace(request, speculative=True)
         return (*dropped, asked, *speech_of(self.draft, self._persona, self._ahead_s))
 
@@ -120,7 +120,7 @@ class Turns:
         dropped = self.drop_draft()
         reply = Reply(self.turn + 1, self._revision, started.text)
         jobs = (
-            answer_of(reply, self._history.messages()),
+            answer_of(reply, self._persona, self._history.messages()),
             *speech_of(reply, self._persona, self._ahead_s),
         )
         begun = msgspec.structs.replace(started, turn=reply.turn, revision=reply.revision)
@@ -236,7 +236,7 @@ class Turns:
             spoken = speech_of(reply, self._persona, self._ahead_s, reply.text or "")
             return tuple(msgspec.structs.replace(job, resumed=True) for job in spoken)
         spoken = speech_of(reply, self._persona, self._ahead_s)
-        jobs = (answer_of(reply, self._history.messages()), *spoken)
+        jobs = (answer_of(reply, self._persona, self._history.messages()), *spoken)
         return tuple(msgspec.structs.replace(job, resumed=True) for job in jobs)
 
     def ended(self, ended: TurnEnded) -> None:

@@ -17,7 +17,7 @@ from schemas.claim import Claimed
 from schemas.event import Event
 from tests.e2e.client import Client, expect_eventually
 from tests.models import model_path
-from tests.secured import CELL, EDGES, Secured, secured_server
+from tests.secured import BRIDGE, CELL, EDGES, Secured, secured_server
 from tests.system import SYNTHETIC, Process, System
 from voicebus import credentials, parts
 from voicebus.bus.replay import Recorded
@@ -110,6 +110,14 @@ class Crew(System):
         given = {**self._user(credentials.edge_user(edge)), "EDGE_NAME": edge, **settings}
         part = parts.edge_part(parts.free_port(), self.environment(**given))
         return Gate(self.add(named(part, name)))
+
+    def open_bridge(self, api_url: str, token: str) -> Process:
+        """Start the bridge to Telegram; does not wait for it."""
+        given = self._user(credentials.bridge_user(BRIDGE))
+        environ = self.environment(
+            **given, TELEGRAM_NAME=BRIDGE, TELEGRAM_API_URL=api_url, TELEGRAM_TOKEN=token
+        )
+        return self.add(parts.telegram_part(environ))
 
     def hire(self, role: str, name: str, **settings: str) -> Process:
         """Start one more worker; does not wait for it."""

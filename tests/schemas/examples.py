@@ -64,7 +64,7 @@ from schemas.turn import (
     TurnEnded,
     TurnStarted,
 )
-from tests.schemas.joining import JOINING
+from tests.schemas import joining, telegram
 
 SETTINGS: Final = SessionSettings(
     language="en",
@@ -150,6 +150,9 @@ EXAMPLES: Final[tuple[Event, ...]] = (
         life="1f",
         automatic=False,
         join=Join(owner="0a1b", conversation="c1", code="K7QF3MXZ", begins=True),
+        model="smollm2",
+        max_tokens=64,
+        temperature=0.5,
     ),
     TurnStarted(
         text="hello",
@@ -256,7 +259,7 @@ EXAMPLES: Final[tuple[Event, ...]] = (
     KeysPressed(digits="12#", seq=11),
     Played(played_ms=1234, estimated=True, turn=1),
     PlaybackEnded(played_ms=1300, estimated=True, turn=1, seq=12),
-    *JOINING,
+    *joining.JOINING,
     Failure(
         stage="llm",
         code="engine_timeout",
@@ -293,4 +296,5 @@ EXAMPLES: Final[tuple[Event, ...]] = (
         models=("smollm2",),
         voices=("en_US-joe-medium",),
     ),
+    *telegram.TELEGRAM,
 )

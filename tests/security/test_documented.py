@@ -40,7 +40,7 @@ def test_the_page_has_a_row_for_every_user() -> None:
     """And for no user that there is not."""
     rows = re.findall(r"^\| `([a-zA-Z-]+)` \| .+ \| .+ \| .+ \| .+ \|$", PAGE.read_text(), re.M)
 
-    assert set(rows) == {*ROLES, *OPERATORS, SYSTEM, "edge-NAME"}
+    assert set(rows) == {*ROLES, *OPERATORS, SYSTEM, "edge-NAME", "telegram-NAME"}
 
 
 def test_the_page_names_tests_that_there_are() -> None:

@@ -12,14 +12,16 @@ import pytest
 from tests.secured import Secured
 
 EDGE: Final = "edge-two"
+BRIDGE: Final = "telegram-tg"
+OUTSIDE: Final = (EDGE, BRIDGE)
 WORKERS: Final = ("stt", "turn", "llm", "tts")
-CARRIERS: Final = (EDGE, *WORKERS)
+CARRIERS: Final = (*OUTSIDE, *WORKERS)
 OPERATORS: Final = ("monitor", "supervisor")
 
 HEARING: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
     # what it would be, to whom it is refused, on which subjects
-    ("another edge's callers", (EDGE,), ("up.one.s1.audio", "up.one.>", "up.*.*.audio", "up.>")),
-    ("what another edge is told", (EDGE,), ("dn.one.s1.final", "dn.one.>", "dn.*.*.token", "dn.>")),
+    ("another edge's callers", OUTSIDE, ("up.one.s1.audio", "up.one.>", "up.*.*.audio", "up.>")),
+    ("what another edge is told", OUTSIDE, ("dn.one.s1.final", "dn.one.>", "dn.*.*.token", "dn.>")),
     ("others' jobs", (*CARRIERS, *OPERATORS), ("job.>", "job.stt.one.s1.*", "job.*.*.*.*")),
     ("everything", (*CARRIERS, *OPERATORS), (">",)),
     ("callers, by who answers them", ("turn", "llm", "tts"), ("up.*.*.audio", "up.one.s1.audio")),
@@ -29,34 +31,37 @@ HEARING: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
     ("orders to another role", ("turn", "llm", "tts", EDGE), ("order.stt.w1", "order.>")),
     (
         "conversations as they go on",
-        (EDGE, "stt", "llm", "tts", *OPERATORS),
+        (*OUTSIDE, "stt", "llm", "tts", *OPERATORS),
         ("conversation.*", "conversation.c1", "link.*"),
     ),
+    ("what bridges keep", (EDGE, *WORKERS, *OPERATORS), ("telegram.>", "telegram.1.chat.5")),
     ("words and voices, by operators", OPERATORS, ("up.>", "dn.>", "up.*.*.*", "dn.*.*.final")),
 )
 
 SPEAKING: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
-    ("audio of another edge's caller", (EDGE,), ("up.one.s1.audio",)),
-    ("orders of another edge's caller", (EDGE,), ("up.one.s1.control", "up.one.s1.played")),
-    ("work for another edge's session", (EDGE,), ("job.stt.one.s1.session", "job.turn.one.s1.x")),
-    ("a passage of another edge's recording", (EDGE,), ("job.stt.one.s1.1-0",)),
+    ("audio of another edge's caller", OUTSIDE, ("up.one.s1.audio",)),
+    ("orders of another edge's caller", OUTSIDE, ("up.one.s1.control", "up.one.s1.played")),
+    ("work for another edge's session", OUTSIDE, ("job.stt.one.s1.session", "job.turn.one.s1.x")),
+    ("a passage of another edge's recording", OUTSIDE, ("job.stt.one.s1.1-0",)),
     (
         "a turn's work for another edge's session",
-        (EDGE,),
+        OUTSIDE,
         ("job.llm.one.s1.1-0", "job.tts.one.s1.1-0"),
     ),
     (
         "a worker's output, even to itself",
-        (EDGE,),
+        OUTSIDE,
         ("dn.two.s2.final", "dn.two.s2.turn", "dn.one.s1.token", "dn.one.s1.audio"),
     ),
     (
         "a conversation, or a link code, itself",
-        (EDGE, "stt", "llm", "tts", *OPERATORS),
+        (*OUTSIDE, "stt", "llm", "tts", *OPERATORS),
         ("conversation.c1", "link.d1"),
     ),
-    ("a claim", (EDGE,), ("dn.one.s1.claim.stt.session", "dn.two.s2.claim.stt.session")),
-    ("another's sign of life", (EDGE,), ("presence.edge.one", "presence.stt.w1")),
+    ("work for the language model", (BRIDGE,), ("job.llm.tg.s1.1-0",)),
+    ("updates", (EDGE, *WORKERS, *OPERATORS), ("telegram.1.update.5", "telegram.1.owner")),
+    ("a claim", OUTSIDE, ("dn.one.s1.claim.stt.session", "dn.two.s2.claim.stt.session")),
+    ("another's sign of life", OUTSIDE, ("presence.edge.one", "presence.stt.w1")),
     ("what callers do", WORKERS, ("up.one.s1.audio", "up.one.s1.control", "up.one.s1.played")),
     ("transcripts", ("turn", "llm", "tts"), ("dn.one.s1.final", "dn.one.s1.partial")),
     ("turns", ("stt", "llm", "tts"), ("dn.one.s1.turn", "dn.one.s1.cancel")),
@@ -66,7 +71,7 @@ SPEAKING: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
     ("work that edges give out", WORKERS, ("job.stt.one.s1.session", "job.turn.one.s1.session")),
     ("passages of recordings", WORKERS, ("job.stt.one.s1.1-0",)),
     ("an order to end", (*CARRIERS, *OPERATORS), ("order.stt.w1", "order.llm.w1")),
-    ("jobs that were given up, by who gives them out", (EDGE,), ("dead.stt.two.s2.session",)),
+    ("jobs that were given up, by who gives them out", OUTSIDE, ("dead.stt.two.s2.session",)),
     ("jobs that another role gave up", ("turn", "llm", "tts"), ("dead.stt.one.s1.session",)),
     ("an edge's sign of life", WORKERS, ("presence.edge.one",)),
     ("anything", OPERATORS, ("up.one.s1.audio", "dn.one.s1.final", "job.stt.one.s1.session")),
@@ -94,7 +99,7 @@ ASKING: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
         (*CARRIERS, *OPERATORS),
         ("STREAM.MSG.GET.AUDIO", "STREAM.MSG.GET.SESSION", "DIRECT.GET.JOBS"),
     ),
-    ("for the log", (EDGE, *OPERATORS), ("DIRECT.GET.AUDIO", "DIRECT.GET.SESSION")),
+    ("for the log", (*OUTSIDE, *OPERATORS), ("DIRECT.GET.AUDIO", "DIRECT.GET.SESSION")),
     (
         "for all conversations, or all link codes",
         (*CARRIERS, *OPERATORS),
@@ -102,24 +107,30 @@ ASKING: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
     ),
     (
         "for a conversation, or a link code, by its id",
-        (EDGE, "stt", "llm", "tts", *OPERATORS),
+        (*OUTSIDE, "stt", "llm", "tts", *OPERATORS),
         (
             "DIRECT.GET.CONVERSATION.vb.test.conversation.c1",
             "DIRECT.GET.LINK.vb.test.link.d1",
         ),
     ),
+    (
+        "for what bridges keep",
+        (EDGE, *WORKERS, *OPERATORS),
+        ("DIRECT.GET.UPDATES", "DIRECT.GET.TELEGRAM.vb.test.telegram.1.chat.5"),
+    ),
+    ("for all that bridges keep of chats", (BRIDGE,), ("DIRECT.GET.TELEGRAM",)),
     ("for jobs that were given up", (*CARRIERS, *OPERATORS), ("DIRECT.GET.DEAD",)),
     ("for callers' audio", ("turn", "llm", "tts"), ("DIRECT.GET.AUDIO",)),
-    ("for replies' audio", (EDGE, "stt", "turn", "llm", *OPERATORS), ("DIRECT.GET.REPLY",)),
+    ("for replies' audio", (*OUTSIDE, "stt", "turn", "llm", *OPERATORS), ("DIRECT.GET.REPLY",)),
     (
         "for the newest of a subject",
-        (EDGE, "monitor"),
+        (*OUTSIDE, "monitor"),
         (
             "DIRECT.GET.SESSION.vb.test.dn.one.s1.final",
             "DIRECT.GET.AUDIO.vb.test.up.one.s1.audio",
         ),
     ),
-    ("for jobs", (EDGE, *OPERATORS), ("CONSUMER.MSG.NEXT.JOBS.test-stt",)),
+    ("for jobs", (*OUTSIDE, *OPERATORS), ("CONSUMER.MSG.NEXT.JOBS.test-stt",)),
     ("for jobs of stt", ("turn", "llm", "tts"), ("CONSUMER.MSG.NEXT.JOBS.test-stt",)),
     ("for jobs of llm", ("stt", "turn", "tts"), ("CONSUMER.MSG.NEXT.JOBS.test-llm",)),
     (

@@ -6,9 +6,10 @@ import pytest
 
 from schemas.claim import Claimed, ClaimLeft, DrainAsked
 from schemas.event import Event
+from schemas.llm import GenerateRequest
 from subjects.catalog import CATALOG, Place, edge_inbox, presence_subject, subject_of
-from subjects.permissions import EDGE, OPERATORS, SYSTEM, Permissions, permissions
-from subjects.streams import ROLES, consumer_name
+from subjects.permissions import EDGE, OPERATORS, SYSTEM, TELEGRAM, Permissions, permissions
+from subjects.streams import ROLES, Limits, consumer_name, streams
 from tests.subjects.test_catalog import matches
 
 PLACE = Place("here", "web", "s1")
@@ -75,6 +76,19 @@ def test_a_role_hears_what_the_table_says(role: str, kind: type[Event]) -> None:
         is_heard = is_heard or matches(edge_inbox(PLACE.cell, PLACE.edge), subject)
 
     assert allows(of(role).subscribe, subject) is is_heard
+
+
+@pytest.mark.parametrize("kind", CATALOG)
+def test_a_bridge_is_an_edge_with_a_memory_and_no_language_model(kind: type[Event]) -> None:
+    """It may what an edge may, but for jobs of the model, and what the table gives to it alone."""
+    subject = written_by(kind, EDGE)
+    allowed = of(TELEGRAM)
+
+    is_edge_s = allows(of(EDGE).publish, subject) and kind is not GenerateRequest
+    assert allows(allowed.publish, subject) is (is_edge_s or TELEGRAM in CATALOG[kind].writers)
+    assert allows(allowed.subscribe, subject) is (
+        allows(of(EDGE).subscribe, subject) or TELEGRAM in CATALOG[kind].readers
+    )
 
 
 @pytest.mark.parametrize("kind", [Claimed, ClaimLeft, DrainAsked])
@@ -155,27 +169,28 @@ def test_a_role_takes_its_own_jobs_only(role: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "streams"),
+    ("role", "wanted"),
     [
         ("stt", {"AUDIO", "SESSION"}),
         ("turn", {"SESSION"}),
         ("llm", {"SESSION"}),
         ("tts", {"SESSION", "REPLY"}),
         ("edge", set()),
+        ("telegram", {"UPDATES"}),
         ("monitor", set()),
         ("supervisor", set()),
         ("system", set()),
     ],
 )
-def test_a_role_reads_whole_streams_only_where_it_must(role: str, streams: set[str]) -> None:
+def test_a_role_reads_whole_streams_only_where_it_must(role: str, wanted: set[str]) -> None:
     """Who is trusted with which stream stands in docs/security.md."""
     readable = {
-        stream
-        for stream in ("AUDIO", "REPLY", "SESSION", "JOBS", "CONVERSATION", "LINK")
-        if allows(of(role).publish, f"$JS.API.DIRECT.GET.{stream}")
+        stream.name
+        for stream in streams(Limits())
+        if allows(of(role).publish, f"$JS.API.DIRECT.GET.{stream.name}")
     }
 
-    assert readable == streams
+    assert readable == wanted
 
 
 @pytest.mark.parametrize("role", EVERYONE)

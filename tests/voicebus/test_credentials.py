@@ -149,3 +149,19 @@ def test_a_folder_without_users_says_how_to_make_them(tmp_path: Path) -> None:
     """The command stands in the message."""
     with pytest.raises(ConfigError, match="voicebus auth init"):
         credentials.add_edge(tmp_path, "web")
+
+
+def test_a_bridge_is_added_beside_the_others(tmp_path: Path) -> None:
+    """It has a user of its own; a second one of the name, and a name that is none, are refused."""
+    credentials.create(tmp_path, "local", ("web",))
+    before = seeds(tmp_path)
+
+    user = credentials.add_bridge(tmp_path, "tg1")
+
+    assert (user.role, user.edge) == ("telegram", "tg1")
+    assert seeds(tmp_path).keys() - before.keys() == {"telegram-tg1"}
+    assert "vb.local.telegram.*.owner" in (tmp_path / "users.conf").read_text()
+    with pytest.raises(ConfigError, match="already"):
+        credentials.add_bridge(tmp_path, "tg1")
+    with pytest.raises(ConfigError, match="not the name of a bridge"):
+        credentials.add_bridge(tmp_path, "a.b")

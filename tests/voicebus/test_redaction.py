@@ -95,6 +95,7 @@ def test_a_command_says_no_secret_either() -> None:
         ("to nats://t0ken@host:4222", "to nats://[hidden]@host:4222"),
         ("key sk-proj-abcdef123456", "key [hidden]"),
         ("api-key.ek_eyJrIjoiM2Y5.c2lnbmVk", "api-key.[hidden]"),
+        (f"https://t/file/bot110201543:{'A' * 35}/v", "https://t/file/[hidden]/v"),
         ("a bearer of news", "a bearer of news"),
         ("ws://127.0.0.1:8080/ws", "ws://127.0.0.1:8080/ws"),
         ("SUMMARY of the task-force", "SUMMARY of the task-force"),

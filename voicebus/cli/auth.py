@@ -31,8 +31,10 @@ def add_parser(subparsers: Any) -> None:
     )
     add_edge = _verb(verbs, "add-edge", _add_edge, "make a user for one more edge")
     add_edge.add_argument("name", help="its name: VOICEBUS_EDGE_NAME")
+    add_bridge = _verb(verbs, "add-bridge", _add_bridge, "make a user for a bridge to Telegram")
+    add_bridge.add_argument("name", help="its name: VOICEBUS_TELEGRAM_NAME")
     rotate = _verb(verbs, "rotate", _rotate, "give a user a new key; the old one becomes invalid")
-    rotate.add_argument("user", help="a role, or edge- and the edge's name")
+    rotate.add_argument("user", help="a role, or edge- or telegram- and a name")
     _verb(verbs, "refresh", _refresh, "write users.conf anew, after an upgrade")
 
 
@@ -55,6 +57,12 @@ def _init(args: argparse.Namespace) -> int:
 def _add_edge(args: argparse.Namespace) -> int:
     credentials.add_edge(args.folder, args.name)
     _tell(args.folder, credentials.edge_user(args.name))
+    return 0
+
+
+def _add_bridge(args: argparse.Namespace) -> int:
+    credentials.add_bridge(args.folder, args.name)
+    _tell(args.folder, credentials.bridge_user(args.name))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""``voicebus worker ROLE``, ``edge`` and ``supervise``: one process each, for a cluster."""
+"""``voicebus worker ROLE``, ``edge``, ``bridge`` and ``supervise``: one process each."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from voicebus.parts import ROLES
 
 
 def add_parser(subparsers: Any) -> None:
-    """Add ``worker``, ``edge`` and ``supervise``."""
+    """Add ``worker``, ``edge``, ``bridge`` and ``supervise``."""
     worker = subparsers.add_parser("worker", help="run one worker", description=__doc__)
     worker.add_argument("role", choices=ROLES)
     worker.set_defaults(run=lambda args: run_module(f"services.{args.role}"))
     edge = subparsers.add_parser("edge", help="run one edge", description=__doc__)
     edge.set_defaults(run=lambda _: run_module("edge"))
+    bridge = subparsers.add_parser("bridge", help="run one bridge", description=__doc__)
+    bridge.add_argument("server", choices=("telegram",), help="to whose server")
+    bridge.set_defaults(run=lambda args: run_module(f"bridges.{args.server}"))
     supervise = subparsers.add_parser(
         "supervise", help="hand on at once what workers held that die", description=__doc__
     )

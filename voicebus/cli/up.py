@@ -34,10 +34,12 @@ from voicebus.waterfall import draw_waterfall
 
 SAMPLE: Final = "austen-amiable.wav"
 _EDGE_NAME: Final = "local"
-_DRAIN_ORDER: Final = ("edge", "supervisor", "turn", "stt", "llm", "tts", "llama")
+_BRIDGE_NAME: Final = "local"
+_NAMED: Final = "VOICEBUS_TELEGRAM_NAME"
+_DRAIN_ORDER: Final = ("telegram", "edge", "supervisor", "turn", "stt", "llm", "tts", "llama")
 """Then the bus."""
 
-_RESTART_ORDER: Final = ("supervisor", "stt", "turn", "llm", "tts", "edge")
+_RESTART_ORDER: Final = ("supervisor", "stt", "turn", "llm", "tts", "edge", "telegram")
 """Not the bus, which holds everybody's work, nor the language model's server, which holds none."""
 
 
@@ -147,11 +149,13 @@ async def _start_all(
     edge_name = os.environ.get("VOICEBUS_EDGE_NAME") or _EDGE_NAME
     if is_ours:
         cell = settings.read(BusSettings, os.environ).cell
-        credentials.ensure(up.users(), cell, (edge_name,))
+        bridge_name = os.environ.get(_NAMED) or _BRIDGE_NAME
+        credentials.ensure(up.users(), cell, (edge_name,), (bridge_name,))
         servers = _servers(up, size)
         urls = ",".join(server.shown_url for server in servers)
         copies = min(size, COPIES)
         given |= {"NATS_URL": urls, "EDGE_NAME": edge_name, "REPLICAS": str(copies)}
+        given["TELEGRAM_NAME"] = bridge_name
         await asyncio.gather(*[await supervisor.start(group, server) for server in servers])
         operator.leave_word(up.folder(), operator.Word(nats_url=urls, replicas=copies))
 
@@ -182,6 +186,10 @@ async def _start_all(
         await llama_ready
     waiting.append(await supervisor.start(group, parts.worker_part("llm", user("llm"))))
     await asyncio.gather(*waiting)
+    if parts.needs_telegram(os.environ):
+        # Not waited for: Telegram may be away, and all else is of use without it.
+        bridge = parts.telegram_part(user(credentials.bridge_user(environ.get(_NAMED, ""))))
+        await supervisor.start(group, bridge)
     return edge
 
 

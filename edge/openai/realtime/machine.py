@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from edge.held import Held
 from edge.openai.realtime import client, dialect, told
 from edge.openai.realtime.answering import Answering, Orders
 from edge.openai.realtime.asking import Naming, listening_of, wanted_of
@@ -27,6 +26,7 @@ from edge.openai.realtime.sound import InputBuffer
 from schemas.event import Event
 from schemas.failure import Failure
 from schemas.stt import TranscribeRequest
+from voicebus.sessions.held import Held
 from voicebus.sessions.order import Order
 
 NewId = Callable[[str], str]

@@ -15,7 +15,6 @@ from openai import AsyncOpenAI
 
 from edge.access import Door
 from edge.app import create_app
-from edge.fleet import Fleet
 from edge.keys import Keys
 from edge.openai.app import routes
 from edge.openai.endpoint import api_of
@@ -36,6 +35,7 @@ from subjects.tokens import new_token
 from tests.workers import bus_in, worker_in
 from voicebus import health
 from voicebus.bus.client import Bus
+from voicebus.fleet import Fleet
 from voicebus.sessions.sessions import Sessions
 from voicebus.worker import Role, Work
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from edge.fleet import Fleet, Offers
 from schemas.claim import Presence
 from schemas.codec import encode
 from subjects.catalog import presence_subject
 from subjects.tokens import new_token
 from tests.workers import bus_in
+from voicebus.fleet import Fleet, Offers
 from voicebus.sessions.room import GONE_S
 
 

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
-from edge.held import Held
 from schemas.event import Event
 from schemas.failure import Failure
 from schemas.llm import GenerationDone, TokenDelta
 from schemas.stt import SpeechStarted
 from schemas.tts import ReplyChunk
 from schemas.turn import ReplyPaused, TurnCancelled, TurnEnded, TurnStarted
+from voicebus.sessions.held import Held
 
 
 def started(turn: int, revision: int = 0) -> TurnStarted:
