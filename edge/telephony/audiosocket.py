@@ -113,8 +113,14 @@ class AudioSocket:
             raise ProtocolError("the first frame has to name the call", "bad_frame")
         if self.is_named and kind == NAME:
             raise ProtocolError("the call has a name already", "bad_frame")
-        if (kind == KEY and size != 1) or (kind == HANG_UP and size) or (size % 2 and kind in SOUNDS):
-            raise ProtocolError(f"a frame of kind {kind:#04x} cannot have {size} bytes", "bad_frame")
+        if (
+            (kind == KEY and size != 1)
+            or (kind == HANG_UP and size)
+            or (size % 2 and kind in SOUNDS)
+        ):
+            raise ProtocolError(
+                f"a frame of kind {kind:#04x} cannot have {size} bytes", "bad_frame"
+            )
         if kind not in SOUNDS and kind not in (HANG_UP, NAME, KEY, ERROR):
             raise ProtocolError(f"there is no frame of kind {kind:#04x}", "bad_frame")
 

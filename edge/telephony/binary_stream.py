@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from edge.telephony.dialects import BinaryDialect
-from edge.telephony.events import KEYS, Begun, Frame, Happening, HungUp, Pressed, Reached, Spoken
+from edge.telephony.events import KEYS, Begun, Frame, Happening, Pressed, Reached, Spoken
 from voicebus.audio.codec import HIGHEST_HZ, LOWEST_HZ, Coding, Sound
 from voicebus.errors import ProtocolError
 
@@ -59,8 +59,10 @@ class BinaryStream:
             return [Pressed(digit)] if digit in KEYS else []
         if event == self._dialect.reached:
             return [Reached(_found(said, self._dialect.mark_path))]
-        if event == "close":
-            return [HungUp()]
+        return []
+
+    def assume(self) -> list[Happening]:
+        """Nothing is known before the first text."""
         return []
 
     def audio(self, data: bytes) -> bytes:

@@ -70,6 +70,10 @@ class ChanWebSocket:
             raise ProtocolError("audio comes before MEDIA_START", "bad_frame")
         return [Spoken(frame, self._sound)] if frame else []
 
+    def assume(self) -> list[Happening]:
+        """Nothing is known before the first text."""
+        return []
+
     def audio(self, data: bytes) -> bytes:
         """Return audio as it is."""
         return data

@@ -113,6 +113,10 @@ class Wire(Protocol):
         """
         ...
 
+    def assume(self) -> list[Happening]:
+        """Begin by what is known, if that is enough: the exchange has been silent for a while."""
+        ...
+
     def audio(self, data: bytes) -> Frame:
         """Return audio, in the sound of the call, as it is sent."""
         ...

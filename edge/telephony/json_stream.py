@@ -113,6 +113,10 @@ class JsonStream:
                 return [HungUp("failed")]
         return []  # connected, clearedAudio, and what is to come
 
+    def assume(self) -> list[Happening]:
+        """Nothing is known before the first text."""
+        return []
+
     def audio(self, data: bytes) -> str:
         """Return a message with audio."""
         return f"{self._head}{b64encode(data).decode()}{self._tail}"

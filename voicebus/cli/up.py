@@ -34,10 +34,11 @@ from voicebus.waterfall import draw_waterfall
 
 SAMPLE: Final = "austen-amiable.wav"
 _EDGE_NAME: Final = "local"
-_DRAIN_ORDER: Final = ("edge", "supervisor", "turn", "stt", "llm", "tts", "llama")
+_TELEPHONY_NAME: Final = "telephony"
+_DRAIN_ORDER: Final = ("telephony", "edge", "supervisor", "turn", "stt", "llm", "tts", "llama")
 """Then the bus."""
 
-_RESTART_ORDER: Final = ("supervisor", "stt", "turn", "llm", "tts", "edge")
+_RESTART_ORDER: Final = ("supervisor", "stt", "turn", "llm", "tts", "edge", "telephony")
 """Not the bus, which holds everybody's work, nor the language model's server, which holds none."""
 
 
@@ -114,7 +115,9 @@ async def _obey(supervisor: Supervisor, words: Sequence[str], tell: control.Tell
     """
     if len(words) < 2 or words[0] != "restart":
         raise ConfigError("known is: restart NAME…")
-    for name in _RESTART_ORDER if words[1:] == ["all"] else words[1:]:
+    running = supervisor.readiness()
+    every = [name for name in _RESTART_ORDER if name in running]
+    for name in every if words[1:] == ["all"] else words[1:]:
         begun_s = time.monotonic()
         await supervisor.restart(name)
         tell(f"{name:<10} {time.monotonic() - begun_s:5.1f} s")
@@ -145,13 +148,15 @@ async def _start_all(
     # Somebody else's bus is reached as the settings say. Its own has users, each with a key.
     is_ours = "VOICEBUS_NATS_URL" not in os.environ
     edge_name = os.environ.get("VOICEBUS_EDGE_NAME") or _EDGE_NAME
+    phones = os.environ.get("VOICEBUS_TELEPHONY_NAME") or _TELEPHONY_NAME
     if is_ours:
         cell = settings.read(BusSettings, os.environ).cell
-        credentials.ensure(up.users(), cell, (edge_name,))
+        credentials.ensure(up.users(), cell, (edge_name, *([phones] if up.telephony else [])))
         servers = _servers(up, size)
         urls = ",".join(server.shown_url for server in servers)
         copies = min(size, COPIES)
         given |= {"NATS_URL": urls, "EDGE_NAME": edge_name, "REPLICAS": str(copies)}
+        given["TELEPHONY_NAME"] = phones
         await asyncio.gather(*[await supervisor.start(group, server) for server in servers])
         operator.leave_word(up.folder(), operator.Word(nats_url=urls, replicas=copies))
 
@@ -178,6 +183,9 @@ async def _start_all(
     waiting.append(await supervisor.start(group, parts.supervisor_part(guarding)))
     edge = parts.edge_part(port, user(credentials.edge_user(edge_name)))
     waiting.append(await supervisor.start(group, edge))
+    if up.telephony:
+        telephony = parts.telephony_part(user(credentials.edge_user(phones)))
+        waiting.append(await supervisor.start(group, telephony))
     if llama_ready is not None:
         await llama_ready
     waiting.append(await supervisor.start(group, parts.worker_part("llm", user("llm"))))

@@ -1,0 +1,337 @@
+"""One telephone call: what its caller says goes up, what the workers say goes down in time."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Any, Final
+
+import structlog
+from msgspec import Struct
+from structlog.contextvars import bound_contextvars
+
+from edge import wire as client_wire
+from edge.clock import now_s
+from edge.downlink import Downlink
+from edge.telephony.comfort import comfort_noise
+from edge.telephony.ear import Ear
+from edge.telephony.events import (
+    Begun,
+    Happening,
+    HungUp,
+    Pressed,
+    Reached,
+    Spoken,
+    Throttled,
+    Unthrottled,
+    Wire,
+)
+from edge.telephony.line import Line
+from edge.telephony.metronome import BEAT_S, Metronome
+from edge.telephony.mouth import Mouth
+from edge.telephony.settings import TelephonySettings
+from edge.timeline import AudioClock
+from schemas.audio import CALLER_RATE_HZ
+from schemas.event import Event
+from schemas.session import CancelAsked, KeysPressed
+from schemas.settings import SessionSettings
+from schemas.stt import TranscribeRequest
+from schemas.turn import ConverseRequest
+from voicebus import metrics
+from voicebus.errors import NoWorker, ProtocolError, VoicebusError
+from voicebus.sessions.session import Session
+from voicebus.sessions.sessions import Sessions
+
+log: Final = structlog.get_logger()
+
+KIND: Final = "telephony"
+"""Kind of client, for the log and the metrics."""
+
+_ASSUME_S: Final = 1.0
+"""An exchange that names a call and sends no audio for as long gets the call begun all the same."""
+
+_FAREWELL_S: Final = 10.0
+"""How long what is being said may take when the call is to end."""
+
+_LAST_WORD_S: Final = 0.2
+"""What an exchange keeps of what it got: hung up sooner, the last word would be cut."""
+
+_BYTES_PER_S: Final = CALLER_RATE_HZ * 2
+
+
+class Office(Struct, frozen=True, kw_only=True):
+    """What all calls of a process share.
+
+    Fields
+        sessions: The edge's sessions.
+        settings: Its settings.
+        metronome: Gives them the time.
+    """
+
+    sessions: Sessions
+    settings: TelephonySettings
+    metronome: Metronome
+
+
+async def serve(protocol: str, wire: Wire, line: Line, office: Office) -> None:
+    """Serve a connection from its first frame to its end; nothing of ours is raised."""
+    reason = "internal"
+    try:
+        begun, further = await _begun(wire, line, office.settings.handshake_s)
+        chosen = _chosen(office.settings, begun)
+        async with office.sessions.open(KIND) as session:
+            with bound_contextvars(session=session.place.session, protocol=protocol):
+                log.info("call.begun", call=begun.call, sound=str(begun.sound))
+                call = Call(session, wire, line, office, begun)
+                session.close_reason = reason = await call.run(protocol, chosen, further)
+                log.info("call.ended", reason=reason)
+    except VoicebusError as err:
+        reason = client_wire.error(err)["code"]
+        metrics.CLIENT_ERRORS.labels(KIND, reason).inc()
+        log.info("call.refused", protocol=protocol, code=reason)
+    finally:
+        metrics.TELEPHONY_CALLS.labels(protocol, reason).inc()
+        if reason not in ("client", "lost"):
+            with suppress(VoicebusError):
+                for frame in wire.hang_up():
+                    line.send(frame)
+        await line.close(reason)
+
+
+async def _begun(wire: Wire, line: Line, patience_s: float) -> tuple[Begun, list[Happening]]:
+    """Wait until it is known what the call is; return that, and what came with it.
+
+    Raises:
+        ProtocolError: It breaks the protocol, says nothing, or is over before it began.
+    """
+    until_s = now_s() + patience_s
+    while (left_s := until_s - now_s()) > 0:
+        try:
+            async with asyncio.timeout(min(left_s, _ASSUME_S)):
+                frame = await line.receive()
+        except TimeoutError:
+            happened = wire.assume()
+        else:
+            if frame is None:
+                break
+            happened = wire.received(frame)
+        for at, one in enumerate(happened):
+            if isinstance(one, Begun):
+                return one, happened[at + 1 :]
+            if isinstance(one, HungUp):
+                raise ProtocolError("the call was over before it began", "hung_up")
+    raise ProtocolError("nothing was said of the call", "idle")
+
+
+def _chosen(settings: TelephonySettings, begun: Begun) -> SessionSettings:
+    try:
+        return settings.session(begun.parameters)
+    except ValueError as err:
+        raise ProtocolError(f"a parameter of the call does not fit: {err}", "bad_field") from err
+
+
+class Call:
+    """A call that was taken.
+
+    Args:
+        session: Its session.
+        wire: Its protocol.
+        line: Its connection.
+        office: What it shares with others.
+        begun: What it is.
+    """
+
+    def __init__(
+        self, session: Session, wire: Wire, line: Line, office: Office, begun: Begun
+    ) -> None:
+        settings = office.settings
+        comfort = comfort_noise(begun.sound, settings.comfort_dbfs) if wire.is_steady else b""
+        self._session = session
+        self._wire = wire
+        self._line = line
+        self._settings = settings
+        self._metronome = office.metronome
+        self._sound = begun.sound
+        self._clock = AudioClock()
+        self._downlink = Downlink(self._clock, client_wire.Medium.SPEECH, KIND)
+        self._ear = Ear()
+        self._mouth = Mouth(begun.sound, wire.frame_ms, comfort)
+        self._news: asyncio.Queue[Event] = asyncio.Queue()
+        self._over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._goodbye: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+        self._begun_s = self._seen_s = now_s()
+        self._keys = 0
+
+    async def run(self, protocol: str, chosen: SessionSettings, further: list[Happening]) -> str:
+        """Run until the call is over; return why it is."""
+        request = ConverseRequest(settings=chosen, output_rate_hz=self._sound.spoken_hz)
+        await self._session.converse(request)
+        self._request = TranscribeRequest(settings=chosen)
+        self._metronome.join(self, self._beat)
+        tasks = [
+            asyncio.create_task(work)
+            for work in (
+                self._hear(further),
+                self._down(),
+                self._report(),
+                self._limits(),
+                self._farewell(),
+            )
+        ]
+        try:
+            ends: list[asyncio.Future[Any]] = [*tasks, self._over]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            return self._reason(ends)
+        finally:
+            self._metronome.leave(self)
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            jitter, ear = self._ear.jitter, self._ear
+            metrics.TELEPHONY_LOST_SECONDS.labels(protocol).inc(jitter.lost_ms / 1000)
+            metrics.TELEPHONY_DROPPED_SECONDS.labels(protocol).inc(ear.flooded_s)
+
+    def _reason(self, ends: list[asyncio.Future[Any]]) -> str:
+        if self._over.done() and self._over.exception() is None:
+            return self._over.result()
+        failed = [e.exception() for e in ends if e.done() and not e.cancelled() and e.exception()]
+        for err in failed:
+            if not isinstance(err, VoicebusError):
+                assert err is not None
+                raise err
+            reason = str(client_wire.error(err)["code"])
+            if reason != "lost":
+                metrics.CLIENT_ERRORS.labels(KIND, reason).inc()
+            log.info("call.broken", code=reason)
+            return reason
+        # The farewell was said, or the edge shuts down.
+        return self._goodbye.result() if self._goodbye.done() else "shutdown"
+
+    async def _hear(self, happened: list[Happening]) -> None:
+        while True:
+            for one in happened:
+                await self._take(one)
+            frame = await self._line.receive()
+            if frame is None:
+                self._end("client")
+                return
+            self._seen_s = now_s()
+            happened = self._wire.received(frame)
+
+    async def _take(self, happened: Happening) -> None:
+        match happened:
+            case Spoken():
+                if pcm := self._ear.take(happened, now_s()):
+                    await self._session.send_audio(pcm, self._request)
+                    self._clock.note(self._session.offset, now_s())
+                    metrics.EDGE_AUDIO_SECONDS.labels(KIND, "up").inc(len(pcm) / _BYTES_PER_S)
+            case Pressed():
+                self._keys += 1
+                self._downlink.typed(now_s())
+                await self._session.relay(KeysPressed(digits=happened.digit), self._keys)
+            case Reached():
+                self._mouth.reached(happened.mark, now_s())
+            case Throttled():
+                self._mouth.throttle(now_s())
+            case Unthrottled():
+                self._mouth.unthrottle(now_s())
+            case HungUp():
+                self._end(happened.reason)
+
+    def _end(self, reason: str) -> None:
+        if not self._over.done():
+            self._over.set_result(reason)
+
+    def _beat(self, beat: int, at_s: float) -> None:
+        """Send what is due. Called by the metronome."""
+        if self._over.done():
+            return
+        said = self._mouth.beat(beat, at_s)
+        try:
+            for audio in said.audio:
+                self._line.send(self._wire.audio(audio))
+            if self._wire.has_marks:
+                for mark in said.marks:
+                    self._send(self._wire.mark(mark))
+        except VoicebusError as err:
+            self._over.set_exception(err)
+        for event in self._mouth.settle(at_s):
+            self._news.put_nowait(event)
+
+    def _send(self, frames: list[Any]) -> None:
+        for frame in frames:
+            self._line.send(frame)
+
+    async def _report(self) -> None:
+        """Tell the workers what was heard. Runs until cancelled."""
+        while True:
+            await self._session.tell(await self._news.get())
+
+    async def _down(self) -> None:
+        async for _, event in self._session.inbox:
+            for told in self._downlink.take(event, now_s()):
+                if isinstance(told, bytes):
+                    self._mouth.say(told)
+                else:
+                    await self._tell(told, int(told.get("turn", 0)))
+
+    async def _tell(self, told: dict[str, Any], turn: int) -> None:
+        mouth, at_s = self._mouth, now_s()
+        match told["type"]:
+            case "turn_started":
+                self._quiet.clear()
+                mouth.begin(turn, at_s)
+            case "audio_start":
+                mouth.open(turn, told["sample_rate"])
+            case "audio_complete":
+                mouth.complete(turn)
+            case "pause":
+                mouth.pause(turn, at_s)
+            case "resume":
+                mouth.resume(turn, at_s)
+            case "flush":
+                mouth.drop(turn, at_s)
+                if frames := self._wire.clear():
+                    self._send(frames)
+                    mouth.cleared()
+            case "turn_ended":
+                mouth.end(turn, at_s)
+                self._quiet.set()
+            case "hang_up" if not self._goodbye.done():
+                self._goodbye.set_result(told["reason"])
+            case "error":
+                await self._failed(told, turn)
+
+    async def _failed(self, told: dict[str, Any], turn: int) -> None:
+        log.warning("call.told_of_failure", code=told["code"], stage=told["stage"], turn=turn)
+        if turn and told["stage"] == "edge":
+            await self._session.tell(CancelAsked())  # a reply without its head is none
+        elif not turn and not told["retryable"]:
+            raise ProtocolError(told["message"], told["code"])  # nobody listens any more
+
+    async def _farewell(self) -> None:
+        """Return when the call is to end and what is being said has been heard."""
+        await asyncio.wait((self._goodbye,))
+        try:
+            async with asyncio.timeout(_FAREWELL_S):
+                await self._quiet.wait()
+                while self._mouth.is_talking:
+                    await asyncio.sleep(BEAT_S)
+        except TimeoutError:
+            log.info("session.farewell_cut_short")
+        await asyncio.sleep(_LAST_WORD_S)
+
+    async def _limits(self) -> None:
+        settings = self._settings
+        while True:
+            await asyncio.sleep(min(1.0, settings.claim_s / 4, settings.idle_s / 4))
+            if now_s() - self._begun_s > settings.max_call_s and not self._goodbye.done():
+                raise ProtocolError("the call has reached its longest time", "session_too_long")
+            if now_s() - self._seen_s > settings.idle_s:
+                raise ProtocolError(f"nothing was sent for {settings.idle_s:g} s", "idle")
+            for role, asked_s in (("turn", self._begun_s), ("stt", self._clock.begun_s)):
+                waited_s = now_s() - asked_s if asked_s is not None else 0.0
+                if role not in self._downlink.claimed and waited_s > settings.claim_s:
+                    raise NoWorker("no worker is free to take this call; try again later")
