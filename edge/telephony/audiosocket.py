@@ -33,6 +33,7 @@ SOUNDS: Final = MappingProxyType(
 _KINDS: Final = {sound: kind for kind, sound in SOUNDS.items()}
 _HEAD_BYTES: Final = 3
 _UUID_BYTES: Final = 16
+_SIZES: Final = {HANG_UP: 0, NAME: _UUID_BYTES, KEY: 1}
 _MOST_BYTES: Final = 0xFFFF
 _ASSUMED: Final = SOUNDS[0x10]
 

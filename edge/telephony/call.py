@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import Any, Final
 
 import structlog
 from msgspec import Struct
-from structlog.contextvars import bound_contextvars
 
 from edge import wire as client_wire
 from edge.clock import now_s
@@ -27,7 +25,7 @@ from edge.telephony.events import (
     Wire,
 )
 from edge.telephony.line import Line
-from edge.telephony.metronome import BEAT_S, Metronome
+from edge.telephony.metronome import Metronome
 from edge.telephony.mouth import Mouth
 from edge.telephony.settings import TelephonySettings
 from edge.timeline import AudioClock
@@ -46,9 +44,6 @@ log: Final = structlog.get_logger()
 
 KIND: Final = "telephony"
 """Kind of client, for the log and the metrics."""
-
-_ASSUME_S: Final = 1.0
-"""An exchange that names a call and sends no audio for as long gets the call begun all the same."""
 
 _FAREWELL_S: Final = 10.0
 """How long what is being said may take when the call is to end."""
@@ -71,63 +66,6 @@ class Office(Struct, frozen=True, kw_only=True):
     sessions: Sessions
     settings: TelephonySettings
     metronome: Metronome
-
-
-async def serve(protocol: str, wire: Wire, line: Line, office: Office) -> None:
-    """Serve a connection from its first frame to its end; nothing of ours is raised."""
-    reason = "internal"
-    try:
-        begun, further = await _begun(wire, line, office.settings.handshake_s)
-        chosen = _chosen(office.settings, begun)
-        async with office.sessions.open(KIND) as session:
-            with bound_contextvars(session=session.place.session, protocol=protocol):
-                log.info("call.begun", call=begun.call, sound=str(begun.sound))
-                call = Call(session, wire, line, office, begun)
-                session.close_reason = reason = await call.run(protocol, chosen, further)
-                log.info("call.ended", reason=reason)
-    except VoicebusError as err:
-        reason = client_wire.error(err)["code"]
-        metrics.CLIENT_ERRORS.labels(KIND, reason).inc()
-        log.info("call.refused", protocol=protocol, code=reason)
-    finally:
-        metrics.TELEPHONY_CALLS.labels(protocol, reason).inc()
-        if reason not in ("client", "lost"):
-            with suppress(VoicebusError):
-                for frame in wire.hang_up():
-                    line.send(frame)
-        await line.close(reason)
-
-
-async def _begun(wire: Wire, line: Line, patience_s: float) -> tuple[Begun, list[Happening]]:
-    """Wait until it is known what the call is; return that, and what came with it.
-
-    Raises:
-        ProtocolError: It breaks the protocol, says nothing, or is over before it began.
-    """
-    until_s = now_s() + patience_s
-    while (left_s := until_s - now_s()) > 0:
-        try:
-            async with asyncio.timeout(min(left_s, _ASSUME_S)):
-                frame = await line.receive()
-        except TimeoutError:
-            happened = wire.assume()
-        else:
-            if frame is None:
-                break
-            happened = wire.received(frame)
-        for at, one in enumerate(happened):
-            if isinstance(one, Begun):
-                return one, happened[at + 1 :]
-            if isinstance(one, HungUp):
-                raise ProtocolError("the call was over before it began", "hung_up")
-    raise ProtocolError("nothing was said of the call", "idle")
-
-
-def _chosen(settings: TelephonySettings, begun: Begun) -> SessionSettings:
-    try:
-        return settings.session(begun.parameters)
-    except ValueError as err:
-        raise ProtocolError(f"a parameter of the call does not fit: {err}", "bad_field") from err
 
 
 class Call:
@@ -161,6 +99,7 @@ class Call:
         self._goodbye: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._quiet = asyncio.Event()
         self._quiet.set()
+        self._said_all = asyncio.Event()
         self._begun_s = self._seen_s = now_s()
         self._keys = 0
 
@@ -259,6 +198,10 @@ class Call:
             self._over.set_exception(err)
         for event in self._mouth.settle(at_s):
             self._news.put_nowait(event)
+        if self._mouth.is_talking:
+            self._said_all.clear()
+        else:
+            self._said_all.set()
 
     def _send(self, frames: list[Any]) -> None:
         for frame in frames:
@@ -299,6 +242,11 @@ class Call:
             case "turn_ended":
                 mouth.end(turn, at_s)
                 self._quiet.set()
+            case _:
+                await self._tell_of_call(told, turn)
+
+    async def _tell_of_call(self, told: dict[str, Any], turn: int) -> None:
+        match told["type"]:
             case "hang_up" if not self._goodbye.done():
                 self._goodbye.set_result(told["reason"])
             case "error":
@@ -317,8 +265,7 @@ class Call:
         try:
             async with asyncio.timeout(_FAREWELL_S):
                 await self._quiet.wait()
-                while self._mouth.is_talking:
-                    await asyncio.sleep(BEAT_S)
+                await self._said_all.wait()
         except TimeoutError:
             log.info("session.farewell_cut_short")
         await asyncio.sleep(_LAST_WORD_S)

@@ -122,7 +122,8 @@ class Gate:
         if not given:
             raise AccessDenied("this edge wants a secret", "key_missing")
         wanted = settings.secret.encode()
-        if not any([hmac.compare_digest(one.encode(), wanted) for one in given]):
+        fits = [hmac.compare_digest(one.encode(), wanted) for one in given]
+        if not any(fits):
             raise AccessDenied("this is not the secret", "key_unknown")
 
 

@@ -99,11 +99,12 @@ class JsonStream:
             raise ProtocolError("a frame is not the JSON of this protocol", "bad_frame") from err
         if said.event == "media":
             return self._spoken(said.media)
+        return self._start(frame) if said.event == "start" else self._told(said)
+
+    def _told(self, said: _Message) -> list[Happening]:
         if said.event == self._dialect.reached:
             return [Reached(said.mark.name if said.mark else said.name)]
         match said.event:
-            case "start":
-                return self._start(frame)
             case "dtmf":
                 digit = str(said.dtmf.digit).upper() if said.dtmf else ""
                 return [Pressed(digit)] if digit in KEYS else []

@@ -26,9 +26,6 @@ PARTS: Final = 4
 """Quarters of a beat."""
 
 _STEP_S: Final = BEAT_S / PARTS
-_EARLY_S: Final = 0.000_5
-"""A timer that fires by so much too early is on time: loops count in milliseconds."""
-
 Beat = Callable[[int, float], None]
 """Told of a beat: its number, and the time in seconds. Does not wait, and does not raise."""
 
@@ -62,11 +59,10 @@ class Metronome:
                 step = int((now_s() - begun_s) / _STEP_S)
             step += 1
             due_s = begun_s + step * _STEP_S
-            while (early_s := due_s - now_s()) > _EARLY_S:
-                await asyncio.sleep(early_s)
+            await asyncio.sleep(max(0.0, due_s - now_s()))
             at_s = now_s()
             metrics.TELEPHONY_LATE_SECONDS.observe(max(0.0, at_s - due_s))
-            missed = int((at_s - due_s) / _STEP_S)
+            missed = max(0, int((at_s - due_s) / _STEP_S))  # loops count in milliseconds
             # Each quarter has its turn once, however many beats were left out.
             for behind in range(min(missed, PARTS - 1), -1, -1):
                 self._strike(step + missed - behind, at_s)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from types import MappingProxyType
 from typing import Final
 
@@ -14,8 +13,9 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from edge.answers import refused
+from edge.telephony.answering import serve
 from edge.telephony.binary_stream import BinaryStream
-from edge.telephony.call import KIND, Office, serve
+from edge.telephony.call import KIND, Office
 from edge.telephony.chan_websocket import ChanWebSocket
 from edge.telephony.dialects import BINARY_DIALECTS, JSON_DIALECTS
 from edge.telephony.events import Frame, Wire
@@ -35,16 +35,22 @@ _CLOSE_S: Final = 2.0
 _CODES: Final = MappingProxyType({"client": 1000, "silence": 1000, "limit": 1000, "shutdown": 1012})
 _POLICY: Final = 1008
 
-MakeWire = Callable[[dict[str, str]], Wire]
+PROTOCOLS: Final = (ASTERISK, *JSON_DIALECTS, *BINARY_DIALECTS)
+"""The first parts of all paths."""
 
-WIRES: Final[MappingProxyType[str, MakeWire]] = MappingProxyType(
-    {
-        ASTERISK: ChanWebSocket,
-        **{name: lambda _, d=dialect: JsonStream(d) for name, dialect in JSON_DIALECTS.items()},
-        **{name: lambda _, d=dialect: BinaryStream(d) for name, dialect in BINARY_DIALECTS.items()},
-    }
-)
-"""How each protocol is spoken, by the first part of its path; made with the query."""
+
+def wire_of(protocol: str, query: dict[str, str]) -> Wire:
+    """Return how a protocol is spoken.
+
+    Args:
+        protocol: One of :data:`PROTOCOLS`.
+        query: What stands behind the path.
+    """
+    if protocol in JSON_DIALECTS:
+        return JsonStream(JSON_DIALECTS[protocol])
+    if protocol in BINARY_DIALECTS:
+        return BinaryStream(BINARY_DIALECTS[protocol])
+    return ChanWebSocket(query)
 
 
 class SocketLine:
@@ -55,6 +61,7 @@ class SocketLine:
         self._unsent: deque[Frame] = deque()
         self._changed = asyncio.Event()
         self._is_closing = False
+        self._is_done = asyncio.Event()
 
     async def receive(self) -> Frame | None:
         """Wait for a frame."""
@@ -76,6 +83,12 @@ class SocketLine:
 
     async def run(self) -> None:
         """Send until closed."""
+        try:
+            await self._send_all()
+        finally:
+            self._is_done.set()
+
+    async def _send_all(self) -> None:
         while self._unsent or not self._is_closing:
             while self._unsent:
                 frame = self._unsent.popleft()
@@ -93,8 +106,7 @@ class SocketLine:
         self._changed.set()
         try:
             async with asyncio.timeout(_CLOSE_S):
-                while self._unsent:
-                    await asyncio.sleep(0.01)
+                await self._is_done.wait()
                 await self._socket.close(_CODES.get(reason, _POLICY), reason)
         except (TimeoutError, RuntimeError, WebSocketDisconnect):
             log.info("client.left_unread")
@@ -106,11 +118,12 @@ def create_app(office: Office, gate: Gate) -> Starlette:
     async def answer(socket: WebSocket) -> None:
         protocol = socket.path_params["protocol"]
         try:
-            make = _known(protocol)
+            if protocol not in PROTOCOLS:
+                raise ProtocolError("there is no such protocol here", "not_found")
             gate.check(_presented(socket, protocol))
             with gate.enter(protocol):
                 await office.sessions.expect_place()
-                await _talk(socket, protocol, make, office)
+                await _talk(socket, protocol, office)
         except (ProtocolError, BusError) as err:
             code = err.reason if isinstance(err, ProtocolError) else err.code
             metrics.TELEPHONY_REFUSED.labels(_label(protocol), code).inc()
@@ -124,23 +137,17 @@ def create_app(office: Office, gate: Gate) -> Starlette:
     return Starlette(routes=routes)
 
 
-def _known(protocol: str) -> MakeWire:
-    if protocol not in WIRES:
-        raise ProtocolError("there is no such protocol here", "not_found")
-    return WIRES[protocol]
-
-
 def _label(protocol: str) -> str:
-    return protocol if protocol in WIRES else "unknown"
+    return protocol if protocol in PROTOCOLS else "unknown"
 
 
-async def _talk(socket: WebSocket, protocol: str, make: MakeWire, office: Office) -> None:
+async def _talk(socket: WebSocket, protocol: str, office: Office) -> None:
     offered = socket.scope.get("subprotocols", ())
     await socket.accept(next((name for name in _SUBPROTOCOLS if name in offered), None))
     line = SocketLine(socket)
     sending = asyncio.create_task(_sent(line))
     try:
-        await serve(protocol, make(dict(socket.query_params)), line, office)
+        await serve(protocol, wire_of(protocol, dict(socket.query_params)), line, office)
     finally:
         sending.cancel()
         await asyncio.wait((sending,))

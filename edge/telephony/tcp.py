@@ -10,8 +10,9 @@ from typing import Final
 
 import structlog
 
+from edge.telephony.answering import serve
 from edge.telephony.audiosocket import HANG_UP, AudioSocket, frame
-from edge.telephony.call import Office, serve
+from edge.telephony.call import Office
 from edge.telephony.events import Frame
 from edge.telephony.gate import Gate
 from edge.telephony.line import MOST_UNSENT, LineLost, too_slow
