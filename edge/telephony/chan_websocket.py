@@ -95,6 +95,8 @@ class ChanWebSocket:
 
     def _heard(self, text: str) -> list[Happening]:
         name, said = self._parsed(text)
+        if self._sound is None and name != "MEDIA_START":
+            raise ProtocolError("the first text has to be MEDIA_START", "bad_frame")
         match name:
             case "MEDIA_START":
                 return self._start(said)
