@@ -17,6 +17,7 @@ from edge.settings import EdgeSettings
 from schemas.event import Event
 from schemas.llm import GenerationDone, TokenDelta
 from schemas.turn import TurnStarted
+from voicebus.conversations import ANYONE, owner
 from voicebus.errors import AccessDenied, LimitReached, ProtocolError
 from voicebus.keys import Key
 
@@ -57,6 +58,7 @@ class Visit:
         self._uploaded = 0
         self._is_connected = True
         self._idle_s = settings.idle_s
+        self._codes_per_min = settings.codes_per_min
         self._shares = shares
         self._session = Meter(settings.of_session(), "this session")
         self._key = key
@@ -75,6 +77,11 @@ class Visit:
     def key(self) -> Key | None:
         """The key on whose account it goes; None where none is needed."""
         return self._key
+
+    @property
+    def owner(self) -> str:
+        """Who it is, for its conversations."""
+        return owner(*(ANYONE if self._key is None else ("key", self._key.id)))
 
     @property
     def named(self) -> dict[str, str]:
@@ -118,6 +125,15 @@ class Visit:
         """
         for meter in self._shares:
             meter.expect_room()
+
+    def try_code(self) -> None:
+        """Count a link code that it tries.
+
+        Raises:
+            LimitReached: ``too_many_codes``.
+        """
+        for meter in self._shares:
+            meter.try_code(self._codes_per_min, now_s())
 
     def disconnect(self) -> None:
         """The connection is of no more use, whatever becomes of its session."""
