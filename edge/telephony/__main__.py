@@ -13,9 +13,9 @@ import structlog
 
 from edge.guards import HEAD_BYTES, GuardedHttp, GuardedWebSocket
 from edge.settings import listed
-from edge.telephony.call import KIND, Office
 from edge.telephony.gate import Gate
 from edge.telephony.metronome import Metronome
+from edge.telephony.office import KIND, Office
 from edge.telephony.settings import SCOPE, TelephonySettings
 from edge.telephony.sockets import create_app
 from edge.telephony.tcp import listening

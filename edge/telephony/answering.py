@@ -11,9 +11,10 @@ from structlog.contextvars import bound_contextvars
 
 from edge import wire as client_wire
 from edge.clock import now_s
-from edge.telephony.call import KIND, Call, Office
+from edge.telephony.call import Call
 from edge.telephony.events import Begun, Happening, HungUp, Wire
 from edge.telephony.line import Line
+from edge.telephony.office import KIND, Office
 from edge.telephony.settings import TelephonySettings
 from schemas.settings import SessionSettings
 from voicebus import metrics

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any, Final
 
 import structlog
-from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from edge import wire as client_wire
 from edge.clock import now_s
@@ -25,9 +25,8 @@ from edge.telephony.events import (
     Wire,
 )
 from edge.telephony.line import Line
-from edge.telephony.metronome import Metronome
 from edge.telephony.mouth import Mouth
-from edge.telephony.settings import TelephonySettings
+from edge.telephony.office import KIND, Office
 from edge.timeline import AudioClock
 from schemas.audio import CALLER_RATE_HZ
 from schemas.event import Event
@@ -36,14 +35,11 @@ from schemas.settings import SessionSettings
 from schemas.stt import TranscribeRequest
 from schemas.turn import ConverseRequest
 from voicebus import metrics
+from voicebus.conversations import joined
 from voicebus.errors import NoWorker, ProtocolError, VoicebusError
 from voicebus.sessions.session import Session
-from voicebus.sessions.sessions import Sessions
 
 log: Final = structlog.get_logger()
-
-KIND: Final = "telephony"
-"""Kind of client, for the log and the metrics."""
 
 _FAREWELL_S: Final = 10.0
 """How long what is being said may take when the call is to end."""
@@ -52,20 +48,6 @@ _LAST_WORD_S: Final = 0.2
 """What an exchange keeps of what it got: hung up sooner, the last word would be cut."""
 
 _BYTES_PER_S: Final = CALLER_RATE_HZ * 2
-
-
-class Office(Struct, frozen=True, kw_only=True):
-    """What all calls of a process share.
-
-    Fields
-        sessions: The edge's sessions.
-        settings: Its settings.
-        metronome: Gives them the time.
-    """
-
-    sessions: Sessions
-    settings: TelephonySettings
-    metronome: Metronome
 
 
 class Call:
@@ -90,6 +72,7 @@ class Call:
         self._settings = settings
         self._metronome = office.metronome
         self._sound = begun.sound
+        self._caller = begun.caller
         self._clock = AudioClock()
         self._downlink = Downlink(self._clock, client_wire.Medium.SPEECH, KIND)
         self._ear = Ear()
@@ -105,9 +88,10 @@ class Call:
 
     async def run(self, protocol: str, chosen: SessionSettings, further: list[Happening]) -> str:
         """Run until the call is over; return why it is."""
-        request = ConverseRequest(settings=chosen, output_rate_hz=self._sound.spoken_hz)
-        await self._session.converse(request)
+        chosen, early = await self._converse(chosen)
         self._request = TranscribeRequest(settings=chosen)
+        for event in early:
+            await self._heed(event)
         self._metronome.join(self, self._beat)
         tasks = [
             asyncio.create_task(work)
@@ -131,6 +115,21 @@ class Call:
             jitter, ear = self._ear.jitter, self._ear
             metrics.TELEPHONY_LOST_SECONDS.labels(protocol).inc(jitter.lost_ms / 1000)
             metrics.TELEPHONY_DROPPED_SECONDS.labels(protocol).inc(ear.flooded_s)
+
+    async def _converse(self, chosen: SessionSettings) -> tuple[SessionSettings, list[Event]]:
+        """Ask for a worker, and wait until the call is in the conversation of its caller.
+
+        Returns:
+            How it is, and what else the workers have said meanwhile.
+        """
+        join = self._settings.conversation_of(self._caller)
+        request = ConverseRequest(settings=chosen, output_rate_hz=self._sound.spoken_hz, join=join)
+        await self._session.converse(request)
+        early: list[Event] = []
+        if join is not None:
+            answer = await joined(self._session, self._settings.claim_s, early.append)
+            chosen = replace(chosen, **asdict(answer.settings))
+        return chosen, early
 
     def _reason(self, ends: list[asyncio.Future[Any]]) -> str:
         if self._over.done() and self._over.exception() is None:
@@ -214,11 +213,14 @@ class Call:
 
     async def _down(self) -> None:
         async for _, event in self._session.inbox:
-            for told in self._downlink.take(event, now_s()):
-                if isinstance(told, bytes):
-                    self._mouth.say(told)
-                else:
-                    await self._tell(told, int(told.get("turn", 0)))
+            await self._heed(event)
+
+    async def _heed(self, event: Event) -> None:
+        for told in self._downlink.take(event, now_s()):
+            if isinstance(told, bytes):
+                self._mouth.say(told)
+            else:
+                await self._tell(told, int(told.get("turn", 0)))
 
     async def _tell(self, told: dict[str, Any], turn: int) -> None:
         mouth, at_s = self._mouth, now_s()

@@ -9,11 +9,16 @@ import msgspec
 from msgspec import Struct
 
 from edge.settings import listed
+from schemas.conversation import Join
 from schemas.settings import SessionSettings, Silence
 from subjects.streams import ROLES
 from subjects.tokens import is_token
+from voicebus.conversations import own, owner
 
 SCOPE: Final = "TELEPHONY_"
+
+_OF_NUMBERS: Final = "+0123456789"
+_SHORTEST_NUMBER: Final = 3
 
 _FROM_EXCHANGE: Final = ("language", "voice", "greeting", "instructions", "vocabulary")
 """What an exchange may choose for a call, by parameters of these names."""
@@ -54,6 +59,9 @@ class TelephonySettings(Struct, frozen=True, kw_only=True):
         prompt: Said when the caller says nothing; empty for nothing.
         prompt_after_s: After as long a silence; 0 for never.
         hang_up_after_s: The call ends after as long a silence; 0 for never.
+        conversations_secret: With one, a call goes on with the conversation of its caller's number,
+            which it makes the id of; the same for all telephony edges. Empty: each call is one of
+            its own. Numbers can be forged: only where the exchange vouches for them.
     """
 
     host: str = "127.0.0.1"
@@ -83,6 +91,7 @@ class TelephonySettings(Struct, frozen=True, kw_only=True):
     prompt: str = ""
     prompt_after_s: float = 0.0
     hang_up_after_s: float = 0.0
+    conversations_secret: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what is no name on the bus, no role, no network and no session."""
@@ -99,6 +108,17 @@ class TelephonySettings(Struct, frozen=True, kw_only=True):
         if self.public_url and not self.public_url.startswith(("wss://", "ws://")):
             raise ValueError("must begin with wss:// - at `$.public_url`")
         self.session({})
+
+    def conversation_of(self, caller: str) -> Join | None:
+        """Return how a call joins the conversation of its caller.
+
+        Args:
+            caller: Number of who calls; None is to be joined where it is withheld.
+        """
+        digits = "".join(character for character in caller if character in _OF_NUMBERS)
+        if not self.conversations_secret or len(digits) < _SHORTEST_NUMBER:
+            return None
+        return own(self.conversations_secret, owner("phone", digits))
 
     def session(self, parameters: dict[str, str]) -> SessionSettings:
         """Return how a call's session is to be.

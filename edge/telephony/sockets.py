@@ -15,13 +15,13 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from edge.answers import refused
 from edge.telephony.answering import serve
 from edge.telephony.binary_stream import BinaryStream
-from edge.telephony.call import KIND, Office
 from edge.telephony.chan_websocket import ChanWebSocket
 from edge.telephony.dialects import BINARY_DIALECTS, JSON_DIALECTS
 from edge.telephony.events import Frame, Wire
 from edge.telephony.gate import Gate, Presented
 from edge.telephony.json_stream import JsonStream
 from edge.telephony.line import MOST_UNSENT, LineLost, too_slow
+from edge.telephony.office import KIND, Office
 from voicebus import metrics
 from voicebus.errors import BusError, ProtocolError
 

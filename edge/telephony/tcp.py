@@ -12,10 +12,10 @@ import structlog
 
 from edge.telephony.answering import serve
 from edge.telephony.audiosocket import HANG_UP, AudioSocket, frame
-from edge.telephony.call import Office
 from edge.telephony.events import Frame
 from edge.telephony.gate import Gate
 from edge.telephony.line import MOST_UNSENT, LineLost, too_slow
+from edge.telephony.office import Office
 from voicebus import metrics
 from voicebus.errors import AccessDenied, VoicebusError
 
