@@ -8,7 +8,16 @@ from typing import Any, Final
 
 from voicebus.errors import ConfigError
 
-_BENCHMARKS: Final = ("latency", "conversation", "stt", "scale", "failover", "soak", "openai")
+_BENCHMARKS: Final = (
+    "latency",
+    "conversation",
+    "stt",
+    "scale",
+    "failover",
+    "soak",
+    "openai",
+    "telephony",
+)
 
 
 def add_parser(subparsers: Any) -> None:
