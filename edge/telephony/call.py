@@ -9,6 +9,7 @@ import structlog
 from msgspec.structs import asdict, replace
 
 from edge import wire as client_wire
+from edge.buckets import Bucket
 from edge.clock import now_s
 from edge.downlink import Downlink
 from edge.telephony.comfort import comfort_noise
@@ -46,6 +47,13 @@ _FAREWELL_S: Final = 10.0
 
 _LAST_WORD_S: Final = 0.2
 """What an exchange keeps of what it got: hung up sooner, the last word would be cut."""
+
+_KEYS_PER_S: Final = 10
+_KEYS_AT_ONCE: Final = 32
+"""Nobody presses faster; what is more is passed over."""
+
+_FRAMES_PER_S: Final = 500
+"""A call needs fifty of audio, and some for marks; ten seconds' worth may come at once."""
 
 _BYTES_PER_S: Final = CALLER_RATE_HZ * 2
 
@@ -85,6 +93,8 @@ class Call:
         self._said_all = asyncio.Event()
         self._begun_s = self._seen_s = now_s()
         self._keys = 0
+        self._fingers = Bucket(60 * _KEYS_PER_S, _KEYS_AT_ONCE)
+        self._frames = Bucket(60 * _FRAMES_PER_S, 10 * _FRAMES_PER_S)
 
     async def run(self, protocol: str, chosen: SessionSettings, further: list[Happening]) -> str:
         """Run until the call is over; return why it is."""
@@ -156,6 +166,8 @@ class Call:
                 self._end("client")
                 return
             self._seen_s = now_s()
+            if self._frames.spend(1, self._seen_s):
+                raise ProtocolError("frames come faster than any call needs", "too_fast")
             happened = self._wire.received(frame)
 
     async def _take(self, happened: Happening) -> None:
@@ -165,7 +177,7 @@ class Call:
                     await self._session.send_audio(pcm, self._request)
                     self._clock.note(self._session.offset, now_s())
                     metrics.EDGE_AUDIO_SECONDS.labels(KIND, "up").inc(len(pcm) / _BYTES_PER_S)
-            case Pressed():
+            case Pressed() if not self._fingers.take(1, now_s()):
                 self._keys += 1
                 self._downlink.typed(now_s())
                 await self._session.relay(KeysPressed(digits=happened.digit), self._keys)

@@ -100,10 +100,6 @@ class Mouth:
         """Whether there is something that waits to be said."""
         return any(reply.coded or not reply.is_whole for reply in self._replies)
 
-    def until(self) -> int:
-        """Return the beat at which the exchange will have played all that it has."""
-        return self._until
-
     def begin(self, turn: int, now_s: float) -> None:
         """A turn begins."""
         self._playback.begun(turn, now_s)

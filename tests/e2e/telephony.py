@@ -10,11 +10,13 @@ from typing import TypeVar
 
 import pytest
 
+from schemas.claim import Claimed
 from schemas.event import Event
+from schemas.session import SessionOpened
 from subjects.catalog import place_of, session_log
 from tests.system import System
 from voicebus import parts
-from voicebus.bus.client import connect
+from voicebus.bus.client import Bus, connect
 from voicebus.bus.inbox import Inbox
 from voicebus.settings import BusSettings
 
@@ -73,13 +75,28 @@ def exchange(
 class Overheard:
     """What was said on the bus, in the sessions of the telephony edge."""
 
-    def __init__(self) -> None:
+    def __init__(self, bus: Bus) -> None:
         self.events: list[tuple[str, Event]] = []
+        self._bus = bus
         self._news = asyncio.Event()
 
-    def of(self, kind: type[E]) -> list[E]:
-        """Return the messages of a kind."""
-        return [event for _, event in self.events if isinstance(event, kind)]
+    def of(self, kind: type[E], session: str = "") -> list[E]:
+        """Return the messages of a kind, of one session or of all."""
+        return [
+            event
+            for where, event in self.events
+            if isinstance(event, kind) and session in {"", where}
+        ]
+
+    def sessions(self) -> list[str]:
+        """Return the sessions in the order in which they were opened."""
+        return [where for where, event in self.events if isinstance(event, SessionOpened)]
+
+    async def hand_on(self, role: str) -> None:
+        """Have what a dead worker held given to the next one, as the supervisor does."""
+        for claim in self.of(Claimed):
+            if claim.role == role:
+                await self._bus.publish_raw(claim.ack, b"-NAK")
 
     def note(self, subject: str, event: Event) -> None:
         """Take a message."""
@@ -102,8 +119,8 @@ class Overheard:
 @contextlib.asynccontextmanager
 async def overheard(exchange: Exchange) -> AsyncIterator[Overheard]:
     """Listen to the bus while the context lasts."""
-    heard = Overheard()
     bus = await connect(BusSettings(nats_url=exchange.system.nats.url), "test")
+    heard = Overheard(bus)
     try:
         async with bus.listen(*session_log("local", "*", EDGE)) as inbox:
             await bus.flush()
