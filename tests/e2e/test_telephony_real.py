@@ -9,7 +9,6 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from schemas.session import SessionOpened
 from schemas.stt import TranscriptFinal
 from schemas.turn import TurnEnded
 from tests.carriers import TelnyxPhone, TwilioPhone
@@ -76,9 +75,9 @@ async def test_a_telephone_is_understood_as_well_as_a_websocket(office: Exchange
     phones: dict[str, Telephone] = {}
     sessions: dict[str, str] = {}
     async with overheard(office) as bus, contextlib.AsyncExitStack() as stack:
-        for protocol, door in doors.items():
+        for number, (protocol, door) in enumerate(doors.items(), 1):
             phones[protocol] = phone = await stack.enter_async_context(door())
-            await phone.until(lambda n=len(phones): len(bus.of(SessionOpened)) == n, "a session")
+            await phone.until(lambda n=number: len(bus.sessions()) == n, "a session")
             sessions[protocol] = bus.sessions()[-1]
         by_socket, *_ = await asyncio.gather(
             words_by_websocket(office), *(speak(phone) for phone in phones.values())
