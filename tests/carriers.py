@@ -16,7 +16,7 @@ from voicebus.audio import g711
 class AsteriskPhone(SocketPhone):
     """chan_websocket, with words for control."""
 
-    law = g711.Law.MU
+    law: g711.Law | None = g711.Law.MU
     start = (
         "MEDIA_START connection_id:media_connection1 channel:WebSocket/connection1/0x7f channel_id:"
         "1700000000.1 format:ulaw optimal_frame_size:160 ptime:20"

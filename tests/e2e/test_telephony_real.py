@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 
 import numpy as np
 import pytest
@@ -67,7 +68,7 @@ async def speak(phone: Telephone) -> None:
 
 async def test_a_telephone_is_understood_as_well_as_a_websocket(office: Exchange) -> None:
     """WER within five points, with mu-law, A-law and samples of 8 kHz; everybody is answered."""
-    doors = {
+    doors: dict[str, Callable[[], AbstractAsyncContextManager[Telephone]]] = {
         "twilio": lambda: calling(TwilioPhone, office.ws("twilio")),
         "telnyx": lambda: calling(TelnyxPhone, office.ws("telnyx")),
         "audiosocket": lambda: calling_by_tcp(office.tcp),
@@ -79,9 +80,9 @@ async def test_a_telephone_is_understood_as_well_as_a_websocket(office: Exchange
             phones[protocol] = phone = await stack.enter_async_context(door())
             await phone.until(lambda n=number: len(bus.sessions()) == n, "a session")
             sessions[protocol] = bus.sessions()[-1]
-        by_socket, *_ = await asyncio.gather(
-            words_by_websocket(office), *(speak(phone) for phone in phones.values())
-        )
+        listening = asyncio.create_task(words_by_websocket(office))
+        await asyncio.gather(*(speak(phone) for phone in phones.values()))
+        by_socket = await listening
         for phone in phones.values():
             await phone.until(lambda p=phone: p.loudness() > 100, "an answer")
 

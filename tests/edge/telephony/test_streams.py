@@ -313,6 +313,7 @@ def test_no_message_breaks_anything(protocol: str, said: list[Any], audio: bytes
     wire = wire_of(protocol, {})
     if protocol in STARTS:
         wire.received(json.dumps(STARTS[protocol]))
-    reasons = {refusal_of(wire, frame) for frame in (*map(json.dumps, said), audio)}
+    frames: list[str | bytes] = [*map(json.dumps, said), audio]
+    reasons = {refusal_of(wire, frame) for frame in frames}
 
     assert reasons <= {"", "bad_frame", "unsupported_format"}
