@@ -9,6 +9,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import socket
 import struct
 import uuid
 from collections.abc import AsyncIterator
@@ -164,7 +165,9 @@ class AudioSocketPhone(Telephone):
         await self.frame(0x00)
 
     def vanish(self) -> None:
-        """Be gone without a word."""
+        """Be gone without a word, as a machine that was switched off and on again."""
+        connection = self._writer.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._writer.transport.abort()
 
     async def listen(self) -> None:

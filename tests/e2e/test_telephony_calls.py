@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import ClassVar
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -123,7 +124,7 @@ class Talkative(TwilioPhone):
 async def test_an_interruption_is_heard_as_one(office: Exchange, make: type[TwilioPhone]) -> None:
     """Hardly anything waits at the exchange, it is cleared, and no more of the reply comes."""
     protocol = "twilio" if make is TwilioPhone else "asterisk"
-    url = f"{office.ws(protocol)}?greeting={LONG}"
+    url = f"{office.ws(protocol)}?greeting={quote(LONG)}"
     make = Talkative if make is TwilioPhone else make
     async with overheard(office) as bus, calling(make, url) as phone:
         await phone.until(lambda: len(phone.heard) > 20, "half a second of greeting")

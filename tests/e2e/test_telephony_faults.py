@@ -13,7 +13,7 @@ from schemas.session import PlaybackEnded, SessionClosed
 from schemas.turn import TurnEnded, TurnStarted
 from subjects.tokens import new_token
 from tests.carriers import TwilioPhone
-from tests.e2e.telephony import Exchange, exchange, overheard
+from tests.e2e.telephony import Exchange, Overheard, exchange, overheard
 from tests.models import model_path
 from tests.system import STOP_LIMIT_S, SYNTHETIC
 from tests.telephones import calling, calling_by_tcp
@@ -56,12 +56,18 @@ async def test_a_worker_dies_in_mid_turn_and_the_call_goes_on(office: Exchange, 
         await bus.hand_on(role)
         if role == "stt":
             await phone.say(SPEECH)
-        await phone.until(lambda: bool(bus.of(TurnEnded)), "the end of the answer", 60)
+        await phone.until(lambda: "completed" in outcomes(bus), "the end of an answer", 60)
 
-    assert bus.of(TurnStarted)[0].text
-    assert bus.of(TurnEnded)[0].outcome == "completed"
-    assert bus.of(PlaybackEnded)[0].played_ms > 50 * len(REPLY)
+    # Who is silent for as long as a worker needs to come has finished; what follows interrupts.
+    assert set(outcomes(bus)) == {"completed"} or role == "stt"
+    assert bus.of(TurnStarted)[-1].text
+    assert bus.of(PlaybackEnded)[-1].played_ms > 50 * len(REPLY)
     assert phone.loudness() > 50
+
+
+def outcomes(bus: Overheard) -> list[str]:
+    """How turns ended."""
+    return [ended.outcome for ended in bus.of(TurnEnded)]
 
 
 @pytest.mark.parametrize("kind", ["twilio", "audiosocket"])
