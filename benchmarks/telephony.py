@@ -24,7 +24,7 @@ from benchmarks.tts_first import measure_speech
 from voicebus import parts
 from voicebus.errors import EngineTimeout
 from voicebus.settings import PREFIX
-from voicebus.supervisor import UpSettings
+from voicebus.supervisor import Part, UpSettings
 
 GREETING: Final = (
     "You have reached a machine that has a great deal to say, and says all of it at the pace of "
@@ -98,14 +98,15 @@ async def _measure_calls(
 
 
 async def _start(started: Started, environ: Mapping[str, str], most: int) -> str:
-    """Start bus, synthetic workers and the telephony edge; return where it listens."""
+    """Start bus, synthetic workers and the telephony edge; return where it listens.
+
+    Nobody listens to the callers: recognition of so many is a matter of other machines.
+    """
     up = UpSettings(data_dir=str(started.folder), nats_port=parts.free_port())
     nats = parts.nats_part(up, environ)
     await started.start(nats)
     own = {
         "NATS_URL": nats.shown_url,
-        "STT_SLOTS": str(2 * most),
-        "STT_TURN_MODEL": "",
         "TTS_SLOTS": str(2 * most),
         "TELEPHONY_PORT": str(parts.free_port()),
         "TELEPHONY_MAX_CALLS": str(2 * most),
@@ -114,9 +115,19 @@ async def _start(started: Started, environ: Mapping[str, str], most: int) -> str
     given = {f"{PREFIX}{name}": value for name, value in own.items()}
     whole = parts.environment({**environ, **SYNTHETIC, **given})
     phones = parts.telephony_part(whole)
-    workers = [parts.worker_part(role, whole) for role in parts.ROLES]
-    await started.start(*workers, phones)
+    workers = [parts.worker_part(role, whole) for role in ("turn", "llm", "tts")]
+    await started.start(_taker(started.folder, whole), *workers, phones)
     return f"{phones.shown_url}/twilio"
+
+
+def _taker(folder: Path, environ: Mapping[str, str]) -> Part:
+    worker = parts.worker_part("stt", environ)
+    return Part(
+        name="stt",
+        argv=[sys.executable, "-m", "benchmarks.load.sink", "stt", str(folder / "heard")],
+        environment=worker.environment,
+        ready_url=worker.ready_url,
+    )
 
 
 async def _load(

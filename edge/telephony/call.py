@@ -13,7 +13,6 @@ from edge.buckets import Bucket
 from edge.clock import now_s
 from edge.downlink import Downlink
 from edge.telephony.comfort import comfort_noise
-from edge.telephony.ear import Ear
 from edge.telephony.events import (
     Begun,
     Happening,
@@ -25,11 +24,11 @@ from edge.telephony.events import (
     Unthrottled,
     Wire,
 )
+from edge.telephony.hearing import Hearing
 from edge.telephony.line import Line
 from edge.telephony.mouth import Mouth
 from edge.telephony.office import KIND, Office
 from edge.timeline import AudioClock
-from schemas.audio import CALLER_RATE_HZ
 from schemas.event import Event
 from schemas.session import CancelAsked, KeysPressed
 from schemas.settings import SessionSettings
@@ -54,8 +53,6 @@ _KEYS_AT_ONCE: Final = 32
 
 _FRAMES_PER_S: Final = 500
 """A call needs fifty of audio, and some for marks; ten seconds' worth may come at once."""
-
-_BYTES_PER_S: Final = CALLER_RATE_HZ * 2
 
 
 class Call:
@@ -83,7 +80,6 @@ class Call:
         self._caller = begun.caller
         self._clock = AudioClock()
         self._downlink = Downlink(self._clock, client_wire.Medium.SPEECH, KIND)
-        self._ear = Ear()
         self._mouth = Mouth(begun.sound, wire.frame_ms, comfort)
         self._news: asyncio.Queue[Event] = asyncio.Queue()
         self._over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -99,7 +95,8 @@ class Call:
     async def run(self, protocol: str, chosen: SessionSettings, further: list[Happening]) -> str:
         """Run until the call is over; return why it is."""
         chosen, early = await self._converse(chosen)
-        self._request = TranscribeRequest(settings=chosen)
+        request = TranscribeRequest(settings=chosen)
+        self._hearing = Hearing(self._session, request, self._clock)
         for event in early:
             await self._heed(event)
         self._metronome.join(self, self._beat)
@@ -122,9 +119,7 @@ class Call:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
-            jitter, ear = self._ear.jitter, self._ear
-            metrics.TELEPHONY_LOST_SECONDS.labels(protocol).inc(jitter.lost_ms / 1000)
-            metrics.TELEPHONY_DROPPED_SECONDS.labels(protocol).inc(ear.flooded_s)
+            self._hearing.close(protocol)
 
     async def _converse(self, chosen: SessionSettings) -> tuple[SessionSettings, list[Event]]:
         """Ask for a worker, and wait until the call is in the conversation of its caller.
@@ -173,10 +168,7 @@ class Call:
     async def _take(self, happened: Happening) -> None:
         match happened:
             case Spoken():
-                if pcm := self._ear.take(happened, now_s()):
-                    await self._session.send_audio(pcm, self._request)
-                    self._clock.note(self._session.offset, now_s())
-                    metrics.EDGE_AUDIO_SECONDS.labels(KIND, "up").inc(len(pcm) / _BYTES_PER_S)
+                await self._hearing.take(happened)
             case Pressed() if not self._fingers.take(1, now_s()):
                 self._keys += 1
                 self._downlink.typed(now_s())

@@ -11,7 +11,8 @@ import pytest
 
 from schemas.session import KeysPressed, PlaybackEnded, SessionClosed
 from schemas.turn import TurnEnded, TurnStarted
-from tests.carriers import PHONES, AsteriskPhone, TwilioPhone, WideAsteriskPhone
+from tests.asterisk_phones import AsteriskPhone, WideAsteriskPhone
+from tests.carriers import PHONES, TwilioPhone
 from tests.e2e.telephony import Exchange, Overheard, exchange, overheard
 from tests.models import model_path
 from tests.system import SYNTHETIC

@@ -158,7 +158,7 @@ async def test_each_process_is_a_user_of_its_own(secured_system: SecuredSystem) 
 
     connected_users = sorted(connection["authorized_user"] for connection in listed)
 
-    users = [f"edge-{EDGES[0]}", *ROLES]
+    users = [*(f"edge-{edge}" for edge in EDGES), *ROLES]
     assert connected_users == sorted(secured_system.bus.key(user) for user in users)
 
 
