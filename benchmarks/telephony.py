@@ -108,6 +108,7 @@ async def _start(started: Started, environ: Mapping[str, str], most: int) -> str
     own = {
         "NATS_URL": nats.shown_url,
         "TTS_SLOTS": str(2 * most),
+        "TTS_SYNTHETIC_PIECE_MS": "250",
         "TELEPHONY_PORT": str(parts.free_port()),
         "TELEPHONY_MAX_CALLS": str(2 * most),
         "TELEPHONY_GREETING": GREETING.strip(),

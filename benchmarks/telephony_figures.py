@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -15,8 +16,8 @@ FRAME_MS: Final = 20.0
 LEAD_FRAMES: Final = 3
 """A stretch of speech begins with as many frames at once."""
 
-BREAK_MS: Final = 100.0
-"""After as long a silence another stretch begins."""
+BREAK_MS: Final = 500.0
+"""A silence that is as long is between two replies, and nobody's fault."""
 
 LIMITS: Final[Mapping[str, float]] = {
     "telephony_jitter_p99_ms": 5.0,
@@ -66,29 +67,37 @@ class SpeechRow(Struct, frozen=True, kw_only=True):
 
 
 def jitter(at_ms: Sequence[float]) -> list[float]:
-    """Return how far from the 20 ms grid each frame came, in the order in which they came.
+    """Return how far from the 20 ms grid each frame came.
 
-    The grid of a stretch is where its frames are in the middle: no frame is its own measure, and
-    one that is a whole period late counts as such.
+    An exchange plays what it gets. While it has something, frames are one stretch, whose grid is
+    where they are in the middle: no frame is its own measure, and one that is a whole period late
+    counts as such. The first frame after it ran dry is as late as it was dry.
 
     Args:
         at_ms: When frames came.
     """
     found: list[float] = []
-    for stretch in _stretches(at_ms):
-        beats = np.maximum(0, np.arange(len(stretch)) - (LEAD_FRAMES - 1))
-        off_ms = np.asarray(stretch) - beats * FRAME_MS
-        found += np.abs(off_ms - np.median(off_ms)).tolist()
-    return found
-
-
-def _stretches(at_ms: Sequence[float]) -> list[list[float]]:
-    stretches: list[list[float]] = []
+    stretch: list[float] = []
+    dry_ms = 0.0
+    until_ms = -math.inf
     for now_ms in at_ms:
-        if not stretches or now_ms - stretches[-1][-1] > BREAK_MS:
-            stretches.append([])
-        stretches[-1].append(now_ms)
-    return stretches
+        if now_ms > until_ms:
+            found += _off_grid(stretch, dry_ms)
+            stretch = []
+            dry_ms = now_ms - until_ms if now_ms - until_ms < BREAK_MS else 0.0
+        stretch.append(now_ms)
+        until_ms = max(until_ms, now_ms) + FRAME_MS
+    return found + _off_grid(stretch, dry_ms)
+
+
+def _off_grid(stretch: Sequence[float], dry_ms: float) -> list[float]:
+    if not stretch:
+        return []
+    beats = np.maximum(0, np.arange(len(stretch)) - (LEAD_FRAMES - 1))
+    off_ms = np.asarray(stretch) - beats * FRAME_MS
+    found = np.abs(off_ms - np.median(off_ms))
+    found[0] = max(found[0], dry_ms)
+    return [float(ms) for ms in found]
 
 
 def call_figures(rows: Sequence[CallRow], cpu: Mapping[int, float]) -> dict[str, float]:

@@ -40,6 +40,16 @@ def test_a_frame_that_is_a_period_late_counts_as_that() -> None:
     assert sorted(jitter(late))[-2] == pytest.approx(0)
 
 
+def test_a_stretch_that_ran_dry_is_late_by_as_much() -> None:
+    """Once; what follows stands on the grid again."""
+    cut = [*EVEN[:50], *(at_ms + 100 for at_ms in EVEN[50:])]
+
+    found = jitter(cut)
+
+    assert max(found) == pytest.approx(60)
+    assert sum(ms > 1 for ms in found) == 2  # it begins with one frame, and not with three
+
+
 def test_a_clock_that_drifts_is_seen() -> None:
     """A tenth of a percent is 20 ms in 20 s."""
     assert max(jitter([at_ms * 1.001 for at_ms in EVEN * 1])) > 0.9
