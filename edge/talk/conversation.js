@@ -203,6 +203,7 @@ export function createConversation({ player, send, show }) {
       pending(null);
       if (!known.heardSinceStart) show.problem("No words were heard. Is the right microphone chosen?");
     },
+    link_code(message) { show.code(message); },
     hang_up({ reason }) { known.hangUp = HANG_UPS[reason] ?? `The call has ended: ${reason}.`; },
     error(message) {
       const { code, stage, retryable } = message;

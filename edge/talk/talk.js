@@ -5,7 +5,6 @@ import { createConversation } from "./conversation.js";
 import { $ } from "./dom.js";
 import { FLOOR, whoHasTheFloor } from "./floor.js";
 import { whyRefused } from "./key.js";
-import { createKeypad } from "./keypad.js";
 import { microphoneProblem, openMicrophone } from "./microphone.js";
 import { createPlayer } from "./player.js";
 import { createSettings, startFields } from "./settings.js";
@@ -32,6 +31,8 @@ const state = {
   level: 0,
 };
 let voice = null; // the microphone while it is on
+let device = null; // the dialog for going on elsewhere, once it was opened
+let linkCode = ""; // of the conversation that the next session joins
 
 const player = createPlayer((report) => conversation.played(report));
 const socket = createSocket({
@@ -54,6 +55,7 @@ const conversation = createConversation({
     floor: showControls,
     connection: setConnection,
     problem,
+    code: (message) => device?.show(message),
     // Partials are not announced: a screen reader would read each. Turns and whole replies are.
     announce: (text) => { $("announcer").textContent = text; },
   },
@@ -63,7 +65,9 @@ const conversation = createConversation({
 
 function hello() {
   setConnection("connected");
-  const start = { type: "start", input: { format: "pcm_s16le" }, output: player.output, ...startFields(settings.chosen) };
+  const joins = linkCode ? { link_code: linkCode } : { conversation: "new" };
+  linkCode = ""; // it is good once
+  const start = { type: "start", input: { format: "pcm_s16le" }, output: player.output, ...joins, ...startFields(settings.chosen) };
   return state.isMuted ? [start, { type: "mute", muted: true }] : [start];
 }
 
@@ -80,12 +84,13 @@ async function connect() {
 
 async function closed({ wasOpen, reason }) {
   const { hangUp } = conversation.known;
+  const isTold = state.connection === "connected" && !$("problem").hidden; // why there is no session
   setConnection(hangUp ? "ended" : "lost");
   stopMicrophone();
   conversation.lost();
   if (hangUp) notice(hangUp);
-  else if (wasOpen) problem(`The connection was lost. ${reason}`.trim());
-  else problem(await whyRefused() || "The server does not answer. Is it running?");
+  else if (wasOpen && !isTold) problem(`The connection was lost. ${reason}`.trim());
+  else if (!wasOpen) problem(await whyRefused() || "The server does not answer. Is it running?");
 }
 
 // The session waits for us: what is said meanwhile is kept, and what is there is played.
@@ -217,13 +222,29 @@ $("typed").onsubmit = (event) => {
   say({ type: "text", text }).then(() => { $("text").value = ""; }, () => {}); // the reason is on the page
 };
 
-createKeypad((digits) => say({ type: "keys", digits }).catch(() => {}));
+// What few people open is loaded when they do.
+$("keypad-open").onclick = async ({ target }) => {
+  target.onclick = null; // once is enough
+  (await import("./keypad.js")).createKeypad((digits) => say({ type: "keys", digits }).catch(() => {}));
+  target.click(); // it has the button now
+};
+
+$("device-open").onclick = async () => {
+  device ??= (await import("./device.js")).createDevice({ say, join });
+  device.open();
+};
+
+function join(code) {
+  linkCode = code;
+  problem("");
+  reconnect();
+}
 
 $("cancel").onclick = conversation.cancel;
 $("dismiss").onclick = () => problem("");
 $("reconnect").onclick = reconnect;
 document.onkeydown = ({ key }) => {
-  if (key === "Escape" && !$("settings").open && conversation.isRunning) conversation.cancel();
+  if (key === "Escape" && !document.querySelector("dialog[open]") && conversation.isRunning) conversation.cancel();
 };
 
 setConnection("idle");
