@@ -20,6 +20,8 @@ from edge.answers import refused
 from edge.call import KIND
 from edge.line import Lines
 from edge.settings import EdgeSettings
+from edge.tts import socket as tts_socket
+from edge.tts import stream as tts_stream
 from voicebus import health
 from voicebus.errors import AccessDenied, LimitReached
 from voicebus.sessions.sessions import Sessions
@@ -68,8 +70,24 @@ def create_app(
         except (AccessDenied, LimitReached) as err:
             return refused(err, interact.KIND)
 
+    async def tts(request: Request) -> Response:
+        try:
+            with door.enter(request) as visit, bound_contextvars(**visit.named):
+                return await tts_stream.stream(request, sessions, settings, visit)
+        except (AccessDenied, LimitReached) as err:
+            return refused(err, tts_stream.KIND)
+
+    async def tts_ws(client: WebSocket) -> None:
+        try:
+            with door.enter(client) as visit, bound_contextvars(**visit.named):
+                await tts_socket.talk(client, sessions, settings, visit)
+        except (AccessDenied, LimitReached) as err:
+            await client.send_denial_response(refused(err, tts_stream.KIND))
+
     routes: list[BaseRoute] = [
         Route("/", page),
+        Route("/tts/stream", tts, methods=["POST"]),
+        WebSocketRoute("/tts/stream", tts_ws),
         WebSocketRoute("/ws", ws),
         Route("/interact", post, methods=["POST"]),
         Mount("/static", _Fresh(directory=_TALK)),

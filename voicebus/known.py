@@ -21,6 +21,7 @@ _ALL: Final = (
     ("edge.settings", "EdgeSettings", "EDGE_"),
     ("edge.openai.settings", "OpenAISettings", "EDGE_OPENAI_"),
     ("bridges.telegram.settings", "TelegramSettings", "TELEGRAM_"),
+    ("edge.telephony.settings", "TelephonySettings", "TELEPHONY_"),
 )
 
 

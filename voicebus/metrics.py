@@ -211,6 +211,30 @@ HELD_DROPPED = Counter(
     "voicebus_held_dropped_total", "Answers begun early that were too long to be held, and dropped"
 )
 
+TELEPHONY_CALLS = Counter(
+    "voicebus_telephony_calls_total", "Telephone calls by how they ended", ["protocol", "reason"]
+)
+TELEPHONY_REFUSED = Counter(
+    "voicebus_telephony_refused_total",
+    "Connections of exchanges that were not let in",
+    ["protocol", "code"],
+)
+TELEPHONY_LATE_SECONDS = Histogram(
+    "voicebus_telephony_late_seconds",
+    "How late the beat is on which telephone audio is sent",
+    buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5),
+)
+TELEPHONY_LOST_SECONDS = Counter(
+    "voicebus_telephony_lost_seconds_total",
+    "Callers' audio that a carrier's network lost, and that was taken as silence",
+    ["protocol"],
+)
+TELEPHONY_DROPPED_SECONDS = Counter(
+    "voicebus_telephony_dropped_seconds_total",
+    "Callers' audio that came faster than anybody speaks, and was thrown away",
+    ["protocol"],
+)
+
 KEYS_UNREADABLE = Gauge(
     "voicebus_keys_unreadable",
     "1 while the file of API keys is gone or cannot be read, and the keys read before it count",

@@ -22,6 +22,7 @@ from voicebus.supervisor import Part, UpSettings
 
 ROLES: Final = ("stt", "turn", "llm", "tts")
 NATS_PORT: Final = 4222
+TELEPHONY_PORT: Final = 8090
 
 
 def project_root() -> Path:
@@ -181,6 +182,21 @@ def telegram_part(environ: Mapping[str, str]) -> Part:
         environment={**environ, f"{PREFIX}METRICS_PORT": str(port)},
         ready_url=f"{root}/readyz",
         shown_url=f"{root}/metrics",
+    )
+
+
+def telephony_part(environ: Mapping[str, str]) -> Part:
+    """Return the edge for telephones; where it listens is among its settings."""
+    metrics_port = free_port()
+    root = f"http://127.0.0.1:{metrics_port}"
+    host = environ.get(f"{PREFIX}TELEPHONY_HOST", "127.0.0.1")
+    port = environ.get(f"{PREFIX}TELEPHONY_PORT", TELEPHONY_PORT)
+    return Part(
+        name="telephony",
+        argv=[sys.executable, "-m", "edge.telephony"],
+        environment={**environ, f"{PREFIX}METRICS_PORT": str(metrics_port)},
+        ready_url=f"{root}/readyz",
+        shown_url=f"ws://{host}:{port}",
     )
 
 

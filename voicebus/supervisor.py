@@ -38,11 +38,13 @@ class UpSettings(Struct, frozen=True, kw_only=True):
         data_dir: Folder of the bus's store and the parts' logs; empty for the user's data folder.
         nats_port: Port of the bus; 0 takes 4222, or a free one when that is in use.
         llm_model: Model of the embedded language model server.
+        telephony: Whether there is an edge for telephones, too.
     """
 
     data_dir: str = ""
     nats_port: int = 0
     llm_model: str = "smollm2-135m-instruct-q4_1"
+    telephony: bool = False
 
     def folder(self) -> Path:
         """Return the data folder."""

@@ -14,9 +14,10 @@ from tests.e2e.client import PAUSE, connected, expect_healthy
 from tests.models import model_path
 from tests.secured import CELL, EDGES, Secured, secured_server
 from tests.system import SYNTHETIC, Process, System
+from tests.telephones import calling_by_tcp
 from tests.voicebus.audio.recordings import SAMPLES, recording
 from voicebus.audio.wav import read_wav
-from voicebus.parts import ROLES
+from voicebus.parts import ROLES, free_ports, telephony_part
 
 pytestmark = pytest.mark.model
 
@@ -27,11 +28,13 @@ class SecuredSystem:
     Args:
         bus: Its bus.
         system: Its processes.
+        tcp: Where telephones come in.
     """
 
-    def __init__(self, bus: Secured, system: System) -> None:
+    def __init__(self, bus: Secured, system: System, tcp: int) -> None:
         self.bus = bus
         self.system = system
+        self.tcp = tcp
 
     def violations(self) -> list[str]:
         """What the server refused, and what processes say was refused to them."""
@@ -61,7 +64,16 @@ def secured_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured
         own["edge"] = {"NATS_NKEY_FILE": edge.nats_nkey_file, "EDGE_NAME": EDGES[0]}
         settings = {**SYNTHETIC, "CELL": CELL}
         with System(folder / "parts", settings, bus.server, own=own) as system:
-            yield SecuredSystem(bus, system)
+            port, tcp = free_ports(2)
+            phones = system.environment(
+                NATS_NKEY_FILE=bus.settings(f"edge-{EDGES[1]}").nats_nkey_file,
+                TELEPHONY_NAME=EDGES[1],
+                TELEPHONY_PORT=str(port),
+                TELEPHONY_AUDIOSOCKET_PORT=str(tcp),
+            )
+            system.add(telephony_part(phones))
+            system.wait_ready()
+            yield SecuredSystem(bus, system, tcp)
 
 
 async def test_people_talk_without_a_single_refusal(secured_system: SecuredSystem) -> None:
@@ -81,6 +93,18 @@ async def test_people_talk_without_a_single_refusal(secured_system: SecuredSyste
 
     assert client.messages("final")
     assert client.messages("error") == []
+    assert secured_system.violations() == []
+
+
+async def test_people_telephone_without_a_refusal(secured_system: SecuredSystem) -> None:
+    """The telephony edge is one more user, with the rights of an edge."""
+    _, speech = read_wav(SAMPLES / "austen-amiable.wav")
+    async with calling_by_tcp(secured_system.tcp) as phone:
+        await phone.say(speech)
+        await phone.until(lambda: phone.loudness() > 100, "an answer")
+        await phone.press("5")
+        await phone.hang_up()
+
     assert secured_system.violations() == []
 
 
@@ -134,7 +158,7 @@ async def test_each_process_is_a_user_of_its_own(secured_system: SecuredSystem) 
 
     connected_users = sorted(connection["authorized_user"] for connection in listed)
 
-    users = [f"edge-{EDGES[0]}", *ROLES]
+    users = [*(f"edge-{edge}" for edge in EDGES), *ROLES]
     assert connected_users == sorted(secured_system.bus.key(user) for user in users)
 
 

@@ -91,6 +91,18 @@ def encoder(name: str, rate_hz: int) -> Encoder:
     return _Bare(wav_header(rate_hz) if name == "wav" else b"")
 
 
+def encoded(pcm: bytes, name: str, rate_hz: int) -> bytes:
+    """Return a whole file. Blocking.
+
+    Args:
+        pcm: Its samples, s16le.
+        name: One of :data:`FORMATS`.
+        rate_hz: Of the samples: 8000, 16000, 24000 or 48000.
+    """
+    making = encoder(name, rate_hz)
+    return making.push(pcm) + making.finish()
+
+
 class _Bare:
     """Samples as they are, behind a head."""
 

@@ -17,6 +17,7 @@ _BENCHMARKS: Final = (
     "soak",
     "openai",
     "telegram",
+    "telephony",
 )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import runpy
-from typing import Any
+from typing import Any, Final
 
 from voicebus.errors import ConfigError
 from voicebus.parts import ROLES
+
+_EDGES: Final = {"web": "edge", "telephony": "edge.telephony"}
 
 
 def add_parser(subparsers: Any) -> None:
@@ -15,7 +17,14 @@ def add_parser(subparsers: Any) -> None:
     worker.add_argument("role", choices=ROLES)
     worker.set_defaults(run=lambda args: run_module(f"services.{args.role}"))
     edge = subparsers.add_parser("edge", help="run one edge", description=__doc__)
-    edge.set_defaults(run=lambda _: run_module("edge"))
+    edge.add_argument(
+        "kind",
+        nargs="?",
+        choices=tuple(_EDGES),
+        default="web",
+        help="web for browsers and programs, telephony for exchanges (web)",
+    )
+    edge.set_defaults(run=lambda args: run_module(_EDGES[args.kind]))
     bridge = subparsers.add_parser("bridge", help="run one bridge", description=__doc__)
     bridge.add_argument("server", choices=("telegram",), help="to whose server")
     bridge.set_defaults(run=lambda args: run_module(f"bridges.{args.server}"))

@@ -34,12 +34,23 @@ from voicebus.waterfall import draw_waterfall
 
 SAMPLE: Final = "austen-amiable.wav"
 _EDGE_NAME: Final = "local"
+_TELEPHONY_NAME: Final = "telephony"
 _BRIDGE_NAME: Final = "local"
 _NAMED: Final = "VOICEBUS_TELEGRAM_NAME"
-_DRAIN_ORDER: Final = ("telegram", "edge", "supervisor", "turn", "stt", "llm", "tts", "llama")
+_DRAIN_ORDER: Final = (
+    "telegram",
+    "telephony",
+    "edge",
+    "supervisor",
+    "turn",
+    "stt",
+    "llm",
+    "tts",
+    "llama",
+)
 """Then the bus."""
 
-_RESTART_ORDER: Final = ("supervisor", "stt", "turn", "llm", "tts", "edge", "telegram")
+_RESTART_ORDER: Final = ("supervisor", "stt", "turn", "llm", "tts", "edge", "telephony", "telegram")
 """Not the bus, which holds everybody's work, nor the language model's server, which holds none."""
 
 
@@ -116,7 +127,9 @@ async def _obey(supervisor: Supervisor, words: Sequence[str], tell: control.Tell
     """
     if len(words) < 2 or words[0] != "restart":
         raise ConfigError("known is: restart NAME…")
-    for name in _RESTART_ORDER if words[1:] == ["all"] else words[1:]:
+    running = supervisor.readiness()
+    every = [name for name in _RESTART_ORDER if name in running]
+    for name in every if words[1:] == ["all"] else words[1:]:
         begun_s = time.monotonic()
         await supervisor.restart(name)
         tell(f"{name:<10} {time.monotonic() - begun_s:5.1f} s")
@@ -147,15 +160,18 @@ async def _start_all(
     # Somebody else's bus is reached as the settings say. Its own has users, each with a key.
     is_ours = "VOICEBUS_NATS_URL" not in os.environ
     edge_name = os.environ.get("VOICEBUS_EDGE_NAME") or _EDGE_NAME
+    phones = os.environ.get("VOICEBUS_TELEPHONY_NAME") or _TELEPHONY_NAME
     if is_ours:
         cell = settings.read(BusSettings, os.environ).cell
         bridge_name = os.environ.get(_NAMED) or _BRIDGE_NAME
-        credentials.ensure(up.users(), cell, (edge_name,), (bridge_name,))
+        edges = (edge_name, *([phones] if up.telephony else []))
+        credentials.ensure(up.users(), cell, edges, (bridge_name,))
         servers = _servers(up, size)
         urls = ",".join(server.shown_url for server in servers)
         copies = min(size, COPIES)
         given |= {"NATS_URL": urls, "EDGE_NAME": edge_name, "REPLICAS": str(copies)}
         given["TELEGRAM_NAME"] = bridge_name
+        given["TELEPHONY_NAME"] = phones
         await asyncio.gather(*[await supervisor.start(group, server) for server in servers])
         operator.leave_word(up.folder(), operator.Word(nats_url=urls, replicas=copies))
 
@@ -182,6 +198,9 @@ async def _start_all(
     waiting.append(await supervisor.start(group, parts.supervisor_part(guarding)))
     edge = parts.edge_part(port, user(credentials.edge_user(edge_name)))
     waiting.append(await supervisor.start(group, edge))
+    if up.telephony:
+        telephony = parts.telephony_part(user(credentials.edge_user(phones)))
+        waiting.append(await supervisor.start(group, telephony))
     if llama_ready is not None:
         await llama_ready
     waiting.append(await supervisor.start(group, parts.worker_part("llm", user("llm"))))

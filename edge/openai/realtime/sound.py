@@ -9,21 +9,25 @@ from numpy.typing import NDArray
 
 from edge.openai.realtime.session import ALaw, Format, MuLaw, Pcm
 from schemas.audio import CALLER_RATE_HZ
-from voicebus.audio import g711
-from voicebus.audio.pcm import PcmAligner, samples_of
-from voicebus.audio.resample import Resampler
+from voicebus.audio.codec import Coding, Sound, Unpacking
+from voicebus.audio.pcm import samples_of
 
-_LAWS: Final = {MuLaw: g711.Law.MU, ALaw: g711.Law.A}
+_LAWS: Final = {MuLaw: Sound(Coding.MU), ALaw: Sound(Coding.A)}
+
+
+def sound_of(wanted: Format) -> Sound:
+    """Return what the bytes of a format are."""
+    return Sound(Coding.PCM, wanted.rate) if isinstance(wanted, Pcm) else _LAWS[type(wanted)]
 
 
 def rate_of(wanted: Format) -> int:
     """Return the sample rate of a format, in Hz."""
-    return wanted.rate if isinstance(wanted, Pcm) else g711.RATE_HZ
+    return sound_of(wanted).rate_hz
 
 
 def encoded(pcm: bytes, wanted: Format) -> bytes:
     """Return samples, s16le at the format's own rate, as the format has them."""
-    return pcm if isinstance(wanted, Pcm) else g711.encode(samples_of(pcm), _LAWS[type(wanted)])
+    return pcm if isinstance(wanted, Pcm) else sound_of(wanted).coded(samples_of(pcm))
 
 
 class InputBuffer:
@@ -41,13 +45,14 @@ class InputBuffer:
 
     def push(self, data: bytes) -> bytes:
         """Take bytes, which may end within a sample; return what is ready, empty at times."""
-        samples = self._samples(data)
-        self.fresh_ms += len(samples) * 1000 / rate_of(self._format)
-        return self._out(self._resampler.push(samples))
+        before = self._unpacking.taken
+        samples = self._unpacking.push(data)
+        self.fresh_ms += (self._unpacking.taken - before) * 1000 / rate_of(self._format)
+        return self._out(samples)
 
     def flush(self) -> bytes:
         """Return what the filter still holds: what comes next does not follow what was."""
-        rest = self._out(self._resampler.finish())
+        rest = self._out(self._unpacking.finish())
         self._begin(self._format)
         self.fresh_ms = 0.0
         return rest
@@ -60,19 +65,13 @@ class InputBuffer:
         """Take another format from here on; return what the filter still held."""
         if wanted == self._format:
             return b""
-        rest = self._out(self._resampler.finish())
+        rest = self._out(self._unpacking.finish())
         self._begin(wanted)
         return rest
 
     def _begin(self, wanted: Format) -> None:
         self._format = wanted
-        self._aligner = PcmAligner()
-        self._resampler = Resampler(rate_of(wanted), CALLER_RATE_HZ)
-
-    def _samples(self, data: bytes) -> NDArray[np.int16]:
-        if isinstance(self._format, Pcm):
-            return samples_of(self._aligner.push(data))
-        return g711.decode(data, _LAWS[type(self._format)])
+        self._unpacking = Unpacking(sound_of(wanted), CALLER_RATE_HZ)
 
     def _out(self, samples: NDArray[np.int16]) -> bytes:
         self.end += len(samples)

@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from voicebus.audio.encode import FORMATS, encoder
+from voicebus.audio.encode import FORMATS, encoded, encoder
 
 RATE_HZ = 24_000
 CHUNK = RATE_HZ // 10
@@ -89,3 +89,12 @@ def test_a_file_may_be_empty_or_given_up(name: str) -> None:
 
     assert len(empty) == 1
     assert isinstance(begun, bytes)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_whole_file_sounds_as_its_pieces_do(name: str) -> None:
+    """Whether the audio was there at once or came bit by bit."""
+    _, whole = heard(encoded(TONE.tobytes(), name, RATE_HZ))
+    _, joined = heard(b"".join(made(name, CHUNKS)))
+
+    assert np.array_equal(whole, joined)

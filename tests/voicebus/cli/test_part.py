@@ -40,6 +40,16 @@ def test_a_missing_library_is_named(module: str, tmp_path: Path) -> None:
         run_module(module)
 
 
+def test_an_edge_for_telephones_reads_its_settings_first(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is another kind of edge, with settings of its own; the ordinary one has none of them."""
+    monkeypatch.setenv("VOICEBUS_TELEPHONY_HOST", "0.0.0.0")
+
+    assert main(["edge", "telephony"]) == 2
+    assert "VOICEBUS_TELEPHONY_SECRET" in capsys.readouterr().err
+
+
 def test_a_worker_reads_its_settings_first(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

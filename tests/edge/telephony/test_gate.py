@@ -1,0 +1,168 @@
+"""Who may bring calls."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from edge.telephony.gate import Gate, Presented, is_signed, twilio_signature
+from edge.telephony.settings import TelephonySettings
+from voicebus.errors import AccessDenied, Busy, ConfigError
+
+TOKEN = "12345"
+ADDRESS = "wss://voice.example.com/twilio"
+BASIC = "Basic " + base64.b64encode(b"asterisk:open").decode()
+
+
+def presented(protocol: str = "asterisk", **fields: Any) -> Presented:
+    """A handshake."""
+    return Presented(protocol=protocol, path=f"/{protocol}", **fields)
+
+
+def code(gate: Gate, asked: Presented) -> str:
+    """Why it is refused; empty when it is not."""
+    try:
+        gate.check(asked)
+    except AccessDenied as err:
+        return err.reason
+    return ""
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"secret": "open"},
+        {"query": {"secret": "open"}},
+        {"query": {"token": "open"}},
+        {"headers": {"authorization": "Bearer open"}},
+        {"headers": {"authorization": BASIC}},
+        {"headers": {"x-telnyx-streaming-auth-token": "open"}},
+    ],
+)
+def test_a_secret_may_be_wherever_an_exchange_can_put_it(given: dict[str, Any]) -> None:
+    """In the path, the query, a password or a header."""
+    gate = Gate(TelephonySettings(secret="open"))
+
+    assert code(gate, presented(**given)) == ""
+    assert code(Gate(TelephonySettings(secret="other")), presented(**given)) == "key_unknown"
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({}, "key_missing"),
+        ({"secret": "ope"}, "key_unknown"),
+        ({"secret": "opén"}, "key_unknown"),
+        ({"headers": {"authorization": "Basic !!"}}, "key_missing"),
+        ({"secret": "open", "headers": {"origin": "https://evil.example"}}, "origin_forbidden"),
+    ],
+)
+def test_without_it_nobody_comes_in(given: dict[str, Any], why: str) -> None:
+    """And no page, which a browser would send with somebody's address."""
+    assert code(Gate(TelephonySettings(secret="open")), presented(**given)) == why
+
+
+def test_the_signature_is_that_of_twilios_documentation() -> None:
+    """The example of Twilio's page on security: parameters stand behind the address."""
+    address = "https://mycompany.com/myapp.php?foo=1&bar=2"
+    parameters = (
+        "CallSidCA1234567890ABCDECaller+14158675309Digits1234From+14158675309To+18005551212"
+    )
+
+    assert twilio_signature(address + parameters, "12345") == "RSOYDt4T1cUTdK1PDd93/VVr8B8="
+
+
+@pytest.mark.parametrize("signed", [ADDRESS, ADDRESS + "/", ADDRESS.replace("wss", "https")])
+def test_twilio_is_known_by_its_signature(signed: str) -> None:
+    """For the address that it was given, however it writes it."""
+    headers = {"host": "voice.example.com", "x-twilio-signature": twilio_signature(signed, TOKEN)}
+    gate = Gate(TelephonySettings(twilio_auth_token=TOKEN))
+
+    assert code(gate, presented("twilio", headers=headers)) == ""
+    assert is_signed(presented("twilio", headers={**headers, "host": "x"}), TOKEN, ADDRESS[:23])
+
+
+@pytest.mark.parametrize("signature", ["", "x", twilio_signature(ADDRESS, "another")])
+def test_a_forged_signature_is_refused(signature: str) -> None:
+    """Also where the secret of others is right."""
+    headers = {"host": "voice.example.com", "x-twilio-signature": signature}
+    gate = Gate(TelephonySettings(twilio_auth_token=TOKEN, secret="open"))
+
+    assert code(gate, presented("twilio", secret="open", headers=headers)) == "key_unknown"
+    assert code(gate, presented("telnyx", secret="open")) == ""
+
+
+def test_with_a_token_alone_nobody_but_twilio_comes() -> None:
+    """The other protocols have no proof."""
+    gate = Gate(TelephonySettings(host="0.0.0.0", twilio_auth_token=TOKEN))
+
+    assert code(gate, presented("telnyx")) == "key_missing"
+
+
+@pytest.mark.parametrize(
+    ("address", "may"),
+    [
+        *(("127.0.0.1", True), ("10.1.2.3", True), ("::ffff:10.1.2.3", True)),
+        *(("10.2.0.1", False), ("::1", False), ("", False), ("nonsense", False)),
+    ],
+)
+def test_audiosocket_comes_from_known_networks(address: str, may: bool) -> None:
+    """It has no room for a secret."""
+    gate = Gate(TelephonySettings(audiosocket_networks="127.0.0.0/8, 10.1.0.0/16"))
+
+    assert gate.admits_address(address) is may
+
+
+def test_connections_are_counted() -> None:
+    """Those that have not said what they are, too."""
+    gate = Gate(TelephonySettings(max_calls=0))
+    with pytest.raises(Busy):
+        flood(gate, 17)
+
+    with gate.enter("twilio"):
+        assert code(gate, presented()) == ""
+
+
+def flood(gate: Gate, count: int) -> None:
+    """Open connections within each other."""
+    if count:
+        with gate.enter("twilio"):
+            flood(gate, count - 1)
+
+
+def test_an_open_edge_has_to_be_wanted() -> None:
+    """As the other edge: no secret, and others than this machine."""
+    with pytest.raises(ConfigError, match="VOICEBUS_TELEPHONY_SECRET"):
+        Gate(TelephonySettings(host="0.0.0.0"))
+    Gate(TelephonySettings(host="0.0.0.0", anyone=True))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": "a.b"},
+        {"needs": "stt,nobody"},
+        {"audiosocket_networks": "10.0.0.1/8"},
+        {"proxies": "here"},
+        {"public_url": "https://voice.example.com"},
+        {"language": "english"},
+    ],
+)
+def test_wrong_settings_are_named(wrong: dict[str, Any]) -> None:
+    """At the start, and not at the first call."""
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        TelephonySettings(**wrong)
+
+
+def test_a_caller_is_known_by_the_number() -> None:
+    """However it is written; withheld numbers are nobody's."""
+    chosen = TelephonySettings(conversations_secret="s")
+    known = chosen.conversation_of("+49 (30) 12345")
+
+    assert known is not None
+    assert known == chosen.conversation_of("+493012345")
+    assert known != chosen.conversation_of("+493012346")
+    assert chosen.conversation_of("anonymous") is None
+    assert TelephonySettings().conversation_of("+493012345") is None
