@@ -20,6 +20,9 @@ from edge.openai.settings import SCOPE as OPENAI_SCOPE
 from edge.openai.settings import OpenAISettings
 from edge.server import options
 from edge.settings import SCOPE, EdgeSettings, listed
+from edge.widget import app as widgets
+from edge.widget.settings import SCOPE as WIDGET_SCOPE
+from edge.widget.settings import WidgetSettings
 from subjects.tokens import new_token
 from voicebus import health, settings
 from voicebus.errors import ConfigError
@@ -36,7 +39,9 @@ async def main(stop: asyncio.Event) -> None:
     """Serve clients until ``stop``, then say goodbye to them."""
     chosen = settings.read(EdgeSettings, os.environ, SCOPE)
     openai = settings.read(OpenAISettings, os.environ, OPENAI_SCOPE)
+    widget = settings.read(WidgetSettings, os.environ, WIDGET_SCOPE)
     process = settings.read(ProcessSettings, os.environ)
+    sites = widgets.Sites(widget)
     keys = Keys(keys_file(os.environ))
     door = Door(chosen, keys)
     listener = health.bind(chosen.host, chosen.port)
@@ -55,6 +60,7 @@ async def main(stop: asyncio.Event) -> None:
                 group.create_task(sessions.run()),
                 group.create_task(capacity.run()),
                 group.create_task(keys.follow()),
+                group.create_task(sites.follow()),
             ]
             further: list[BaseRoute] = []
             if openai.enabled:
@@ -62,6 +68,8 @@ async def main(stop: asyncio.Event) -> None:
                 helpers.append(group.create_task(fleet.run()))
                 api = api_of(sessions, door, fleet, chosen, openai)
                 further += routes(api)
+            if widget.is_on:
+                further += widgets.routes(sites, sessions, chosen, door, widget)
             app = create_app(sessions, chosen, door, readiness, further)
             async with health.serve(app, listener, **options(chosen)):
                 log.info("edge.ready", url=url)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import Struct
@@ -13,6 +14,10 @@ from edge.resumption import NOTHING, Ticket, new_ticket
 from schemas.audio import CALLER_RATE_HZ
 from schemas.turn import ConverseRequest, Return
 from voicebus.errors import ProtocolError, SessionExpired
+
+
+Terms = Callable[[wire.Start], wire.Start]
+"""How a session is to be, whatever its client asked for."""
 
 
 class Opening(Struct, frozen=True):
@@ -88,12 +93,13 @@ class Opening(Struct, frozen=True):
         return Playback() if _is_live(self.start) else None
 
 
-def opening(first: object, max_session_s: float) -> Opening:
+def opening(first: object, max_session_s: float, terms: Terms) -> Opening:
     """Return how a session begins with a client's first message.
 
     Args:
         first: The message, or a frame of a client that leaves all to the server.
         max_session_s: Longest session of this edge.
+        terms: What is made of the client's wishes.
 
     Raises:
         SessionExpired: The client wants to go on with a session that cannot come here.
@@ -107,7 +113,7 @@ def opening(first: object, max_session_s: float) -> Opening:
         if resume.at.samples > max_session_s * CALLER_RATE_HZ:
             raise ProtocolError("no session has so many samples - at `$.at.samples`", "bad_field")
         asked = resume.start
-    start = asked.within(max_session_s)
+    start = terms(asked).within(max_session_s)
     token, ticket = new_ticket() if start.resume else ("", None)
     return Opening(start, token, ticket, resume)
 

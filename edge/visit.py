@@ -11,6 +11,7 @@ from edge import wire
 from edge.buckets import Bucket
 from edge.budgets import Left, Meter, Uploads
 from edge.clock import now_s
+from edge.guest import Guest
 from edge.keys import Keys
 from edge.resumption import Ticket
 from edge.settings import EdgeSettings
@@ -41,6 +42,7 @@ class Visit:
         keys: Say whether it is still good.
         subprotocol: What the answer to the WebSocket handshake names.
         uploads: What is being uploaded, by this caller and others.
+        guest: The caller, where something else than a key answers for it.
     """
 
     def __init__(
@@ -51,8 +53,11 @@ class Visit:
         keys: Keys,
         subprotocol: str | None,
         uploads: Uploads,
+        *,
+        guest: Guest | None = None,
     ) -> None:
         self.subprotocol: Final = subprotocol
+        self._guest = guest
         self._uploads = uploads
         self._uploaded = 0
         self._is_connected = True
@@ -79,7 +84,13 @@ class Visit:
     @property
     def named(self) -> dict[str, str]:
         """Who it is, for logs: the public part of its key, if it has one."""
+        if self._guest is not None:
+            return self._guest.named
         return {} if self._key is None else {"key": self._key.id}
+
+    def terms(self, asked: wire.Start) -> wire.Start:
+        """Return how a session of this caller is to be: as it asks, but for guests."""
+        return asked if self._guest is None else self._guest.terms(asked)
 
     @contextlib.asynccontextmanager
     async def session(self) -> AsyncIterator[None]:
@@ -145,11 +156,13 @@ class Visit:
         """Ask whether the caller may stay.
 
         Raises:
-            AccessDenied: ``key_revoked``.
+            AccessDenied: ``key_revoked``, or what answers for a guest says so.
             ProtocolError: ``idle``: it has sent nothing for too long.
         """
         if self._key is not None and self._keys.current(self._key) is None:
             raise AccessDenied("this key was revoked", "key_revoked")
+        if self._guest is not None:
+            self._guest.expect_stay()
         if self._idle_s and now_s() - self._seen_s > self._idle_s:
             raise ProtocolError(f"nothing was sent for {self._idle_s:g} s", "idle")
 

@@ -20,6 +20,7 @@ _ALL: Final = (
     ("services.tts.settings", "TtsSettings", "TTS_"),
     ("edge.settings", "EdgeSettings", "EDGE_"),
     ("edge.openai.settings", "OpenAISettings", "EDGE_OPENAI_"),
+    ("edge.widget.settings", "WidgetSettings", "EDGE_WIDGET_"),
 )
 
 
