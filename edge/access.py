@@ -11,7 +11,7 @@ from starlette.requests import HTTPConnection
 
 from edge.budgets import UNLIMITED, Budgets, Meter, Uploads, is_loopback, network_of
 from edge.clock import now_s
-from edge.guest import Guest
+from edge.guest import Guest, Keyed
 from edge.keys import Keys
 from edge.origins import check_host, check_origin
 from edge.settings import EdgeSettings
@@ -82,8 +82,9 @@ class Door:
         caller.connect(at_s)
         offered = client.scope.get("subprotocols", ())
         named = SUBPROTOCOL if SUBPROTOCOL in offered else None
-        shares = (address, caller)
-        visit = Visit(self._settings, shares, key, self._keys, named, self._uploads)
+        visit = Visit(
+            self._settings, (address, caller), Keyed(key, self._keys), named, self._uploads
+        )
         with _inside(client, visit):
             yield visit
 
@@ -106,9 +107,7 @@ class Door:
             meter = self._budgets.of(account.name, account.allowance, account.whose, at_s)
             meter.connect(at_s)
             shares.append(meter)
-        visit = Visit(
-            self._settings, tuple(shares), None, self._keys, None, self._uploads, guest=guest
-        )
+        visit = Visit(self._settings, tuple(shares), guest, None, self._uploads)
         with _inside(client, visit):
             yield visit
 

@@ -1,4 +1,4 @@
-"""A file that people change while the edge runs: read at the start, and again whenever it changes."""
+"""A file that people change while the edge runs: what it says counts within a second."""
 
 from __future__ import annotations
 

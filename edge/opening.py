@@ -15,7 +15,6 @@ from schemas.audio import CALLER_RATE_HZ
 from schemas.turn import ConverseRequest, Return
 from voicebus.errors import ProtocolError, SessionExpired
 
-
 Terms = Callable[[wire.Start], wire.Start]
 """How a session is to be, whatever its client asked for."""
 

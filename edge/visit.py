@@ -11,14 +11,13 @@ from edge import wire
 from edge.buckets import Bucket
 from edge.budgets import Left, Meter, Uploads
 from edge.clock import now_s
-from edge.guest import Guest
-from edge.keys import Keys
+from edge.guest import Standing
 from edge.resumption import Ticket
 from edge.settings import EdgeSettings
 from schemas.event import Event
 from schemas.llm import GenerationDone, TokenDelta
 from schemas.turn import TurnStarted
-from voicebus.errors import AccessDenied, LimitReached, ProtocolError
+from voicebus.errors import LimitReached, ProtocolError
 from voicebus.keys import Key
 
 _BURST_S: Final = 10.0
@@ -38,34 +37,27 @@ class Visit:
     Args:
         settings: The limits of a session.
         shares: The meters of those on whose account it goes: the address, and the key.
-        key: The key that it came in with.
-        keys: Say whether it is still good.
+        standing: Why it may be inside.
         subprotocol: What the answer to the WebSocket handshake names.
         uploads: What is being uploaded, by this caller and others.
-        guest: The caller, where something else than a key answers for it.
     """
 
     def __init__(
         self,
         settings: EdgeSettings,
         shares: tuple[Meter, ...],
-        key: Key | None,
-        keys: Keys,
+        standing: Standing,
         subprotocol: str | None,
         uploads: Uploads,
-        *,
-        guest: Guest | None = None,
     ) -> None:
         self.subprotocol: Final = subprotocol
-        self._guest = guest
+        self._standing = standing
         self._uploads = uploads
         self._uploaded = 0
         self._is_connected = True
         self._idle_s = settings.idle_s
         self._shares = shares
         self._session = Meter(settings.of_session(), "this session")
-        self._key = key
-        self._keys = keys
         self._messages = _frames(settings.messages_per_s)
         self._frames = _frames(settings.frames_per_s)
         self._seen_s = now_s()
@@ -79,18 +71,16 @@ class Visit:
     @property
     def key(self) -> Key | None:
         """The key on whose account it goes; None where none is needed."""
-        return self._key
+        return self._standing.key
 
     @property
     def named(self) -> dict[str, str]:
-        """Who it is, for logs: the public part of its key, if it has one."""
-        if self._guest is not None:
-            return self._guest.named
-        return {} if self._key is None else {"key": self._key.id}
+        """Who it is, for logs."""
+        return self._standing.named
 
     def terms(self, asked: wire.Start) -> wire.Start:
-        """Return how a session of this caller is to be: as it asks, but for guests."""
-        return asked if self._guest is None else self._guest.terms(asked)
+        """Return how a session of this caller is to be."""
+        return self._standing.terms(asked)
 
     @contextlib.asynccontextmanager
     async def session(self) -> AsyncIterator[None]:
@@ -159,10 +149,7 @@ class Visit:
             AccessDenied: ``key_revoked``, or what answers for a guest says so.
             ProtocolError: ``idle``: it has sent nothing for too long.
         """
-        if self._key is not None and self._keys.current(self._key) is None:
-            raise AccessDenied("this key was revoked", "key_revoked")
-        if self._guest is not None:
-            self._guest.expect_stay()
+        self._standing.expect_stay()
         if self._idle_s and now_s() - self._seen_s > self._idle_s:
             raise ProtocolError(f"nothing was sent for {self._idle_s:g} s", "idle")
 

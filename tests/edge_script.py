@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 TALK_PAGE = Path(__file__).parents[1] / "edge" / "talk"
+BROWSER = TALK_PAGE.with_name("browser")
 POLICY = "default-src 'self'; connect-src 'self' ws: wss:"
 
 STAGES = [
@@ -153,6 +154,7 @@ async def edge(script: Script) -> AsyncIterator[Edge]:
             Route("/", index),
             WebSocketRoute("/ws", websocket),
             Mount("/static", StaticFiles(directory=TALK_PAGE)),
+            Mount("/browser", StaticFiles(directory=BROWSER)),
         ]
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from edge.line import Lines
 from edge.settings import EdgeSettings
 from edge.widget.settings import WidgetSettings
 from edge.widget.sites import Site, read_sites
+from edge.widget.texts import chosen, read_texts
 from edge.widget.visitor import Visitor
 from voicebus import metrics
 from voicebus.errors import AccessDenied, ConfigError, LimitReached
@@ -60,10 +62,13 @@ class Sites:
 
     def __init__(self, settings: WidgetSettings) -> None:
         path = Path(settings.sites_file).expanduser() if settings.sites_file else None
-        self._file = Followed("sites", path, read_sites, metrics.WIDGET_SITES_UNREADABLE)
+        self._texts = read_texts()
+        self._file = Followed("sites", path, self._read, metrics.WIDGET_SITES_UNREADABLE)
         if path is not None and self._file.value is None:
-            raise ConfigError(f"VOICEBUS_EDGE_WIDGET_SITES_FILE={str(path)!r}: there is no such file")
-        self._demo = read_sites(_DEMO) if settings.demo else {}
+            raise ConfigError(
+                f"VOICEBUS_EDGE_WIDGET_SITES_FILE={str(path)!r}: there is no such file"
+            )
+        self._demo = self._read(_DEMO) if settings.demo else {}
         self.follow: Final = self._file.follow
 
     def find(self, key: str) -> Site:
@@ -76,6 +81,25 @@ class Sites:
         if site is None:
             raise AccessDenied("there is no such site here", "site_unknown")
         return site
+
+    def described(self, site: Site, own: str, page: Iterable[str]) -> dict[str, Any]:
+        """Return what a page is told of a site: how it looks and reads, nothing of its persona.
+
+        Args:
+            site: The site.
+            own: Language that the page wants for this widget; empty for none.
+            page: Languages of the page and of the person.
+        """
+        language, texts = chosen(self._texts, site.texts, (own, site.language, *page))
+        return {
+            "mode": site.mode,
+            "language": language,
+            "colours": msgspec.to_builtins(site.colours),
+            "texts": texts,
+        }
+
+    def _read(self, path: Path) -> dict[str, Site]:
+        return read_sites(path, self._texts["en"].keys())
 
 
 def routes(
@@ -106,9 +130,10 @@ def routes(
 
     async def describe(request: Request) -> Response:
         try:
-            visitor = Visitor(request.path_params["site"], sites.find)
+            visitor, asked = Visitor(request.path_params["site"], sites.find), request.query_params
             with door.welcome(request, visitor):
-                return _readable(JSONResponse(_described(visitor.site)), visitor.origin)
+                told = sites.described(visitor.site, asked.get("own", ""), asked.getlist("page"))
+                return _readable(JSONResponse(told), visitor.origin)
         except (AccessDenied, LimitReached) as err:
             # Whoever asks may read why not: it is said without a secret.
             return _readable(refused(err, KIND), request.headers.get("origin"))
@@ -122,16 +147,6 @@ def routes(
         WebSocketRoute("/widget/sites/{site}/ws", talk),
         Mount("/widget", Files(directory=_PAGE)),
     ]
-
-
-def _described(site: Site) -> dict[str, Any]:
-    """Return what a page is told of a site: how it looks and reads, and nothing of its persona."""
-    return {
-        "mode": site.mode,
-        "language": site.language,
-        "colours": msgspec.to_builtins(site.colours),
-        "texts": site.texts,
-    }
 
 
 def _readable(answer: Response, origin: str | None) -> Response:

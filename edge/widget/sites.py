@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_type_hints
 from urllib.parse import urlsplit
@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Struct
 
-from edge.widget.texts import NAMES
 from schemas.settings import Language, SessionSettings
 from voicebus.errors import ConfigError
 from voicebus.keys import Allowance
@@ -78,13 +77,10 @@ class Site(Struct, frozen=True, kw_only=True):
     visitor_limits: Allowance = Allowance()
 
     def __post_init__(self) -> None:
-        """Refuse what is no origin, and texts that the widget does not have."""
+        """Refuse what is no origin."""
         for origin in self.origins:
             if origin != SELF and not _is_origin(origin):
                 raise ValueError(f"{origin!r} is no origin such as https://shop.example")
-        for words in self.texts.values():
-            if unknown := words.keys() - NAMES:
-                raise ValueError(f"there is no text `{min(unknown)}`")
 
     @property
     def shares(self) -> tuple[Allowance, Allowance]:
@@ -98,8 +94,12 @@ class _File(Struct, frozen=True, kw_only=True):
     sites: dict[SiteKey, Site] = {}
 
 
-def read_sites(path: Path) -> dict[str, Site]:
+def read_sites(path: Path, names: Collection[str]) -> dict[str, Site]:
     """Read a file of sites.
+
+    Args:
+        path: The file.
+        names: Of all texts of the widget.
 
     Raises:
         ConfigError: It cannot be read, or says something that no site has.
@@ -112,7 +112,12 @@ def read_sites(path: Path) -> dict[str, Site]:
         raise ConfigError(f"{path}: {err}") from err
     try:
         _expect_known(told, _File, "")
-        return msgspec.convert(told, _File).sites
+        sites = msgspec.convert(told, _File).sites
+        for key, site in sites.items():
+            for language, words in site.texts.items():
+                for name in words.keys() - set(names):
+                    raise ValueError(f"there is no text `sites.{key}.texts.{language}.{name}`")
+        return sites
     except (msgspec.ValidationError, ValueError) as err:
         raise ConfigError(f"{path}: {err}") from err
 

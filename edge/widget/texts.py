@@ -1,55 +1,36 @@
-"""The names of the widget's texts, which a site may say in other words or in another language.
-
-The words themselves are in ``page/texts.js``: the browser shows them, and a test compares the two.
-"""
+"""What the widget says, by language: the files of ``texts/``, and what sites say instead."""
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Final
 
-NAMES: Final = frozenset(
-    {
-        "advice",
-        "agree",
-        "assistant",
-        "away",
-        "call_ended",
-        "close",
-        "connecting",
-        "consent",
-        "consent_title",
-        "continue",
-        "conversation",
-        "cut",
-        "disagree",
-        "dismiss",
-        "error_busy",
-        "error_too_much",
-        "interrupted",
-        "listening",
-        "lost",
-        "meanwhile",
-        "microphone_busy",
-        "microphone_insecure",
-        "microphone_missing",
-        "microphone_refused",
-        "mute",
-        "muted",
-        "nothing_heard",
-        "open",
-        "paused",
-        "refused",
-        "retry",
-        "send",
-        "speaking",
-        "stop",
-        "stop_reply",
-        "talk",
-        "thinking",
-        "title",
-        "type",
-        "welcome",
-        "you",
-        "you_speak",
+_FOLDER: Final = Path(__file__).with_name("texts")
+_DEFAULT: Final = "en"
+_MOST_ASKED: Final = 16
+
+Texts = Mapping[str, Mapping[str, str]]
+"""By language, then by name."""
+
+
+def read_texts() -> Texts:
+    """Read the widget's own texts. English has all names."""
+    return {
+        path.stem: tomllib.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(_FOLDER.glob("*.toml"))
     }
-)
+
+
+def chosen(ours: Texts, sites: Texts, wanted: Iterable[str]) -> tuple[str, dict[str, str]]:
+    """Return the first language that is wanted and known, and the texts in it.
+
+    Args:
+        ours: The widget's own texts.
+        sites: What a site says instead, or in further languages.
+        wanted: Language tags, the most wanted first.
+    """
+    codes = [tag[:2].lower() for tag, _ in zip(wanted, range(_MOST_ASKED), strict=False)]
+    language = next((code for code in codes if code in ours or code in sites), _DEFAULT)
+    return language, {**ours[_DEFAULT], **ours.get(language, {}), **sites.get(language, {})}

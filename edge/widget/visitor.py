@@ -15,6 +15,7 @@ from edge.widget.sites import SELF, Site
 from edge.wire import Input, Start
 from schemas.settings import SessionSettings
 from voicebus.errors import AccessDenied
+from voicebus.keys import Key
 
 
 class Visitor:
@@ -30,15 +31,16 @@ class Visitor:
     """
 
     def __init__(self, key: str, find: Callable[[str], Site]) -> None:
-        self._key: Final = key
+        self._site_key: Final = key
         self._find: Final = find
+        self.key: Key | None = None
         self.origin: str | None = None
         self.site: Site
 
     @property
     def named(self) -> dict[str, str]:
         """The site."""
-        return {"site": self._key}
+        return {"site": self._site_key}
 
     def expect_welcome(self, client: HTTPConnection, settings: EdgeSettings) -> None:
         """Ask whether the page may have the widget.
@@ -49,7 +51,7 @@ class Visitor:
         Raises:
             AccessDenied: ``site_unknown`` or ``origin_forbidden``.
         """
-        self.site = self._find(self._key)
+        self.site = self._find(self._site_key)
         origin = client.headers.get("origin")
         if origin is None and client.scope["type"] == "http":
             return
@@ -66,9 +68,9 @@ class Visitor:
     def accounts(self, network: str) -> Iterable[Account]:
         """Return the visitor's account, then the site's: floods end at the first."""
         visitor, everybody = self.site.shares
-        name = f"visitor {self._key} {network}"
+        name = f"visitor {self._site_key} {network}"
         yield Account(name, visitor, "your address")
-        yield Account(f"site {self._key}", everybody, "this site")
+        yield Account(f"site {self._site_key}", everybody, "this site")
 
     def expect_stay(self) -> None:
         """Ask whether the site still is there, and still wants the page.
@@ -76,7 +78,7 @@ class Visitor:
         Raises:
             AccessDenied: ``site_unknown`` or ``origin_forbidden``.
         """
-        origins = self._find(self._key).origins
+        origins = self._find(self._site_key).origins
         if self.origin not in origins and SELF not in origins:
             raise AccessDenied("this page may not have this widget any more", "origin_forbidden")
 
@@ -93,4 +95,4 @@ class Visitor:
         output = asked.output
         if self.site.mode == "text":
             output = type(output)(audio=False, sample_rate=output.sample_rate)
-        return Start(**ours, input=Input("pcm_s16le"), output=output, resume=asked.resume)
+        return Start(**ours, input=Input(format="pcm_s16le"), output=output, resume=asked.resume)

@@ -1,0 +1,264 @@
+// <voicebus-widget>: docs/reference/widget.md has its attributes, methods and events.
+
+import { createPhone, IN_SESSION } from "../browser/phone.js";
+import { colourSheet } from "./colours.js";
+import { createConsent, dial, fetchSheet, fetchSite, textsOf } from "./site.js";
+import { createView } from "./view.js";
+import { errorText, wordsOf } from "./words.js";
+
+const LONGEST_PAUSE_MS = 60000;
+const FLOOR = {
+  starting: "connecting",
+  waiting: "connecting",
+  muted: "muted",
+  listening: "listening",
+  caller: "you_speak",
+  thinking: "thinking",
+  assistant: "speaking",
+  paused: "paused",
+  interrupted: "interrupted",
+};
+
+// Which messages of the server are events of the element, and what of them.
+const EVENTS = {
+  partial: ({ text, stable }) => ["caption", { text, stable, final: false }],
+  final: ({ text }) => ["caption", { text, stable: text.length, final: true }],
+  turn_started: ({ turn, text, said }) => ["turn", { turn, text, said: said ?? "" }],
+  reply_text: ({ turn, text }) => ["reply", { turn, text, done: false }],
+  reply_done: ({ turn, text }) => ["reply", { turn, text, done: true }],
+  turn_ended: ({ turn, outcome, heard_ms: heardMs }) => ["turnend", { turn, outcome, heardMs }],
+  error: ({ code, message }) => ["error", { code, message }],
+};
+
+export class VoicebusWidget extends HTMLElement {
+  static observedAttributes = ["site", "language", "placement"];
+  static #talking = null; // one microphone at a time: another widget would hear the first one
+
+  #root = this.attachShadow({ mode: "open" });
+  #site = null;
+  #texts = null;
+  #view = null;
+  #phone = null;
+  #consent = null;
+  #state = "";
+  #isExplained = false; // the server has said why the session ends
+  #loading = 0; // counts: only the last one counts
+
+  connectedCallback() {
+    if (!this.#phone) this.#load(1000);
+  }
+
+  disconnectedCallback() {
+    // An element that is only moved is connected again at once.
+    queueMicrotask(() => { if (!this.isConnected) this.#end(); });
+  }
+
+  attributeChangedCallback(_name, before, after) {
+    if (!this.isConnected || before === after || !this.#loading) return;
+    this.#end();
+    this.#load(1000);
+  }
+
+  // ---------------------------------------------------------------- for the page
+
+  open() {
+    if (!this.#view || this.#view.isOpen) return;
+    this.#view.open();
+    this.#tell("open");
+  }
+
+  close() {
+    if (!this.#view?.isOpen || this.#isInline) return;
+    this.#phone.stopMicrophone();
+    this.#view.close();
+    this.#tell("close");
+  }
+
+  // Speak to it. Browsers ask for a gesture of the person first; consent is asked for here.
+  async talk() {
+    if (!this.#phone || !this.#canSpeak) return;
+    this.open();
+    if (!this.#consent.isGiven) {
+      this.#view.askConsent();
+      return;
+    }
+    if (this.#phone.state.microphone !== "off") return;
+    const other = VoicebusWidget.#talking;
+    if (other !== this) other?.stop();
+    VoicebusWidget.#talking = this;
+    await this.#phone.startMicrophone();
+  }
+
+  stop() {
+    this.#phone?.stopMicrophone();
+  }
+
+  // A typed turn. Is refused when there is no connection to be had.
+  async say(text) {
+    if (!this.#phone) throw new DOMException("the widget is not ready", "InvalidStateError");
+    await this.#phone.say({ type: "text", text });
+  }
+
+  mute(isMuted = true) {
+    if (this.#phone?.state.microphone === "on") this.#phone.mute(isMuted);
+  }
+
+  cancel() {
+    this.#phone?.conversation.cancel();
+  }
+
+  hangUp() {
+    this.#phone?.stopMicrophone();
+    this.#phone?.leave();
+  }
+
+  agree() {
+    this.#consent?.give();
+  }
+
+  get isOpen() { return Boolean(this.#view?.isOpen); }
+  get isReady() { return Boolean(this.#phone); }
+  get isMuted() { return Boolean(this.#phone?.state.isMuted); }
+  get state() { return this.#phone?.state.connection ?? "idle"; }
+  get floor() { return this.#phone?.floor ?? "off"; }
+  get microphone() { return this.#phone?.state.microphone ?? "off"; }
+  get sessionId() { return this.#phone?.conversation.known.sessionId ?? ""; }
+  get turns() { return structuredClone([...(this.#phone?.conversation.known.turns.values() ?? [])]); }
+
+  // ---------------------------------------------------------------- inside
+
+  get #isInline() { return this.getAttribute("placement") === "inline"; }
+  get #canSpeak() { return (this.getAttribute("mode") ?? this.#site.mode) !== "text" && this.#site.mode !== "text"; }
+
+  #tell(name, detail = {}) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+
+  async #load(pauseMs) {
+    this.#loading += 1;
+    const ours = this.#loading;
+    const [{ site, error }, sheet] = await Promise.all([fetchSite(this), fetchSheet().catch(() => null)]);
+    if (ours !== this.#loading) return;
+    if (site && sheet) {
+      this.#begin(site, sheet);
+      return;
+    }
+    // A page is better off without a widget than with one that does not work.
+    const problem = error ?? { code: "unreachable", message: "" };
+    this.#tell("error", problem);
+    if (problem.code !== "unreachable") return;
+    setTimeout(() => { if (ours === this.#loading) this.#load(Math.min(2 * pauseMs, LONGEST_PAUSE_MS)); }, pauseMs);
+  }
+
+  #begin(site, sheet) {
+    const key = this.getAttribute("site");
+    const texts = textsOf(this, site);
+    const { accent, accent_dark: accentDark } = site.colours;
+    const own = this.getAttribute("accent");
+    [this.#site, this.#texts] = [site, texts];
+    this.#consent = createConsent(key, texts.consent);
+    const view = createView({
+      root: this.#root,
+      sheets: [sheet, colourSheet(own ?? accent, this.getAttribute("accent-dark") ?? own ?? accentDark)],
+      texts,
+      language: site.language,
+      isInline: this.#isInline,
+      on: this.#gestures(),
+    });
+    const phone = createPhone({
+      dial: () => dial(key),
+      fields: () => ({ language: (this.getAttribute("language") ?? "").toLowerCase() }),
+      words: wordsOf(texts),
+      take: (message) => {
+        const event = EVENTS[message.type]?.(message);
+        if (event) this.#tell(...event);
+        if (message.type === "error" && !message.turn) this.#isExplained = true;
+      },
+      show: {
+        turn: view.showTurn,
+        reply: view.showReply,
+        pending: () => view.showPending(phone.conversation.known),
+        floor: () => this.#show(),
+        connection: () => { if (phone.state.connection === "ready") view.problem(""); },
+        begun: () => {
+          this.#isExplained = false;
+          view.problem("");
+        },
+        ended: (how) => this.#ended(how),
+        level: view.showLevel,
+        problem: view.problem,
+        announce: view.announce,
+      },
+    });
+    [this.#view, this.#phone] = [view, phone];
+    this.#show();
+    this.#tell("load");
+    if (this.hasAttribute("opened")) this.open();
+  }
+
+  #gestures() {
+    return {
+      launch: () => (this.isOpen ? this.close() : this.open()),
+      close: () => this.close(),
+      talk: () => (this.microphone === "on" ? this.stop() : this.talk()),
+      mute: () => this.mute(!this.isMuted),
+      cancel: () => this.cancel(),
+      dismiss: () => this.#view.problem(""),
+      send: (text) => this.say(text),
+      agree: () => {
+        this.agree();
+        this.#view.closeConsent();
+        this.#tell("consent", { given: true });
+        this.#view.input.focus({ preventScroll: true });
+        this.talk();
+      },
+      disagree: () => {
+        this.#view.closeConsent();
+        this.#tell("consent", { given: false });
+        this.#view.input.focus();
+      },
+      key: (event) => {
+        if (event.key !== "Escape") return;
+        event.stopPropagation();
+        if (this.#phone.conversation.isRunning) this.cancel();
+        else this.close();
+      },
+    };
+  }
+
+  // How a session ended. A page is not told why a connection was refused, so it asks.
+  async #ended({ hangUp, wasOpen }) {
+    if (wasOpen || hangUp) {
+      if (!this.#isExplained) this.#view.problem(hangUp || this.#texts.lost);
+      return;
+    }
+    const { error } = await fetchSite(this, "no-store");
+    const told = error ?? { code: "unreachable", message: "" };
+    this.#tell("error", told);
+    this.#view?.problem(told.code === "unreachable" ? this.#texts.unreachable : errorText(this.#texts, told));
+  }
+
+  #show() {
+    const { state, conversation, floor } = this.#phone;
+    const { connection, microphone, isMuted } = state;
+    const isWaiting = connection === "connecting" || connection === "connected";
+    const name = connection === "away" ? "away" : FLOOR[floor] ?? (isWaiting ? "connecting" : "");
+    const text = this.#texts[name] ?? "";
+    const { isRunning } = conversation;
+    this.#view.showControls({ floor, text, microphone, isMuted, isRunning, canSpeak: this.#canSpeak });
+    const now = `${connection} ${floor} ${microphone} ${isMuted}`;
+    if (now === this.#state) return;
+    this.#state = now;
+    this.#tell("statechange", { state: connection, floor, microphone, isMuted });
+  }
+
+  #end() {
+    this.#loading += 1;
+    if (!this.#phone) return;
+    this.#phone.stopMicrophone();
+    if (IN_SESSION.includes(this.state)) this.#phone.leave();
+    this.#phone.player.close();
+    this.#root.replaceChildren();
+    [this.#phone, this.#view] = [null, null];
+  }
+}
