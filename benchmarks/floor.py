@@ -27,6 +27,7 @@ from services.tts import __main__ as tts
 from services.tts import settings as tts_settings
 from services.tts.worker import speak
 from services.turn import settings as turn_settings
+from services.turn.admission import Links
 from services.turn.worker import converse
 from subjects.tokens import new_token
 from voicebus import health, settings
@@ -48,7 +49,7 @@ async def main(stop: asyncio.Event) -> None:
     voice = tts.build_engine(speaking, store)
     work = {
         "stt": partial(transcribe, ears=ears),
-        "turn": partial(converse, settings=leading),
+        "turn": partial(converse, settings=leading, links=Links()),
         "llm": partial(answer, engine=model),
         "tts": partial(speak, engine=voice),
     }

@@ -23,6 +23,7 @@ from edge.settings import SCOPE, EdgeSettings, listed
 from edge.widget import app as widgets
 from edge.widget.settings import SCOPE as WIDGET_SCOPE
 from edge.widget.settings import WidgetSettings
+from subjects.streams import Record
 from subjects.tokens import new_token
 from voicebus import health, settings
 from voicebus.errors import ConfigError
@@ -41,12 +42,12 @@ async def main(stop: asyncio.Event) -> None:
     openai = settings.read(OpenAISettings, os.environ, OPENAI_SCOPE)
     widget = settings.read(WidgetSettings, os.environ, WIDGET_SCOPE)
     process = settings.read(ProcessSettings, os.environ)
-    sites = widgets.Sites(widget)
     keys = Keys(keys_file(os.environ))
     door = Door(chosen, keys)
     listener = health.bind(chosen.host, chosen.port)
     url = f"http://{health.address(listener)}"
     bus_settings = settings.read(BusSettings, os.environ)
+    sites = widgets.Sites(widget, keeps=bus_settings.record is Record.ALL)
     name = _name(chosen, bus_settings)
     async with attached(process, bus_settings, stop) as bus:
         capacity = Capacity(bus, listed(chosen.needs))

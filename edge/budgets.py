@@ -59,6 +59,7 @@ class Meter:
         self.returnable = 0
         self.most_connections = 0
         self._whose = whose
+        self._codes: Bucket | None = None
         self.allow(allowance)
 
     def allow(self, allowance: Allowance) -> None:
@@ -154,6 +155,17 @@ class Meter:
                 f"{self._whose} has used up its words for now", "too_many_tokens", wait_s
             )
 
+    def try_code(self, per_min: int, now_s: float) -> None:
+        """Count a link code that is tried; the limit holds for this machine's own callers, too.
+
+        Raises:
+            LimitReached: ``too_many_codes``.
+        """
+        if self._codes is None:
+            self._codes = Bucket(per_min)
+        if wait_s := self._codes.take(1, now_s):
+            raise LimitReached(f"{self._whose} tries codes too often", "too_many_codes", wait_s)
+
     def left(self, now_s: float) -> dict[str, Left]:
         """Return what may be had yet of ``requests`` and ``tokens``, where they have a limit."""
         limits = (
@@ -164,9 +176,9 @@ class Meter:
 
     def is_idle(self, now_s: float) -> bool:
         """Whether it may be forgotten: a new one would say the same."""
-        buckets = (self._connections, self._audio, self._turns, self._tokens)
+        buckets = (self._connections, self._audio, self._turns, self._tokens, self._codes)
         return not (self.sessions or self.connections or self.returnable) and all(
-            bucket.is_full(now_s) for bucket in buckets
+            bucket is None or bucket.is_full(now_s) for bucket in buckets
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Iterable
 from typing import Any, Final
 
 import structlog
@@ -14,6 +15,7 @@ from edge.clock import now_s
 from edge.connection import Connection, Frame
 from edge.delivery import Delivery
 from edge.downlink import Downlink
+from edge.joining import code_told, converse
 from edge.line import GOODBYES, REPLACED, TAKEN_OVER, Line, Lines
 from edge.opening import Opening
 from edge.outbox import Outbox
@@ -22,10 +24,12 @@ from edge.settings import EdgeSettings
 from edge.timeline import AudioClock
 from edge.uplink import Uplink
 from edge.visit import Visit
+from schemas.event import Event
 from schemas.failure import Failure
 from schemas.session import CancelAsked, KeysPressed, UserText
 from schemas.turn import Resumed, SessionMoved
 from voicebus import metrics
+from voicebus.conversations import Codes
 from voicebus.errors import (
     AudioError,
     BusUnavailable,
@@ -77,11 +81,14 @@ class Call:
         self._lines = lines
         self._outbox = Outbox(settings.outbox_bytes)
         self._clock = AudioClock()
+        self._codes = Codes(session)
         self._goodbye: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def serve(self, connection: Connection, begun: Opening, brought: Frame | None) -> None:
         """Run the session: what the client says goes up, what the workers say goes down."""
-        session, settings, start = self._session, self._settings, begun.start
+        session, settings = self._session, self._settings
+        begun, early = await converse(session, begun, settings.claim_s)
+        start = begun.start
         kept = Kept() if begun.ticket is not None else None
         self._downlink = Downlink(self._clock, start.output.medium, self._kind)
         self._uplink = Uplink(session, self._clock, settings, start, self)
@@ -92,9 +99,9 @@ class Call:
         metadata = begun.metadata(session.place.session, settings.resume_s)
         if begun.resume is None:
             self.tell(metadata)
-        await session.converse(begun.conversation())
-        if begun.resume is not None:
+        else:
             await self._arrive(connection, begun.resume, metadata)
+        self._tell_all(early)
         self._lines.add(session.place.session, self._line)
         tasks = [
             asyncio.create_task(self._down()),
@@ -145,9 +152,12 @@ class Call:
                     raise SessionExpired
                 case Failure(turn=0):
                     raise BusUnavailable(event.message)
-            for told in self._downlink.take(event, now_s()):
-                self._delivery.put(told)
+            self._tell_all((event,))
         raise BusUnavailable("this server is shutting down")
+
+    def _tell_all(self, events: Iterable[Event]) -> None:
+        for told in (told for event in events for told in self._downlink.take(event, now_s())):
+            self._delivery.put(told)
 
     async def _stop(self, tasks: list[asyncio.Task[None]]) -> None:
         self._lines.remove(self._session.place.session)
@@ -227,6 +237,8 @@ class Call:
                 self._delivery.heard(frame)
             case wire.Received():
                 self._delivery.received(frame.seq)
+            case wire.Link():
+                await self._codes.make()
             case wire.Ping():
                 self.tell({"type": "pong"})
             case wire.Start() | wire.Resume():
@@ -256,7 +268,8 @@ class Call:
             if isinstance(event, SessionMoved):
                 self._session.close_reason = _MOVED
                 return
-            for told in (*self._downlink.take(event, now_s()), *self._visit.count(event)):
+            news = (*self._downlink.take(event, now_s()), *code_told(self._codes, event))
+            for told in (*news, *self._visit.count(event)):
                 self._delivery.put(told)
                 match told:
                     case {"type": "error", "stage": "edge", "turn": int()}:

@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 from edge.keys import Keys
 from edge.settings import EdgeSettings
 from edge.wire import Start
+from voicebus.conversations import ANYONE
 from voicebus.errors import AccessDenied
 from voicebus.keys import Allowance, Key
 
@@ -39,6 +40,10 @@ class Standing(Protocol):
     @property
     def named(self) -> dict[str, str]:
         """Who it is, for logs."""
+
+    @property
+    def owner(self) -> tuple[str, str]:
+        """Who it is, for its conversations: kind of identity, and identity."""
 
     def expect_stay(self) -> None:
         """Ask whether it may stay.
@@ -85,6 +90,11 @@ class Keyed:
     def named(self) -> dict[str, str]:
         """The public part of its key, if it has one."""
         return {} if self.key is None else {"key": self.key.id}
+
+    @property
+    def owner(self) -> tuple[str, str]:
+        """The key; all who need none are one."""
+        return ANYONE if self.key is None else ("key", self.key.id)
 
     def expect_stay(self) -> None:
         """Ask whether the key is still good.

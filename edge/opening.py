@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from edge import wire
 from edge.known import Known
 from edge.playback import Playback
 from edge.resumption import NOTHING, Ticket, new_ticket
 from schemas.audio import CALLER_RATE_HZ
+from schemas.conversation import Join, Joined
 from schemas.turn import ConverseRequest, Return
+from voicebus import conversations
 from voicebus.errors import ProtocolError, SessionExpired
+
+_NEW: Final = "new"
 
 Terms = Callable[[wire.Start], wire.Start]
 """How a session is to be, whatever its client asked for."""
@@ -28,12 +33,16 @@ class Opening(Struct, frozen=True):
             back.
         ticket: Knows the token again.
         resume: How far it is, if it was at another edge.
+        join: The conversation that it asks for.
+        conversation: The id of the one that it has joined.
     """
 
     start: wire.Start
     token: str = ""
     ticket: Ticket | None = None
     resume: wire.Resume | None = None
+    join: Join | None = None
+    conversation: str = ""
 
     @property
     def at(self) -> wire.At:
@@ -66,10 +75,16 @@ class Opening(Struct, frozen=True):
                 "sample_rate": self.start.output.sample_rate,
                 "channels": 1,
             },
+            **({"conversation_id": self.conversation} if self.conversation else {}),
             **coming_back,
         }
 
-    def conversation(self) -> ConverseRequest:
+    def joined(self, answer: Joined) -> Opening:
+        """Return the same once it has its conversation, whose settings it takes over."""
+        start = replace(self.start, **asdict(answer.settings))
+        return replace(self, start=start, conversation=answer.conversation)
+
+    def request(self) -> ConverseRequest:
         """Return what a turn worker is asked."""
         start, resume = self.start, self.resume
         returns = None
@@ -85,6 +100,7 @@ class Opening(Struct, frozen=True):
             output_rate_hz=start.output.sample_rate,
             speak=start.output.audio,
             resumes=returns,
+            join=self.join,
         )
 
     def playback(self) -> Playback | None:
@@ -92,15 +108,18 @@ class Opening(Struct, frozen=True):
         return Playback() if _is_live(self.start) else None
 
 
-def opening(first: object, max_session_s: float, terms: Terms) -> Opening:
+def opening(first: object, max_session_s: float, owned_by: str, terms: Terms) -> Opening:
     """Return how a session begins with a client's first message.
 
     Args:
         first: The message, or a frame of a client that leaves all to the server.
         max_session_s: Longest session of this edge.
+        owned_by: Who the client is, for its conversations.
         terms: What is made of the client's wishes.
 
     Raises:
+        ConversationUnknown: It wants to join what is no conversation.
+        LinkRefused: It brings what is no code.
         SessionExpired: The client wants to go on with a session that cannot come here.
         ProtocolError: It has sent more audio than a session may have.
     """
@@ -114,7 +133,15 @@ def opening(first: object, max_session_s: float, terms: Terms) -> Opening:
         asked = resume.start
     start = terms(asked).within(max_session_s)
     token, ticket = new_ticket() if start.resume else ("", None)
-    return Opening(start, token, ticket, resume)
+    return Opening(start, token, ticket, resume, _join(start, owned_by) if resume is None else None)
+
+
+def _join(start: wire.Start, owned_by: str) -> Join | None:
+    if start.link_code:
+        return conversations.redeem(start.link_code, owned_by)
+    if start.conversation == _NEW:
+        return conversations.start(owned_by)
+    return conversations.join(start.conversation, owned_by) if start.conversation else None
 
 
 def _is_live(start: wire.Start) -> bool:

@@ -17,6 +17,7 @@ from edge.settings import EdgeSettings
 from schemas.event import Event
 from schemas.llm import GenerationDone, TokenDelta
 from schemas.turn import TurnStarted
+from voicebus.conversations import owner
 from voicebus.errors import LimitReached, ProtocolError
 from voicebus.keys import Key
 
@@ -56,6 +57,7 @@ class Visit:
         self._uploaded = 0
         self._is_connected = True
         self._idle_s = settings.idle_s
+        self._codes_per_min = settings.codes_per_min
         self._shares = shares
         self._session = Meter(settings.of_session(), "this session")
         self._messages = _frames(settings.messages_per_s)
@@ -72,6 +74,11 @@ class Visit:
     def key(self) -> Key | None:
         """The key on whose account it goes; None where none is needed."""
         return self._standing.key
+
+    @property
+    def owner(self) -> str:
+        """Who it is, for its conversations."""
+        return owner(*self._standing.owner)
 
     @property
     def named(self) -> dict[str, str]:
@@ -119,6 +126,15 @@ class Visit:
         """
         for meter in self._shares:
             meter.expect_room()
+
+    def try_code(self) -> None:
+        """Count a link code that it tries.
+
+        Raises:
+            LimitReached: ``too_many_codes``.
+        """
+        for meter in self._shares:
+            meter.try_code(self._codes_per_min, now_s())
 
     def disconnect(self) -> None:
         """The connection is of no more use, whatever becomes of its session."""

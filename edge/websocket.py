@@ -51,7 +51,9 @@ async def talk(
             await line.take_over(connection, first)
             return
         visit.expect_room()
-        begun = opening(first, settings.max_session_s, visit.terms)
+        begun = opening(first, settings.max_session_s, visit.owner, visit.terms)
+        if begun.join is not None and begun.join.code:
+            visit.try_code()
         async with visit.session(), sessions.open(kind, begun.known_by) as session:
             structlog.contextvars.bind_contextvars(session=session.place.session)
             brought = first if isinstance(first, str | bytes) else None

@@ -57,11 +57,20 @@ class Start(SessionSettings, frozen=True, kw_only=True, tag_field="type", tag="s
         input: How audio comes in.
         output: How the answer goes out.
         resume: Whether the client will come back, should its connection break.
+        conversation: The conversation to join, by its id; ``new`` begins one.
+        link_code: A code instead, made in another session.
     """
 
     input: Input = Input()
     output: Output = Output()
     resume: bool = False
+    conversation: Secret = ""
+    link_code: Secret = ""
+
+    def __post_init__(self) -> None:
+        """Refuse two conversations at once."""
+        if self.conversation and self.link_code:
+            raise ValueError("a conversation, or a code for one - at `$.link_code`")
 
     def settings(self) -> SessionSettings:
         """Return the part that is the session's, without what is the socket's."""
@@ -180,12 +189,27 @@ class Mute(Struct, frozen=True, kw_only=True, tag_field="type", tag="mute"):
     muted: bool
 
 
+class Link(Struct, frozen=True, kw_only=True, tag_field="type", tag="link"):
+    """Ask for a code with which another session joins this one's conversation."""
+
+
 class Ping(Struct, frozen=True, kw_only=True, tag_field="type", tag="ping"):
     """Ask for a pong."""
 
 
 ClientMessage = (
-    Start | Resume | Received | Text | EndStream | Cancel | Heard | Flushed | Keys | Mute | Ping
+    Start
+    | Resume
+    | Received
+    | Text
+    | EndStream
+    | Cancel
+    | Heard
+    | Flushed
+    | Keys
+    | Mute
+    | Link
+    | Ping
 )
 
 _BLANKS: Final = b" \t\r\n"

@@ -8,6 +8,7 @@ import msgspec
 
 from schemas.audio import AudioChunk, AudioEnded
 from schemas.claim import Claimed, ClaimLeft, DrainAsked, Presence
+from schemas.conversation import ConversationKept, Joined, LinkAsked, LinkKept, LinkMade
 from schemas.dead import DeadLetter
 from schemas.event import Event
 from schemas.failure import Failure
@@ -97,6 +98,11 @@ EVENT_TYPES: Final[tuple[type[Event], ...]] = (
     KeysPressed,
     Played,
     PlaybackEnded,
+    Joined,
+    LinkAsked,
+    LinkMade,
+    LinkKept,
+    ConversationKept,
     Failure,
     Claimed,
     ClaimLeft,
@@ -150,6 +156,11 @@ AnyEvent = (
     | KeysPressed
     | Played
     | PlaybackEnded
+    | Joined
+    | LinkAsked
+    | LinkMade
+    | LinkKept
+    | ConversationKept
     | Failure
     | Claimed
     | ClaimLeft

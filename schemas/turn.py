@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from schemas.conversation import Join
 from schemas.event import Event
 from schemas.settings import SessionSettings
 
@@ -35,6 +36,8 @@ class ConverseRequest(Event, frozen=True, kw_only=True, tag="turn.request"):
         life: The edge's life in which it asks: it knows nothing of what it asked in another.
         automatic: False for a client that keeps the conversation itself: nothing is answered but
             what it asks with :class:`~schemas.session.AnswerAsked`.
+        join: The conversation that the session belongs to; None for one that nobody keeps. Of a
+            session that comes from another edge it is in the log.
     """
 
     settings: SessionSettings = SessionSettings()
@@ -43,6 +46,7 @@ class ConverseRequest(Event, frozen=True, kw_only=True, tag="turn.request"):
     resumes: Return | None = None
     life: str = ""
     automatic: bool = True
+    join: Join | None = None
 
 
 class TurnStarted(Event, frozen=True, kw_only=True, tag="turn.started"):

@@ -21,6 +21,7 @@ _PARAMETERS = {
     "role": "stt, turn, llm or tts.",
     "job": "`session` for a claim on a whole session, else the turn and revision.",
     "worker": "Name of the worker's process.",
+    "secret": "The conversation's id, or the digest of a link code.",
 }
 
 
@@ -35,7 +36,7 @@ def document() -> dict[str, Any]:
         name = _channel_name(route)
         channel = channels.setdefault(name, _channel(route))
         channel["messages"][kind.__name__] = {"$ref": f"#/components/messages/{kind.__name__}"}
-        readers = route.readers or route.rereaders
+        readers = route.readers or route.rereaders or route.lookers
         operations[f"publish{kind.__name__}"] = {
             "action": "send",
             "channel": {"$ref": f"#/channels/{name}"},
@@ -67,7 +68,7 @@ def _listed(roles: tuple[str, ...]) -> str:
 
 def _channel_name(route: Route) -> str:
     words = [word for word in re.split(r"[.{}]+", route.pattern) if word]
-    kept = [word for word in words if word not in {"vb", "cell", "edge", "session"}]
+    kept = [word for word in words if word not in {"vb", "cell", "edge", "session", "secret"}]
     return "_".join(kept)
 
 

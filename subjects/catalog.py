@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from schemas.audio import AudioChunk, AudioEnded
 from schemas.claim import Claimed, ClaimLeft, DrainAsked, Presence
+from schemas.conversation import ConversationKept, Joined, LinkAsked, LinkKept, LinkMade
 from schemas.dead import DeadLetter
 from schemas.event import Event
 from schemas.failure import Failure
@@ -65,12 +66,13 @@ class Route(Struct, frozen=True):
     """One row of the table.
 
     Fields
-        pattern: Subject with ``{cell}``, ``{edge}``, ``{session}``, ``{role}``, ``{job}`` and
-            ``{worker}`` to be filled in.
+        pattern: Subject with ``{cell}``, ``{edge}``, ``{session}``, ``{role}``, ``{job}``,
+            ``{worker}`` and ``{secret}`` to be filled in.
         stream: Name of the stream that records it; empty for what is not recorded.
         writers: The roles that publish it: those of workers, and ``edge``, ``admin`` …
         readers: The roles that listen.
         rereaders: The roles that read it back from its stream: after a gap, on a takeover.
+        lookers: The roles that read only the newest of a subject back, and have to know it.
         fenced: True when the store refuses it from a worker that no longer owns the session.
     """
 
@@ -79,6 +81,7 @@ class Route(Struct, frozen=True):
     writers: tuple[str, ...]
     readers: tuple[str, ...]
     rereaders: tuple[str, ...] = ()
+    lookers: tuple[str, ...] = ()
     fenced: bool = False
 
 
@@ -103,6 +106,11 @@ def _job(role: str, writers: str) -> Route:
     return Route(pattern, "JOBS", tuple(writers.split()), (role,))
 
 
+def _kept(leaf: str, stream: str, readers: tuple[str, ...]) -> Route:
+    pattern = f"{ROOT}.{{cell}}.{leaf}.{{secret}}"
+    return Route(pattern, stream, ("turn",), readers, lookers=("turn",))
+
+
 _WORKERS: Final = "stt turn llm tts"
 
 
@@ -118,6 +126,7 @@ CATALOG: Final[dict[type[Event], Route]] = {
     CancelAsked: _up("control", "SESSION", "turn", again="turn"),
     TurnTakingSet: _up("control", "SESSION", "turn", again="turn"),
     KeysPressed: _up("control", "SESSION", "turn", again="turn"),
+    LinkAsked: _up("control", "SESSION", "turn", again="turn"),
     PlaybackEnded: _up("control", "SESSION", "turn", again="turn"),
     Played: _up("played", "", "tts"),
     TranscribeRequest: _job("stt", "edge"),
@@ -139,6 +148,8 @@ CATALOG: Final[dict[type[Event], Route]] = {
     Resumed: _dn("turn", "SESSION", "turn", "edge", again=_WORKERS),
     NothingHeard: _dn("turn", "SESSION", "turn", "edge", again="turn"),
     HangUp: _dn("turn", "SESSION", "turn", "edge", again="turn"),
+    Joined: _dn("turn", "SESSION", "turn", "edge", again="turn"),
+    LinkMade: _dn("turn", "SESSION", "turn", "edge", again="turn"),
     TurnCancelled: _dn("cancel", "SESSION", "turn", "edge llm tts", again="turn llm tts"),
     ReplyPaused: _dn("cancel", "SESSION", "turn", "edge", again="turn"),
     ReplyResumed: _dn("cancel", "SESSION", "turn", "edge", again="turn"),
@@ -169,6 +180,8 @@ CATALOG: Final[dict[type[Event], Route]] = {
         ("admin",),
         ("admin",),
     ),
+    ConversationKept: _kept("conversation", "CONVERSATION", ("turn",)),
+    LinkKept: _kept("link", "LINK", ()),
     Presence: Route(
         f"{ROOT}.{{cell}}.presence.{{role}}.{{worker}}",
         "",
@@ -255,6 +268,16 @@ def presence_subject(cell: str, role: str, worker: str) -> str:
 def order_subject(cell: str, role: str, worker: str) -> str:
     """Return the subject of a person's orders to one worker."""
     return CATALOG[DrainAsked].pattern.format(cell=cell, role=role, worker=worker)
+
+
+def conversation_subject(cell: str, conversation: str) -> str:
+    """Return the subject on which a conversation is kept."""
+    return CATALOG[ConversationKept].pattern.format(cell=cell, secret=conversation)
+
+
+def link_subject(cell: str, digest: str) -> str:
+    """Return the subject on which a link code is kept, by its digest."""
+    return CATALOG[LinkKept].pattern.format(cell=cell, secret=digest)
 
 
 def present_of(subject: str) -> str:

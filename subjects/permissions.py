@@ -128,7 +128,7 @@ def _newest(role: str, cell: str) -> tuple[str, ...]:
     return _once(
         f"$JS.API.DIRECT.GET.{route.stream}.{_subject(route, cell, '*', named)}"
         for route in CATALOG.values()
-        if role in route.rereaders
+        if role in (*route.rereaders, *route.lookers)
     )
 
 
@@ -145,7 +145,7 @@ def _claimed(role: str, cell: str) -> tuple[str, ...]:
 def _subject(route: Route, cell: str, edge: str, role: str) -> str:
     worker = edge if role == EDGE else "*"
     return route.pattern.format(
-        cell=cell, edge=edge, session="*", role=role, job="*", worker=worker
+        cell=cell, edge=edge, session="*", role=role, job="*", worker=worker, secret="*"
     )
 
 

@@ -48,7 +48,7 @@ class Record(StrEnum):
 
 
 _CLAIM_LEAVES: Final = frozenset({"control", "claim"})
-_NEEDED: Final = frozenset({"JOBS", "DEAD"})
+_NEEDED: Final = frozenset({"JOBS", "DEAD", "LINK"})
 _SESSION_LEAVES: Final = (
     "final",
     "turn",
@@ -72,7 +72,7 @@ def stream_of(kind: type[Event], record: Record) -> str:
 
 
 def _leaf(pattern: str) -> str:
-    return pattern.split(".")[5]
+    return ".".join(pattern.split(".")[5:6])
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -85,6 +85,9 @@ class Limits(Struct, frozen=True, kw_only=True):
         reply_bytes: Size of all reply audio.
         session_age_s: Age at which transcripts and turn events are dropped.
         session_bytes: Size of all of them.
+        conversation_age_s: Age at which a conversation is dropped in which nothing was said.
+        conversation_bytes: Size of all conversations.
+        link_age_s: How long a link code is good.
         replicas: 1 on a single server, 3 in a cluster.
         session_tag: Tag of the servers that keep transcripts, turn events and jobs; empty: any.
         record: What is recorded at all.
@@ -96,6 +99,9 @@ class Limits(Struct, frozen=True, kw_only=True):
     reply_bytes: int = 512 << 20
     session_age_s: int = 7 * 24 * 3600
     session_bytes: int = 512 << 20
+    conversation_age_s: int = 30 * 24 * 3600
+    conversation_bytes: int = 64 << 20
+    link_age_s: int = 300
     replicas: int = 1
     session_tag: str = ""
     record: Record = Record.ALL
@@ -113,6 +119,7 @@ class Stream(Struct, frozen=True, kw_only=True):
         max_bytes: Size limit; always set, a stream without one fills the disk.
         replicas: Copies.
         deny_delete: Whether no message can be removed by itself.
+        per_subject: How many messages of a subject are kept, the newest; -1 for all.
         tag: Tag of the servers that keep it; empty: any.
     """
 
@@ -124,6 +131,7 @@ class Stream(Struct, frozen=True, kw_only=True):
     max_bytes: int
     replicas: int
     deny_delete: bool = True
+    per_subject: int = -1
     tag: str = ""
 
 
@@ -132,9 +140,11 @@ def streams(limits: Limits) -> tuple[Stream, ...]:
     tree = f"{ROOT}.*"
     session_leaves: tuple[str, ...] = _SESSION_LEAVES
     audio, reply = f"{tree}.up.*.*.audio", f"{tree}.dn.*.*.audio"
+    conversation = f"{tree}.conversation.*"
     if limits.record is Record.CLAIMS:
         # The streams stay, empty: whoever looks for the past finds that there is none.
         audio, reply, session_leaves = "unrecorded.audio", "unrecorded.reply", ("claim.*.*",)
+        conversation = "unrecorded.conversation"
     return (
         Stream(
             name="AUDIO",
@@ -186,6 +196,28 @@ def streams(limits: Limits) -> tuple[Stream, ...]:
             max_bytes=32 << 20,
             replicas=limits.replicas,
             deny_delete=False,
+            tag=limits.session_tag,
+        ),
+        Stream(
+            name="CONVERSATION",
+            subjects=(conversation,),
+            retention="limits",
+            discard="old",
+            max_age_s=limits.conversation_age_s,
+            max_bytes=limits.conversation_bytes,
+            replicas=limits.replicas,
+            per_subject=1,
+            tag=limits.session_tag,
+        ),
+        Stream(
+            name="LINK",
+            subjects=(f"{tree}.link.*",),
+            retention="limits",
+            discard="old",
+            max_age_s=limits.link_age_s,
+            max_bytes=4 << 20,
+            replicas=limits.replicas,
+            per_subject=1,
             tag=limits.session_tag,
         ),
     )

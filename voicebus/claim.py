@@ -120,6 +120,11 @@ class Claim:
         stamped = msgspec.structs.replace(event, epoch=self.epoch)
         await self.bus.publish(stamped, self.place, self._fence, self._settled)
 
+    async def settled(self) -> None:
+        """Wait until the store has all that was written under this claim, or has refused it."""
+        if self._fence is not None:
+            await self.bus.settled(self._fence.subject)
+
     async def start_job(self, request: Event, job: str) -> None:
         """Publish a job for another worker of this session.
 

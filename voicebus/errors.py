@@ -21,6 +21,8 @@
     │   └── AudioGap             more of it is missing than can be lost
     ├── ProtocolError            a client broke the rules of an edge's protocol
     │   ├── SessionExpired       the session that it wants to go on with is over, or is not its own
+    │   ├── ConversationUnknown  there is no such conversation, or it is not its own
+    │   ├── LinkRefused          a link code was never made, is used or too old
     │   ├── AccessDenied         it may not come in: no key, a wrong one, or a foreign page
     │   └── LimitReached         it asks for more than its share
     └── EngineError              an engine (STT, LLM, TTS) could not do its work
@@ -175,6 +177,27 @@ class SessionExpired(ProtocolError):
 
     def __init__(self, message: str = "this session is over, or not here; begin anew") -> None:
         super().__init__(message, "session_expired")
+
+
+class ConversationUnknown(ProtocolError):
+    """Raised when a session wants to join a conversation that is not there, or not its owner's.
+
+    Which of the two it is is not said, as with :class:`SessionExpired`.
+    """
+
+    code = "conversation_unknown"
+
+    def __init__(self, message: str = "there is no such conversation, or it is not yours") -> None:
+        super().__init__(message, "conversation_unknown")
+
+
+class LinkRefused(ProtocolError):
+    """Raised when a link code was never made, is used or too old; which of these is not said."""
+
+    code = "link_refused"
+
+    def __init__(self, message: str = "this code is not good, or not any more") -> None:
+        super().__init__(message, "link_refused")
 
 
 class AccessDenied(ProtocolError):

@@ -45,6 +45,9 @@ class BusSettings(Struct, frozen=True, kw_only=True):
         reply_bytes: Size of all reply audio in the log.
         session_age_s: Age at which transcripts and turn events are dropped from the log.
         session_bytes: Size of all transcripts and turn events in the log.
+        conversation_age_s: Age at which a conversation is dropped in which nothing was said.
+        conversation_bytes: Size of all conversations; those of the longest silence go first.
+        link_age_s: How long a link code is good.
         replicas: Copies of each stream: 1 on a single server, 3 in a cluster.
         session_tag: Tag of the servers that keep transcripts, turn events and jobs: those that
             flush to the disk before they acknowledge. Empty: any server.
@@ -66,6 +69,9 @@ class BusSettings(Struct, frozen=True, kw_only=True):
     reply_bytes: int = Limits().reply_bytes
     session_age_s: int = Limits().session_age_s
     session_bytes: int = Limits().session_bytes
+    conversation_age_s: int = Limits().conversation_age_s
+    conversation_bytes: int = Limits().conversation_bytes
+    link_age_s: int = Limits().link_age_s
     replicas: int = 1
     session_tag: str = ""
     record: Record = Record.ALL

@@ -55,12 +55,14 @@ class Sites:
 
     Args:
         settings: Name the file.
+        keeps: Whether a conversation may go on in further sessions.
 
     Raises:
         ConfigError: It is not there, or cannot be read.
     """
 
-    def __init__(self, settings: WidgetSettings) -> None:
+    def __init__(self, settings: WidgetSettings, *, keeps: bool = True) -> None:
+        self._keeps = keeps
         path = Path(settings.sites_file).expanduser() if settings.sites_file else None
         self._texts = read_texts()
         self._file = Followed("sites", path, self._read, metrics.WIDGET_SITES_UNREADABLE)
@@ -93,6 +95,7 @@ class Sites:
         language, texts = chosen(self._texts, site.texts, (own, site.language, *page))
         return {
             "mode": site.mode,
+            "conversations": self._keeps,
             "language": language,
             "colours": msgspec.to_builtins(site.colours),
             "texts": texts,

@@ -42,6 +42,11 @@ class Visitor:
         """The site."""
         return {"site": self._site_key}
 
+    @property
+    def owner(self) -> tuple[str, str]:
+        """The site: who has the id of a conversation goes on with it, on pages of this site."""
+        return "site", self._site_key
+
     def expect_welcome(self, client: HTTPConnection, settings: EdgeSettings) -> None:
         """Ask whether the page may have the widget.
 
@@ -85,8 +90,8 @@ class Visitor:
     def terms(self, asked: Start) -> Start:
         """Return how the session is to be: as the site says, whatever the page asked for.
 
-        The page chooses the language where the site does not, the rate of the audio, and whether
-        there is any. Files are for callers with a key.
+        The page chooses its conversation, the language where the site does not, the rate of the
+        audio, and whether there is any. Files are for callers with a key.
         """
         ours = {
             name: getattr(self.site.session, name) for name in SessionSettings.__struct_fields__
@@ -95,4 +100,11 @@ class Visitor:
         output = asked.output
         if self.site.mode == "text":
             output = type(output)(audio=False, sample_rate=output.sample_rate)
-        return Start(**ours, input=Input(format="pcm_s16le"), output=output, resume=asked.resume)
+        return Start(
+            **ours,
+            input=Input(format="pcm_s16le"),
+            output=output,
+            resume=asked.resume,
+            conversation=asked.conversation,
+            link_code=asked.link_code,
+        )

@@ -7,22 +7,26 @@ import os
 import sys
 from functools import partial
 
+from services.turn.admission import Links
 from services.turn.settings import SCOPE, TurnSettings
 from services.turn.worker import converse
 from voicebus import settings
 from voicebus.process import run, serve_role
+from voicebus.settings import BusSettings
 from voicebus.worker import Role
 
 
 async def main(stop: asyncio.Event) -> None:
     """Lead conversations until ``stop``."""
     chosen = settings.read(TurnSettings, os.environ, SCOPE)
+    age_s = settings.read(BusSettings, os.environ).link_age_s
+    links = Links(age_s, chosen.codes_per_min)
     role = Role(name="turn", slots=chosen.slots, engine="turn-taking")
 
     async def warm() -> None:
         """There is nothing to load."""
 
-    await serve_role(role, partial(converse, settings=chosen), warm, stop)
+    await serve_role(role, partial(converse, settings=chosen, links=links), warm, stop)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import structlog
 from msgspec import Struct
 
 from schemas.codec import decode
+from schemas.conversation import LinkAsked
 from schemas.event import Event
 from schemas.failure import Failure
 from schemas.llm import ClauseReady, GenerationDone
@@ -42,7 +43,7 @@ DECIDED: Final = (TurnStarted, TurnEnded, NothingHeard, HangUp)
 """What turn workers write."""
 
 _MADE: Final = (ClauseReady, ClauseSpoken, GenerationDone, SpeechDone, Failure)
-_EDGES: Final = (PlaybackEnded, ClientLost, ClientReturned)
+_EDGES: Final = (PlaybackEnded, ClientLost, ClientReturned, LinkAsked)
 """What an edge says of its own, and numbers itself."""
 
 _CONTROLS: Final = (UserText, KeysPressed, AnswerAsked, CancelAsked, TurnTakingSet, *_EDGES)

@@ -50,6 +50,15 @@ class History:
             content = f"{self._system.content}\n\nYou have greeted the user with: {text}"
             self._system = Message(role="system", content=content)
 
+    def exchange(self, user: str, assistant: str) -> None:
+        """Add what both said elsewhere, as far as they said anything."""
+        if user:
+            self.user(user)
+        if user or not self.is_empty:
+            self.assistant(assistant)
+        else:
+            self.greeted(assistant)
+
     def messages(self, unsaid: str = "") -> tuple[Message, ...]:
         """Return the chat for the model.
 
@@ -62,6 +71,11 @@ class History:
             content = f"{self._messages[-1].content} {unsaid}"
             return (self._system, *self._messages[:-1], Message(role="user", content=content))
         return (self._system, *self._messages, Message(role="user", content=unsaid))
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nobody, the greeting included, has said anything yet."""
+        return self.is_empty and not self._greeted
 
     @property
     def is_empty(self) -> bool:

@@ -54,6 +54,8 @@ class Conversation:
         self._speaks = persona.speak
         self._deadlines = Deadlines()
         self._turns = Turns(persona, self._deadlines, first_revision)
+        self.turns: Final = self._turns
+        """Begins and ends its turns."""
         self._turns.is_live = persona.settings.turn_taking == "pause"
         self._interruptions = Interruptions(
             persona.settings.interruption, self._turns, self._deadlines, speaks=persona.speak
@@ -105,7 +107,7 @@ class Conversation:
     def open(self, now_ms: float, age_ms: float = 0.0) -> Events:
         """Begin the session, or go on with one of some age: greet, or wait for the caller."""
         self._patience.begin(now_ms - age_ms, self._settings.max_session_s)
-        if self._settings.greeting and not self._turns.turn:
+        if self._settings.greeting and self._turns.is_new:
             return self._settled(self._turns.say(self._settings.greeting, now_ms), now_ms)
         self._await_caller(now_ms)
         return ()

@@ -19,6 +19,10 @@ class TurnSettings(Struct, frozen=True, kw_only=True):
         speculations: How often in a turn an answer is begun before it is certain that the caller
             has finished; 0 for never.
         ahead_s: How far synthesis may be ahead of playback.
+        kept_turns: Turns of a conversation that other sessions may know of, the newest.
+        kept_chars: How many characters of them.
+        codes_per_min: Link codes that one edge or bridge may try in a minute, at each worker; 0:
+            no limit.
         stall_s: A reply on which nobody made progress for this long is given up.
     """
 
@@ -27,4 +31,7 @@ class TurnSettings(Struct, frozen=True, kw_only=True):
     history_chars: int = 4_000
     speculations: int = 3
     ahead_s: float = 5.0
+    kept_turns: int = 100
+    kept_chars: int = 32_000
+    codes_per_min: int = 120
     stall_s: float = 30.0

@@ -19,6 +19,7 @@ from typing import Final
 
 import msgspec
 
+from schemas.conversation import Exchange
 from schemas.event import Event
 from schemas.failure import Failure
 from schemas.session import PlaybackEnded
@@ -53,6 +54,7 @@ class Turns:
         reply: Its reply, until the turn is over.
         draft: An answer that nobody may hear yet.
         is_live: Whether somebody listens to replies while they are made.
+        exchanged: What was said in turns that ended, until somebody takes it from here.
     """
 
     def __init__(self, persona: Persona, deadlines: Deadlines, first_revision: int) -> None:
@@ -66,6 +68,21 @@ class Turns:
         self.reply: Reply | None = None
         self.draft: Reply | None = None
         self.is_live = True
+        self.exchanged: list[Exchange] = []
+        self._elsewhere: list[Exchange] = []
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing was said yet, here or elsewhere."""
+        return not self.turn and self._history.is_new
+
+    def elsewhere(self, exchange: Exchange) -> None:
+        """The same conversation went on in another session: the model knows it from the next turn.
+
+        What is said here is not torn apart by it.
+        """
+        self._elsewhere.append(exchange)
+        self._go_on_from_elsewhere()
 
     def speculate(self, text: str) -> Events:
         """Begin to answer what may turn out not to be all."""
@@ -242,6 +259,9 @@ class Turns:
         return reply.text is not None and (reply.is_spoken or not self._persona.speak)
 
     def _forget(self, reply: Reply, heard: str) -> None:
+        if not reply.is_deadly and (reply.asked or heard):
+            said = Exchange(session="", turn=reply.turn, user=reply.asked, assistant=heard)
+            self.exchanged.append(said)
         if reply.is_deadly:
             self._history.retract(reply.asked)
         elif reply.asked or not self._history.is_empty:
@@ -250,6 +270,12 @@ class Turns:
             self._history.greeted(heard)
         self.reply = None
         self._deadlines.drop(STALL, PLAYBACK)
+        self._go_on_from_elsewhere()
+
+    def _go_on_from_elsewhere(self) -> None:
+        while self._elsewhere and self.reply is None:
+            exchange = self._elsewhere.pop(0)
+            self._history.exchange(exchange.user, exchange.assistant)
 
     def _of(self, event: Event) -> Reply | None:
         for reply in (self.reply, self.draft):

@@ -137,11 +137,7 @@ class Bus:
     async def publish_raw(
         self, subject: str, payload: bytes, reply: str = "", headers: dict[str, str] | None = None
     ) -> None:
-        """Publish bytes: for presence and for JetStream's own verbs.
-
-        Raises:
-            BusUnavailable: The connection is gone and its buffer is full.
-        """
+        """Publish bytes, such as JetStream's own verbs; raises what :meth:`publish` raises."""
         try:
             await self._nats.publish(subject, payload, reply, headers)
         except NatsError as err:
@@ -173,9 +169,18 @@ class Bus:
             BusError: The store refused it or did not answer.
         """
         subject = subject_of(Claimed, place, event.role, job)
-        stream, payload, before = CATALOG[Claimed].stream, encode(event), Fence(subject, last)
-        self.recent.add(Claimed, place.edge, subject, payload)
-        return Fence(subject, await self._recorder.store(stream, subject, payload, before))
+        self.recent.add(Claimed, place.edge, subject, encode(event))
+        return Fence(subject, await self.keep(event, subject, last))
+
+    async def keep(self, event: Event, subject: str, last: int) -> int:
+        """Write a message if the subject's sequence is still ``last``; return the new one.
+
+        Raises:
+            Fenced: Somebody else wrote one meanwhile.
+            BusError: The store refused it or did not answer.
+        """
+        stream, payload = CATALOG[type(event)].stream, encode(event)
+        return await self._recorder.store(stream, subject, payload, Fence(subject, last))
 
     def listen(self, *subjects: str, limit: int = 4096) -> AbstractAsyncContextManager[Inbox]:
         """Receive messages on some subjects, in the order in which each publisher sent them.
@@ -192,8 +197,7 @@ class Bus:
     async def settled(self, claim: str) -> None:
         """Wait until the store has all that was written under a claim, or has refused it.
 
-        Args:
-            claim: The claim's subject.
+        ``claim`` is the claim's subject.
         """
         await self._unsettled.wait(claim)
 
@@ -226,7 +230,7 @@ class Bus:
     def read(
         self, stream: str, subject: str, *, sequence: int = 1, since_ns: int = 0, batch: int = BATCH
     ) -> AsyncIterator[Recorded]:
-        """Read the messages that a stream holds: :meth:`voicebus.bus.reader.LogReader.read`."""
+        """Read what a stream holds: :meth:`voicebus.bus.reader.LogReader.read`."""
         return self._log.read(stream, subject, sequence=sequence, since_ns=since_ns, batch=batch)
 
     def read_raw(self, stream: str, subject: str) -> AsyncIterator[Recorded]:

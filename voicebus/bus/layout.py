@@ -117,6 +117,7 @@ def _stream_config(stream: Stream) -> dict[str, Any]:
         "discard": stream.discard,
         "max_age": stream.max_age_s * 1_000_000_000,
         "max_bytes": stream.max_bytes,
+        "max_msgs_per_subject": stream.per_subject,
         "num_replicas": stream.replicas,
         "storage": "file",
         "allow_direct": True,

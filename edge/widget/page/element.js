@@ -2,7 +2,7 @@
 
 import { createPhone, IN_SESSION } from "../browser/phone.js";
 import { colourSheet } from "./colours.js";
-import { createConsent, dial, fetchSheet, fetchSite, textsOf } from "./site.js";
+import { createConsent, createMemory, dial, fetchSheet, fetchSite, textsOf } from "./site.js";
 import { createView } from "./view.js";
 import { errorText, wordsOf } from "./words.js";
 
@@ -42,6 +42,9 @@ export class VoicebusWidget extends HTMLElement {
   #consent = null;
   #state = "";
   #isExplained = false; // the server has said why the session ends
+  #memory = null; // of the conversation
+  #code = ""; // with which the next session joins another one
+  #showCode = null;
   #loading = 0; // counts: only the last one counts
 
   connectedCallback() {
@@ -157,23 +160,21 @@ export class VoicebusWidget extends HTMLElement {
     const own = this.getAttribute("accent");
     [this.#site, this.#texts] = [site, texts];
     this.#consent = createConsent(key, texts.consent);
+    this.#memory = createMemory(`${key}.${this.id}`);
     const view = createView({
       root: this.#root,
       sheets: [sheet, colourSheet(own ?? accent, this.getAttribute("accent-dark") ?? own ?? accentDark)],
       texts,
       language: site.language,
       isInline: this.#isInline,
+      canLink: site.conversations,
       on: this.#gestures(),
     });
     const phone = createPhone({
       dial: () => dial(key),
-      fields: () => ({ language: (this.getAttribute("language") ?? "").toLowerCase() }),
+      fields: () => this.#fields(),
       words: wordsOf(texts),
-      take: (message) => {
-        const event = EVENTS[message.type]?.(message);
-        if (event) this.#tell(...event);
-        if (message.type === "error" && !message.turn) this.#isExplained = true;
-      },
+      take: (message) => this.#take(message),
       show: {
         turn: view.showTurn,
         reply: view.showReply,
@@ -196,8 +197,52 @@ export class VoicebusWidget extends HTMLElement {
     if (this.hasAttribute("opened")) this.open();
   }
 
+  #fields() {
+    const language = (this.getAttribute("language") ?? "").toLowerCase();
+    if (!this.#site.conversations) return { language };
+    return this.#code ? { language, link_code: this.#code } : { language, conversation: this.#memory.id || "new" };
+  }
+
+  #take(message) {
+    const { type, code } = message;
+    if (message.conversation_id) {
+      this.#memory.id = message.conversation_id;
+      this.#code = "";
+    }
+    if (type === "link_code") this.#showCode?.(code);
+    if (type === "error" && !message.turn) {
+      this.#isExplained = true;
+      this.#code = "";
+      if (code === "conversation_unknown") this.#memory.id = "";
+    }
+    const event = EVENTS[type]?.(message);
+    if (event) this.#tell(...event);
+  }
+
+  // Get a code for another device, or bring one from there.
+  async #link() {
+    if (this.#showCode) return;
+    this.#showCode = () => {};
+    const { createLink } = await import("./link.js");
+    this.#showCode = createLink({
+      panel: this.#view.panel,
+      texts: this.#texts,
+      ask: () => this.#phone.say({ type: "link" }),
+      join: (code) => {
+        this.#code = code;
+        this.#phone.stopMicrophone();
+        this.#phone.reconnect().catch(() => {}); // the reason is shown already
+      },
+      close: () => {
+        this.#showCode = null;
+        this.#view.input.focus();
+      },
+    });
+  }
+
   #gestures() {
     return {
+      link: () => this.#link(),
       launch: () => (this.isOpen ? this.close() : this.open()),
       close: () => this.close(),
       talk: () => (this.microphone === "on" ? this.stop() : this.talk()),

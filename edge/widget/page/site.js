@@ -62,3 +62,25 @@ export function createConsent(key, text) {
     },
   };
 }
+
+// The id of the conversation, for further sessions of this tab: also those of the site's next page.
+export function createMemory(name) {
+  const key = `voicebus.conversation.${name}`;
+  let known = "";
+  try {
+    known = sessionStorage.getItem(key) ?? "";
+  } catch {
+    // A browser that stores nothing forgets it with the page.
+  }
+  return {
+    get id() { return known; },
+    set id(id) {
+      known = id;
+      try {
+        sessionStorage.setItem(key, id);
+      } catch {
+        // The same.
+      }
+    },
+  };
+}

@@ -12,9 +12,10 @@ const ICONS = {
   mute: `${MICROPHONE}M4 4l16 16`,
   cancel: "M7 7h10v10H7Z",
   dismiss: "M6 6l12 12M18 6L6 18",
+  link: "M8 4h8v16H8ZM11 17h2",
 };
 
-function make(name, attributes, ...children) {
+export function make(name, attributes, ...children) {
   const node = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
   node.append(...children);
@@ -31,8 +32,8 @@ function icon(name) {
 
 const span = (kind, text) => make("span", { class: kind }, text);
 
-// texts: what it says. on: launch, close, talk, mute, cancel, dismiss, agree, disagree, send(text).
-export function createView({ root, sheets, texts, language, isInline, on }) {
+// on: launch, close, link, talk, mute, cancel, dismiss, agree, disagree, send(text), key(event).
+export function createView({ root, sheets, texts, language, isInline, canLink, on }) {
   const button = (name, label, kind = "icon quiet") => {
     const made = make("button", { id: name, type: "button", class: kind, "aria-label": label, title: label }, icon(name));
     made.onclick = on[name];
@@ -73,6 +74,7 @@ export function createView({ root, sheets, texts, language, isInline, on }) {
     if (text) on.send(text).then(() => { input.value = ""; }, () => {}); // the reason is shown already
   };
   const head = make("header", {}, make("div", {}, title, status));
+  if (canLink) head.append(button("link", texts.link));
   if (!isInline) head.append(button("close", texts.close));
   const role = isInline ? "group" : "dialog";
   const panel = make("div", { id: "panel", role, "aria-labelledby": "title", tabindex: "-1" }, head, log, announcer, alarm, consent, form);
@@ -119,6 +121,7 @@ export function createView({ root, sheets, texts, language, isInline, on }) {
 
   return {
     input,
+    panel,
     showReply,
     get isOpen() { return !panel.hidden; },
     open() {

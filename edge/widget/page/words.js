@@ -9,6 +9,8 @@ const ERRORS = {
   too_many_tokens: "error_too_much",
   origin_forbidden: "refused",
   site_unknown: "refused",
+  link_refused: "link_refused",
+  too_many_codes: "error_too_much",
 };
 
 const MICROPHONE = {

@@ -9,6 +9,7 @@ from schemas.claim import Claimed
 from schemas.llm import GenerateRequest
 from schemas.session import UserText
 from schemas.turn import ConverseRequest
+from services.turn.admission import Links
 from services.turn.settings import TurnSettings
 from services.turn.worker import converse
 from subjects.catalog import subject_of
@@ -28,7 +29,7 @@ async def test_revisions_are_above_those_of_the_workers_before(nats_server: str)
             claimed = Claimed(role="turn", worker=worker)
             epoch = (await bus.claim(claimed, place, "session", epoch)).epoch
         await bus.store(ConverseRequest(), place, job="session")
-        work = partial(converse, settings=TurnSettings())
+        work = partial(converse, settings=TurnSettings(), links=Links())
         async with worker_in(nats_server, place.cell, role, work):
             await bus.store(UserText(text="hello", seq=1), place)
             _, asked = await asyncio.wait_for(inbox.next(), 20)

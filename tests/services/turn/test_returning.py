@@ -11,6 +11,7 @@ from schemas.event import Event
 from schemas.session import SessionClosed, SessionOpened, UserText
 from schemas.stt import TranscriptFinal
 from schemas.turn import ConverseRequest, HangUp, Return, SessionMoved, TurnEnded, TurnStarted
+from services.turn.admission import Links
 from services.turn.arrivals import Past
 from services.turn.returning import missed, move, once
 from services.turn.settings import TurnSettings
@@ -156,7 +157,7 @@ async def test_nobody_takes_a_session_to_where_its_client_is_not(nats_server: st
         await bus.store(SessionClosed(reason="no_worker"), second)
         request = ConverseRequest(resumes=asked(first))
         claim = await claim_on(bus, second, "turn", request, job="session")
-        await converse(claim, TurnSettings())
+        await converse(claim, TurnSettings(), Links())
 
         assert await departure(bus, first) is None
 

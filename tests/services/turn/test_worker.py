@@ -25,6 +25,7 @@ from schemas.stt import (
 )
 from schemas.tts import ClauseSpoken, SpeakRequest, SpeechDone
 from schemas.turn import ConverseRequest, ReplyPaused, TurnCancelled, TurnEnded, TurnStarted
+from services.turn.admission import Links
 from services.turn.settings import TurnSettings
 from services.turn.worker import converse
 from subjects.catalog import CATALOG, Place, subject_of
@@ -86,7 +87,7 @@ async def session(
             await bus.flush()
             claim = await claim_on(bus, place, "turn", request, job="session", attempt=attempt)
             settings = TurnSettings(stall_s=stall_s)
-            leading = asyncio.create_task(converse(claim, settings))
+            leading = asyncio.create_task(converse(claim, settings, Links()))
             yield Session(bus, place, inbox, leading)
             leading.cancel()
             await asyncio.wait((leading,))
@@ -296,4 +297,4 @@ async def test_another_request_is_refused(nats_server: str) -> None:
         claim = await claim_on(bus, place, "turn", TranscribeRequest(), job="session")
 
         with pytest.raises(ProtocolError, match="TranscribeRequest"):
-            await converse(claim, TurnSettings())
+            await converse(claim, TurnSettings(), Links())

@@ -1,0 +1,158 @@
+"""How a session comes into its conversation: as one that begins it, as an owner's, or by a code."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+from msgspec import Struct
+from msgspec.structs import replace
+
+from schemas.codec import decode
+from schemas.conversation import ConversationKept, Join, Joined
+from schemas.settings import SessionSettings
+from schemas.turn import ConverseRequest
+from services.turn import shelf
+from services.turn.kept import MOST_OWNERS, following, merged
+from services.turn.shelf import Found
+from subjects.catalog import Place, subject_of
+from subjects.streams import Limits
+from voicebus import metrics
+from voicebus.bus.client import Bus
+from voicebus.claim import Claim
+from voicebus.conversations import digest_of
+from voicebus.errors import ConversationUnknown, Fenced, LinkRefused, ProtocolError
+from voicebus.guesses import Guesses
+from voicebus.origins import Origin
+
+log: Final = structlog.get_logger()
+
+
+class Links:
+    """What a worker knows of link codes. One per process.
+
+    Args:
+        age_s: How long one is good.
+        per_min: How many an edge or a bridge may try in a minute; 0: no limit.
+    """
+
+    def __init__(self, age_s: int = Limits().link_age_s, per_min: int = 0) -> None:
+        self.age_s: Final = age_s
+        self.tried: Final = Guesses(per_min)
+
+
+class Membership(Struct, frozen=True):
+    """A session's place in a conversation.
+
+    Fields
+        conversation: The conversation's id.
+        session: By which name its turns are known there: the session's first, should it have moved.
+        settings: How the session is.
+        found: What is kept of the conversation.
+    """
+
+    conversation: str
+    session: str
+    settings: SessionSettings
+    found: Found
+
+
+async def admitted(claim: Claim, former: Sequence[Origin], links: Links) -> Membership | None:
+    """Bring a session into the conversation that it asks for; None: it asks for none.
+
+    A worker before us may have done it, or a part of it: what it did is in the log.
+
+    Raises:
+        ConversationUnknown: There is no such conversation, or it is another owner's.
+        LinkRefused: The code was never made, is used or too old.
+        LimitReached: The edge has tried too many codes.
+        BusError: The bus cannot be read or written.
+    """
+    request, bus = claim.request, claim.bus
+    if not isinstance(request, ConverseRequest):
+        return None
+    places = [*(origin.place for origin in former), claim.place]
+    for place in reversed(places):
+        known = await _joined(bus, place)
+        if known is not None:
+            found = await shelf.find(bus, known.conversation)
+            return Membership(known.conversation, places[0].session, known.settings, found)
+    if request.join is None or former:
+        return None
+    if not request.automatic:
+        raise ProtocolError("a client that keeps its conversation itself joins no other")
+    if not bus.records(ConversationKept):
+        raise ConversationUnknown("conversations are not kept here")
+    try:
+        member = await _admit(claim, request.settings, request.join, links)
+    except ProtocolError as err:
+        metrics.CONVERSATIONS_REFUSED.labels(err.code).inc()
+        raise
+    exchanges = () if member.found.kept is None else member.found.kept.exchanges
+    joined = Joined(
+        conversation=member.conversation, settings=member.settings, exchanges=len(exchanges)
+    )
+    await claim.publish(joined)
+    log.info("conversation.joined", exchanges=len(exchanges), by_code=bool(request.join.code))
+    return member
+
+
+async def _joined(bus: Bus, place: Place) -> Joined | None:
+    async for message in bus.read("SESSION", subject_of(Joined, place)):
+        if isinstance(event := decode(message.payload), Joined):
+            return event
+    return None
+
+
+async def _admit(claim: Claim, asked: SessionSettings, join: Join, links: Links) -> Membership:
+    conversation = join.conversation
+    if join.code:
+        links.tried.take(claim.place.edge, time.monotonic())
+        conversation = await _led_to(claim, join.code, links.age_s)
+
+    def change(kept: ConversationKept | None) -> ConversationKept | None:
+        if kept is None:
+            if not join.begins:
+                raise ConversationUnknown
+            return ConversationKept(owners=(join.owner,), settings=following(asked))
+        owners = kept.owners
+        if join.owner not in owners:
+            if not join.code:
+                raise ConversationUnknown
+            owners = (*owners[:1], *owners[1:][-(MOST_OWNERS - 2) :], join.owner)
+        settings = following(merged(kept.settings, asked))
+        wanted = replace(kept, owners=owners, settings=settings)
+        return None if wanted == kept else wanted
+
+    before = await shelf.find(claim.bus, conversation)
+    found = await shelf.replace(claim.bus, conversation, before, change)
+    kept = found.kept.settings if found.kept is not None else asked
+    how = "code" if join.code else "owner" if before.kept is not None else "begun"
+    metrics.CONVERSATIONS_JOINED.labels(how).inc()
+    return Membership(conversation, claim.place.session, merged(kept, asked), found)
+
+
+async def _led_to(claim: Claim, code: str, age_s: int) -> str:
+    """Use a code up; return the conversation to which it leads."""
+    digest, session = digest_of(code), f"{claim.place.edge}.{claim.place.session}"
+    link = await shelf.find_link(claim.bus, digest)
+    if link is None:
+        raise LinkRefused
+    if link.kept.session:
+        # A worker before us may have used it for this very session.
+        if link.kept.session != session:
+            raise LinkRefused
+        return link.kept.conversation
+    if claim.stored_ns - link.stored_ns > age_s * 1_000_000_000:
+        raise LinkRefused
+    try:
+        await shelf.keep_link(
+            claim.bus, digest, replace(link.kept, session=session), last=link.sequence
+        )
+    except Fenced:
+        newest = await shelf.find_link(claim.bus, digest)
+        if newest is None or newest.kept.session != session:
+            raise LinkRefused from None
+    return link.kept.conversation
