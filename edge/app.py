@@ -73,8 +73,8 @@ def create_app(
         Route("/", page),
         WebSocketRoute("/ws", ws),
         Route("/interact", post, methods=["POST"]),
-        Mount("/static", Files(directory=_TALK)),
-        Mount("/browser", Files(directory=_BROWSER)),
+        Mount("/static", Files(_TALK)),
+        Mount("/browser", Files(_BROWSER)),
         *_kept_from_strangers(health.routes(readiness), door),
         *further,
     ]

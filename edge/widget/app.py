@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 import structlog
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
@@ -21,6 +20,7 @@ from edge.files import Files
 from edge.followed import Followed
 from edge.line import Lines
 from edge.settings import EdgeSettings
+from edge.widget.colours import sheet
 from edge.widget.settings import WidgetSettings
 from edge.widget.sites import Site, read_sites
 from edge.widget.texts import chosen, read_texts
@@ -97,7 +97,7 @@ class Sites:
             "mode": site.mode,
             "conversations": self._keeps,
             "language": language,
-            "colours": msgspec.to_builtins(site.colours),
+            "css": sheet(site.colours),
             "texts": texts,
         }
 
@@ -148,7 +148,7 @@ def routes(
         *([Route("/widget/demo", demo)] if widget.demo else []),
         Route("/widget/sites/{site}", describe),
         WebSocketRoute("/widget/sites/{site}/ws", talk),
-        Mount("/widget", Files(directory=_PAGE)),
+        Mount("/widget", Files(_PAGE)),
     ]
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Struct
 
+from edge.widget.colours import Colours
 from schemas.settings import Language, SessionSettings
 from voicebus.errors import ConfigError
 from voicebus.keys import Allowance
@@ -20,7 +21,6 @@ SELF: Final = "self"
 
 # A pattern's $ is also true before a line feed at the end of the text.
 SiteKey = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)")]
-Colour = Annotated[str, Meta(pattern=r"^(#[0-9a-fA-F]{6})?$(?!\n)")]
 Words = Annotated[str, Meta(max_length=2_000)]
 
 _SITE: Final = Allowance(
@@ -37,18 +37,6 @@ _VISITOR: Final = Allowance(
     turns_per_min=60,
     tokens_per_min=10_000,
 )
-
-
-class Colours(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Colours of the widget; empty for its own.
-
-    Fields
-        accent: Of what can be pressed, as ``#rrggbb``. The colour on top of it follows from it.
-        accent_dark: The same in the dark; empty for ``accent``.
-    """
-
-    accent: Colour = ""
-    accent_dark: Colour = ""
 
 
 class Site(Struct, frozen=True, kw_only=True):

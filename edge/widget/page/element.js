@@ -1,35 +1,12 @@
 // <voicebus-widget>: docs/reference/widget.md has its attributes, methods and events.
 
 import { createPhone, IN_SESSION } from "../browser/phone.js";
-import { colourSheet } from "./colours.js";
-import { createConsent, createMemory, dial, fetchSheet, fetchSite, textsOf } from "./site.js";
+import { EVENTS, FLOOR } from "./events.js";
+import { createStore, dial, fetchAll, fetchSite, textsOf } from "./site.js";
 import { createView } from "./view.js";
 import { errorText, wordsOf } from "./words.js";
 
 const LONGEST_PAUSE_MS = 60000;
-const FLOOR = {
-  starting: "connecting",
-  waiting: "connecting",
-  muted: "muted",
-  listening: "listening",
-  caller: "you_speak",
-  thinking: "thinking",
-  assistant: "speaking",
-  paused: "paused",
-  interrupted: "interrupted",
-};
-
-// Which messages of the server are events of the element, and what of them.
-const EVENTS = {
-  partial: ({ text, stable }) => ["caption", { text, stable, final: false }],
-  final: ({ text }) => ["caption", { text, stable: text.length, final: true }],
-  turn_started: ({ turn, text, said }) => ["turn", { turn, text, said: said ?? "" }],
-  reply_text: ({ turn, text }) => ["reply", { turn, text, done: false }],
-  reply_done: ({ turn, text }) => ["reply", { turn, text, done: true }],
-  turn_ended: ({ turn, outcome, heard_ms: heardMs }) => ["turnend", { turn, outcome, heardMs }],
-  error: ({ code, message }) => ["error", { code, message }],
-};
-
 export class VoicebusWidget extends HTMLElement {
   static observedAttributes = ["site", "language", "placement"];
   static #talking = null; // one microphone at a time: another widget would hear the first one
@@ -81,7 +58,8 @@ export class VoicebusWidget extends HTMLElement {
   async talk() {
     if (!this.#phone || !this.#canSpeak) return;
     this.open();
-    if (!this.#consent.isGiven) {
+    const { consent } = this.#texts;
+    if (consent && this.#consent.value !== consent) {
       this.#view.askConsent();
       return;
     }
@@ -116,7 +94,7 @@ export class VoicebusWidget extends HTMLElement {
   }
 
   agree() {
-    this.#consent?.give();
+    if (this.#consent) this.#consent.value = this.#texts.consent;
   }
 
   get isOpen() { return Boolean(this.#view?.isOpen); }
@@ -140,30 +118,27 @@ export class VoicebusWidget extends HTMLElement {
   async #load(pauseMs) {
     this.#loading += 1;
     const ours = this.#loading;
-    const [{ site, error }, sheet] = await Promise.all([fetchSite(this), fetchSheet().catch(() => null)]);
+    const { site, sheets, error } = await fetchAll(this);
     if (ours !== this.#loading) return;
-    if (site && sheet) {
-      this.#begin(site, sheet);
+    if (site) {
+      this.#begin(site, sheets);
       return;
     }
     // A page is better off without a widget than with one that does not work.
-    const problem = error ?? { code: "unreachable", message: "" };
-    this.#tell("error", problem);
-    if (problem.code !== "unreachable") return;
+    this.#tell("error", error);
+    if (error.code !== "unreachable") return;
     setTimeout(() => { if (ours === this.#loading) this.#load(Math.min(2 * pauseMs, LONGEST_PAUSE_MS)); }, pauseMs);
   }
 
-  #begin(site, sheet) {
+  #begin(site, sheets) {
     const key = this.getAttribute("site");
     const texts = textsOf(this, site);
-    const { accent, accent_dark: accentDark } = site.colours;
-    const own = this.getAttribute("accent");
     [this.#site, this.#texts] = [site, texts];
-    this.#consent = createConsent(key, texts.consent);
-    this.#memory = createMemory(`${key}.${this.id}`);
+    this.#consent = createStore("localStorage", `consent.${key}`);
+    this.#memory = createStore("sessionStorage", `conversation.${key}.${this.id}`);
     const view = createView({
       root: this.#root,
-      sheets: [sheet, colourSheet(own ?? accent, this.getAttribute("accent-dark") ?? own ?? accentDark)],
+      sheets,
       texts,
       language: site.language,
       isInline: this.#isInline,
@@ -200,20 +175,20 @@ export class VoicebusWidget extends HTMLElement {
   #fields() {
     const language = (this.getAttribute("language") ?? "").toLowerCase();
     if (!this.#site.conversations) return { language };
-    return this.#code ? { language, link_code: this.#code } : { language, conversation: this.#memory.id || "new" };
+    return this.#code ? { language, link_code: this.#code } : { language, conversation: this.#memory.value || "new" };
   }
 
   #take(message) {
     const { type, code } = message;
     if (message.conversation_id) {
-      this.#memory.id = message.conversation_id;
+      this.#memory.value = message.conversation_id;
       this.#code = "";
     }
     if (type === "link_code") this.#showCode?.(code);
     if (type === "error" && !message.turn) {
       this.#isExplained = true;
       this.#code = "";
-      if (code === "conversation_unknown") this.#memory.id = "";
+      if (code === "conversation_unknown") this.#memory.value = "";
     }
     const event = EVENTS[type]?.(message);
     if (event) this.#tell(...event);

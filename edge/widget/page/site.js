@@ -2,6 +2,8 @@
 
 export const BASE = new URL("./", import.meta.url);
 
+const UNREACHABLE = { code: "unreachable", message: "" };
+
 // The answer: { site } or { error: { code, message } }. A page is not told why a WebSocket was
 // refused, so it asks here. The server chooses the language: that of the element, of the site, of
 // the page or of the person, the first one that it knows.
@@ -16,13 +18,21 @@ export async function fetchSite(element, cache = "default") {
     const told = await answer.json();
     return answer.ok ? { site: told } : { error: told.error };
   } catch {
-    return { error: { code: "unreachable", message: "" } };
+    return { error: UNREACHABLE };
   }
 }
 
-export async function fetchSheet() {
-  const answer = await fetch(new URL("widget.css", BASE));
-  return new CSSStyleSheet().replace(await answer.text());
+// The same with the sheets of its shadow root, or neither.
+export async function fetchAll(element) {
+  const { site, error } = await fetchSite(element);
+  if (error) return { error };
+  try {
+    const looks = await fetch(new URL("widget.css", BASE));
+    const sheets = [await looks.text(), site.css].map((css) => new CSSStyleSheet().replace(css));
+    return { site, sheets: await Promise.all(sheets) };
+  } catch {
+    return { error: UNREACHABLE };
+  }
 }
 
 export function dial(key) {
@@ -41,43 +51,22 @@ export function textsOf(element, site) {
   return texts;
 }
 
-// Whether the person has agreed to just this text.
-export function createConsent(key, text) {
-  const name = `voicebus.consent.${key}`;
-  let given = !text;
-  try {
-    given ||= localStorage.getItem(name) === text;
-  } catch {
-    // A browser that stores nothing asks again on the next page.
-  }
-  return {
-    get isGiven() { return given; },
-    give() {
-      given = true;
-      try {
-        localStorage.setItem(name, text);
-      } catch {
-        // It is good until the page is closed.
-      }
-    },
-  };
-}
-
-// The id of the conversation, for further sessions of this tab: also those of the site's next page.
-export function createMemory(name) {
-  const key = `voicebus.conversation.${name}`;
+// One text that this browser keeps for the page, or at least until the page is closed: what the
+// person has agreed to, and the id of the conversation.
+export function createStore(kind, name) {
+  const key = `voicebus.${name}`;
   let known = "";
   try {
-    known = sessionStorage.getItem(key) ?? "";
+    known = window[kind].getItem(key) ?? "";
   } catch {
-    // A browser that stores nothing forgets it with the page.
+    // A browser that stores nothing.
   }
   return {
-    get id() { return known; },
-    set id(id) {
-      known = id;
+    get value() { return known; },
+    set value(text) {
+      known = text;
       try {
-        sessionStorage.setItem(key, id);
+        window[kind].setItem(key, text);
       } catch {
         // The same.
       }
