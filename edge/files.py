@@ -19,6 +19,11 @@ _ASIDE: Final = re.compile(rb"^[ \t]*(?://.*)?|[ \t]+// .*$", re.MULTILINE)
 the lines stay, so that it names the same numbers."""
 
 
+def bare(script: bytes) -> bytes:
+    """Return a script without its indentation and comments."""
+    return _ASIDE.sub(b"", script)
+
+
 class Files(StaticFiles):
     """Public files, which pages of any origin may load. Texts are compressed, once.
 
@@ -59,6 +64,6 @@ class Files(StaticFiles):
         key = (path, version)
         if key not in self._compressed:
             text = Path(path).read_bytes()
-            plain = _ASIDE.sub(b"", text) if path.endswith(".js") else text
+            plain = bare(text) if path.endswith(".js") else text
             self._compressed[key] = gzip.compress(plain, 9, mtime=0)
         return self._compressed[key]

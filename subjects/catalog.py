@@ -225,10 +225,12 @@ class Place(Struct, frozen=True):
 
 
 def subject_of(kind: type[Event], place: Place, role: str = "*", job: str = "*") -> str:
-    """Return the subject on which messages of ``kind`` travel for one session."""
-    return CATALOG[kind].pattern.format(
-        cell=place.cell, edge=place.edge, session=place.session, role=role, job=job, worker="*"
-    )
+    """Return the subject on which messages of ``kind`` travel for one session.
+
+    ``job`` is also the last token of what belongs to no session.
+    """
+    names = {"cell": place.cell, "edge": place.edge, "session": place.session}
+    return CATALOG[kind].pattern.format(**names, role=role, job=job, worker="*", secret=job)
 
 
 def place_of(subject: str) -> Place:

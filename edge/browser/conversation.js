@@ -203,6 +203,7 @@ export function createConversation({ player, send, show, words }) {
       pending(null);
       if (!known.heardSinceStart) show.problem(words.nothingHeard);
     },
+    link_code(message) { show.code(message); },
     hang_up({ reason }) { known.hangUp = words.hangUp(reason); },
     error(message) {
       const { code, stage } = message;

@@ -13,7 +13,8 @@ export const IN_SESSION = ["connected", "ready", "away"];
 // show: turn, reply, pending, floor, announce, problem (as the conversation calls them), and
 //   connection()   its state has changed: idle, connecting, connected, ready, away, lost, ended
 //   begun()        a new session is to be
-//   ended({ hangUp, wasOpen, reason })
+//   ended({ hangUp, wasOpen, wasReady, reason })
+//   code({ code, expires_s })   with which another device joins the conversation
 //   level(level)   of what the microphone hears, 0 to 1
 export function createPhone({ dial, fields, words, show, take = () => {} }) {
   const state = {
@@ -65,10 +66,11 @@ export function createPhone({ dial, fields, words, show, take = () => {} }) {
 
   function closed(how) {
     const { hangUp } = conversation.known;
+    const wasReady = state.connection !== "connected";
     setConnection(hangUp ? "ended" : "lost");
     stopMicrophone();
     conversation.lost();
-    show.ended({ hangUp, ...how });
+    show.ended({ hangUp, wasReady, ...how });
   }
 
   // The session waits for us: what is said meanwhile is kept, and what is there is played.

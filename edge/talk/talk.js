@@ -4,11 +4,12 @@ import { createPhone, IN_SESSION } from "../browser/phone.js";
 import { follow, showPending, showReply, showTurn } from "./captions.js";
 import { $ } from "./dom.js";
 import { protocols, whyRefused } from "./key.js";
-import { createKeypad } from "./keypad.js";
 import { createSettings, startFields } from "./settings.js";
 import { CONNECTION, FLOOR, WORDS } from "./words.js";
 
 let isStale = false; // settings have changed since the session began
+let device = null; // the dialog for going on elsewhere, once it was opened
+let linkCode = ""; // of the conversation that the next session joins
 
 const settings = createSettings(() => {
   isStale = true;
@@ -16,7 +17,7 @@ const settings = createSettings(() => {
 });
 const phone = createPhone({
   dial,
-  fields: () => startFields(settings.chosen),
+  fields,
   words: WORDS,
   show: {
     turn: showTurn,
@@ -28,6 +29,7 @@ const phone = createPhone({
     ended,
     level: showLevel,
     problem,
+    code: (message) => device?.show(message),
     // Partials are not announced: a screen reader would read each. Turns and whole replies are.
     announce: (text) => { $("announcer").textContent = text; },
   },
@@ -42,15 +44,22 @@ function dial() {
   return new WebSocket(url, protocols());
 }
 
+function fields() {
+  const joins = linkCode ? { link_code: linkCode } : { conversation: "new" };
+  linkCode = ""; // it is good once
+  return { ...joins, ...startFields(settings.chosen) };
+}
+
 function begun() {
   isStale = false;
   notice("");
 }
 
-async function ended({ hangUp, wasOpen, reason }) {
+async function ended({ hangUp, wasOpen, wasReady, reason }) {
+  const isTold = !wasReady && !$("problem").hidden; // why there is no session
   if (hangUp) notice(hangUp);
-  else if (wasOpen) problem(`The connection was lost. ${reason}`.trim());
-  else problem(await whyRefused() || "The server does not answer. Is it running?");
+  else if (wasOpen && !isTold) problem(`The connection was lost. ${reason}`.trim());
+  else if (!wasOpen) problem(await whyRefused() || "The server does not answer. Is it running?");
 }
 
 async function reconnect() {
@@ -120,13 +129,29 @@ $("typed").onsubmit = (event) => {
   say({ type: "text", text }).then(() => { $("text").value = ""; }, () => {}); // the reason is on the page
 };
 
-createKeypad((digits) => say({ type: "keys", digits }).catch(() => {}));
+// What few people open is loaded when they do.
+$("keypad-open").onclick = async ({ target }) => {
+  target.onclick = null; // once is enough
+  (await import("./keypad.js")).createKeypad((digits) => say({ type: "keys", digits }).catch(() => {}));
+  target.click(); // it has the button now
+};
+
+$("device-open").onclick = async () => {
+  device ??= (await import("./device.js")).createDevice({ say, join });
+  device.open();
+};
+
+function join(code) {
+  linkCode = code;
+  problem("");
+  reconnect();
+}
 
 $("cancel").onclick = conversation.cancel;
 $("dismiss").onclick = () => problem("");
 $("reconnect").onclick = reconnect;
 document.onkeydown = ({ key }) => {
-  if (key === "Escape" && !$("settings").open && conversation.isRunning) conversation.cancel();
+  if (key === "Escape" && !document.querySelector("dialog[open]") && conversation.isRunning) conversation.cancel();
 };
 
 showConnection();

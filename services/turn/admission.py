@@ -19,6 +19,7 @@ from services.turn.kept import MOST_OWNERS, following, merged
 from services.turn.shelf import Found
 from subjects.catalog import Place, subject_of
 from subjects.streams import Limits
+from subjects.tokens import is_token
 from voicebus import metrics
 from voicebus.bus.client import Bus
 from voicebus.claim import Claim
@@ -108,6 +109,9 @@ async def _joined(bus: Bus, place: Place) -> Joined | None:
 
 async def _admit(claim: Claim, asked: SessionSettings, join: Join, links: Links) -> Membership:
     conversation = join.conversation
+    # An edge that was broken into says what it likes, wildcards included.
+    if not is_token(join.owner) or not (join.code or is_token(conversation)):
+        raise ConversationUnknown
     if join.code:
         links.tried.take(claim.place.edge, time.monotonic())
         conversation = await _led_to(claim, join.code, links.age_s)

@@ -205,3 +205,5 @@ async def keeping(keeper: Keeper | None) -> AsyncIterator[None]:
     finally:
         running.cancel()
         await asyncio.wait((running,))
+        if not running.cancelled() and (error := running.exception()) is not None:
+            log.error("conversation.crashed", exc_info=error)

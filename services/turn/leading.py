@@ -23,6 +23,7 @@ from services.turn.keeper import Keeper
 from services.turn.machine import Conversation
 from services.turn.returning import missed, once
 from services.turn.tally import Tally
+from subjects.tokens import is_token
 from voicebus import metrics
 from voicebus.claim import Claim
 from voicebus.errors import ConversationUnknown
@@ -128,7 +129,7 @@ class Lead:
         return orders
 
     async def _link(self, asked: LinkAsked) -> None:
-        if self._keeper is not None:
+        if self._keeper is not None and is_token(asked.digest):
             self._keeper.link(asked.digest)
             return
         await self._claim.fail(ConversationUnknown("this session belongs to no conversation"))

@@ -30,6 +30,7 @@ SMALL = {
     "AUDIO_BYTES": str(16 << 20),
     "REPLY_BYTES": str(16 << 20),
     "SESSION_BYTES": str(16 << 20),
+    "CONVERSATION_BYTES": str(8 << 20),
 }
 
 

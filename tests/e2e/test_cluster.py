@@ -54,4 +54,6 @@ async def test_a_conversation_survives_the_leaders_death(tmp_path: Path) -> None
         "SESSION": 3,
         "JOBS": 3,
         "DEAD": 3,
+        "CONVERSATION": 3,
+        "LINK": 3,
     }

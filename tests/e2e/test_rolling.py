@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
+from subjects.streams import Limits, streams
 from tests.e2e.test_up import VOICEBUS, Up, up
 from tests.system import SYNTHETIC
 from voicebus import parts
@@ -56,7 +57,7 @@ def test_top_shows_everything(serving: Up) -> None:
 
     assert [row.role for row in found.workers] == [*WORKERS, "edge", "supervisor"]
     assert [row.role for row in found.queues] == ["stt", "turn", "llm", "tts"]
-    assert [row.name for row in found.streams] == ["AUDIO", "REPLY", "SESSION", "JOBS", "DEAD"]
+    assert [row.name for row in found.streams] == [stream.name for stream in streams(Limits())]
     assert all(row.worker in table for row in found.workers)
 
 

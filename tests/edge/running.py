@@ -24,6 +24,7 @@ from schemas.audio import AudioChunk
 from schemas.claim import Claimed
 from schemas.event import Event
 from schemas.session import KeysPressed, Played
+from schemas.stt import TranscribeRequest
 from schemas.turn import ConverseRequest
 from subjects.catalog import Place, place_of, subject_of
 from subjects.tokens import new_token
@@ -76,7 +77,7 @@ class Scene:
     async def listen(self, edge: str, ready: asyncio.Event) -> None:
         """Collect what the edge says, until cancelled."""
         everywhere = Place(CELL, edge, "*")
-        kinds = (ConverseRequest, KeysPressed, Played, AudioChunk)
+        kinds = (ConverseRequest, TranscribeRequest, KeysPressed, Played, AudioChunk)
         subjects = [subject_of(kind, everywhere) for kind in kinds]
         async with self._bus.listen(*subjects) as inbox:
             await self._bus.flush()

@@ -69,7 +69,7 @@ async def test_settings_go_into_the_next_start_and_stay_in_the_browser(page: Pag
         await started(running, 3)
         before, changed, reloaded = (line.start for line in running.lines)
 
-    plain = {"type", "input", "output", "resume"}
+    plain = {"type", "input", "output", "resume", "conversation"}
     assert set(before) == plain
     assert {name: value for name, value in changed.items() if name not in plain} == {
         "language": "en",
@@ -145,6 +145,7 @@ async def test_keys_are_sent_one_by_one(page: Page) -> None:
     async with edge(opened) as running:
         await page.goto(running.page)
         await click(page, "keypad-open")
+        await page.until("!document.getElementById('keypad').hidden")
         await page.evaluate("document.querySelectorAll('#keys button')[10].click()")
         await page.until("voicebus.state === 'ready'")
         line = running.lines[0]
@@ -196,12 +197,12 @@ async def test_every_control_is_reached_by_the_keyboard(page: Page) -> None:
     async with edge(opened) as running:
         await page.goto(running.page)
         reached = []
-        for _ in range(8):
+        for _ in range(9):
             await page.key("Tab")
             reached.append(await page.evaluate("document.activeElement.id"))
         await page.look("light", 320, 640)
         narrow = await page.evaluate("document.documentElement.scrollWidth")
 
-    assert reached[1:5] == ["settings-open", "talk", "text", ""]
-    assert reached[5] == "keypad-open"
+    assert reached[1:6] == ["device-open", "settings-open", "talk", "text", ""]
+    assert reached[6] == "keypad-open"
     assert narrow <= 320, "nothing stands out on a narrow screen"

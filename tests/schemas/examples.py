@@ -6,6 +6,7 @@ from typing import Final
 
 from schemas.audio import AudioChunk, AudioEnded
 from schemas.claim import Claimed, ClaimLeft, DrainAsked, Presence
+from schemas.conversation import Join
 from schemas.dead import DeadLetter
 from schemas.event import Event
 from schemas.failure import Failure
@@ -63,6 +64,7 @@ from schemas.turn import (
     TurnEnded,
     TurnStarted,
 )
+from tests.schemas.joining import JOINING
 
 SETTINGS: Final = SessionSettings(
     language="en",
@@ -147,6 +149,7 @@ EXAMPLES: Final[tuple[Event, ...]] = (
         resumes=Return(session="s1", token="t", utterance=2, turn=1),
         life="1f",
         automatic=False,
+        join=Join(owner="0a1b", conversation="c1", code="K7QF3MXZ", begins=True),
     ),
     TurnStarted(
         text="hello",
@@ -253,6 +256,7 @@ EXAMPLES: Final[tuple[Event, ...]] = (
     KeysPressed(digits="12#", seq=11),
     Played(played_ms=1234, estimated=True, turn=1),
     PlaybackEnded(played_ms=1300, estimated=True, turn=1, seq=12),
+    *JOINING,
     Failure(
         stage="llm",
         code="engine_timeout",

@@ -27,6 +27,11 @@ HEARING: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
     ("words, by who does not need them", ("stt", "tts"), ("dn.*.*.token", "dn.one.s1.token")),
     ("jobs that were given up", (*CARRIERS, *OPERATORS), ("dead.>", "dead.stt.one.s1.session")),
     ("orders to another role", ("turn", "llm", "tts", EDGE), ("order.stt.w1", "order.>")),
+    (
+        "conversations as they go on",
+        (EDGE, "stt", "llm", "tts", *OPERATORS),
+        ("conversation.*", "conversation.c1", "link.*"),
+    ),
     ("words and voices, by operators", OPERATORS, ("up.>", "dn.>", "up.*.*.*", "dn.*.*.final")),
 )
 
@@ -44,6 +49,11 @@ SPEAKING: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
         "a worker's output, even to itself",
         (EDGE,),
         ("dn.two.s2.final", "dn.two.s2.turn", "dn.one.s1.token", "dn.one.s1.audio"),
+    ),
+    (
+        "a conversation, or a link code, itself",
+        (EDGE, "stt", "llm", "tts", *OPERATORS),
+        ("conversation.c1", "link.d1"),
     ),
     ("a claim", (EDGE,), ("dn.one.s1.claim.stt.session", "dn.two.s2.claim.stt.session")),
     ("another's sign of life", (EDGE,), ("presence.edge.one", "presence.stt.w1")),
@@ -85,6 +95,19 @@ ASKING: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
         ("STREAM.MSG.GET.AUDIO", "STREAM.MSG.GET.SESSION", "DIRECT.GET.JOBS"),
     ),
     ("for the log", (EDGE, *OPERATORS), ("DIRECT.GET.AUDIO", "DIRECT.GET.SESSION")),
+    (
+        "for all conversations, or all link codes",
+        (*CARRIERS, *OPERATORS),
+        ("DIRECT.GET.CONVERSATION", "DIRECT.GET.LINK", "STREAM.MSG.GET.CONVERSATION"),
+    ),
+    (
+        "for a conversation, or a link code, by its id",
+        (EDGE, "stt", "llm", "tts", *OPERATORS),
+        (
+            "DIRECT.GET.CONVERSATION.vb.test.conversation.c1",
+            "DIRECT.GET.LINK.vb.test.link.d1",
+        ),
+    ),
     ("for jobs that were given up", (*CARRIERS, *OPERATORS), ("DIRECT.GET.DEAD",)),
     ("for callers' audio", ("turn", "llm", "tts"), ("DIRECT.GET.AUDIO",)),
     ("for replies' audio", (EDGE, "stt", "turn", "llm", *OPERATORS), ("DIRECT.GET.REPLY",)),

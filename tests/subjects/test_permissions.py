@@ -171,7 +171,7 @@ def test_a_role_reads_whole_streams_only_where_it_must(role: str, streams: set[s
     """Who is trusted with which stream stands in docs/security.md."""
     readable = {
         stream
-        for stream in ("AUDIO", "REPLY", "SESSION", "JOBS")
+        for stream in ("AUDIO", "REPLY", "SESSION", "JOBS", "CONVERSATION", "LINK")
         if allows(of(role).publish, f"$JS.API.DIRECT.GET.{stream}")
     }
 

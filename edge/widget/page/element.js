@@ -164,6 +164,7 @@ export class VoicebusWidget extends HTMLElement {
         level: view.showLevel,
         problem: view.problem,
         announce: view.announce,
+        code: (made) => this.#showCode?.(made.code),
       },
     });
     [this.#view, this.#phone] = [view, phone];
@@ -184,7 +185,6 @@ export class VoicebusWidget extends HTMLElement {
       this.#memory.value = message.conversation_id;
       this.#code = "";
     }
-    if (type === "link_code") this.#showCode?.(code);
     if (type === "error" && !message.turn) {
       this.#isExplained = true;
       this.#code = "";

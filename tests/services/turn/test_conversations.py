@@ -96,6 +96,27 @@ async def test_an_id_that_is_taken_is_not_begun_by_another(nats_server: str) -> 
     assert isinstance(error, ConversationUnknown)
 
 
+@pytest.mark.parametrize(
+    "forged",
+    [
+        Join(owner=ADA, conversation="*", begins=True),
+        Join(owner=ADA, conversation="a.b", begins=True),
+        Join(owner=ADA),
+        Join(owner="*", conversation="c1", begins=True),
+    ],
+)
+async def test_an_edge_that_lies_reaches_no_other_subject(nats_server: str, forged: Join) -> None:
+    """Wildcards and dots are no ids, whoever says so."""
+    place = new_place()
+    async with bus_in(nats_server, place.cell) as bus:
+        async with talk(bus, place, start(ADA)) as first:
+            await first.hear(Joined)
+        async with talk(bus, beside(place), forged) as second:
+            error = await refusal(second)
+
+    assert isinstance(error, ConversationUnknown)
+
+
 async def test_a_code_lets_one_session_in_and_makes_its_bearer_an_owner(nats_server: str) -> None:
     """The next one with the same code is refused; the bearer comes back with the id."""
     place, begun = new_place(), start(ADA)

@@ -7,7 +7,7 @@ import asyncio
 import msgspec
 import pytest
 
-from subjects.streams import ACK_WAIT_S, MAX_HANDOVERS, ROLES, consumer_name, streams
+from subjects.streams import ACK_WAIT_S, MAX_HANDOVERS, ROLES, Limits, consumer_name, streams
 from tests.bus import bus_settings
 from tests.nats_server import NatsServer
 from tests.workers import bus_in
@@ -45,7 +45,7 @@ async def test_processes_that_start_together_agree(own_nats_server: NatsServer) 
         )
 
         assert outcomes == [None] * 8
-        assert set(await stream_configs(buses[0])) == {"AUDIO", "REPLY", "SESSION", "JOBS", "DEAD"}
+        assert set(await stream_configs(buses[0])) == {stream.name for stream in streams(Limits())}
     finally:
         for bus in buses:
             await bus.close()

@@ -1,0 +1,31 @@
+"""Examples of the messages by which sessions join conversations."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from schemas.conversation import (
+    ConversationKept,
+    Exchange,
+    Joined,
+    LinkAsked,
+    LinkKept,
+    LinkMade,
+)
+from schemas.event import Event
+from schemas.settings import SessionSettings
+
+_SETTINGS: Final = SessionSettings(instructions="Be brief.", language="en", voice="joe")
+
+JOINING: Final[tuple[Event, ...]] = (
+    Joined(conversation="c1", settings=_SETTINGS, exchanges=3, epoch=7),
+    LinkAsked(digest="2c3d", seq=-4),
+    LinkMade(digest="2c3d", expires_s=300, epoch=7),
+    LinkKept(conversation="c1", session="e1.s1"),
+    ConversationKept(
+        owners=("0a1b",),
+        settings=_SETTINGS,
+        exchanges=(Exchange(session="s1", turn=1, user="hello", assistant="Good day."),),
+        is_cut=True,
+    ),
+)
