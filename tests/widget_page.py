@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import httpx2
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from tests.browser import Page, browse
+from tests.system import System
 from voicebus import health
 
 STRICT: Final = (
@@ -23,6 +26,18 @@ STRICT: Final = (
 """The strictest policy that docs/reference/widget.md promises to be enough."""
 
 WIDGET: Final = '<voicebus-widget id="{0}" site="{0}"{1}></voicebus-widget>'
+
+SITES: Final = "sites.toml"
+"""Name of the file with the sites of a system."""
+
+UNPROCESSED: Final = """
+const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+navigator.mediaDevices.getUserMedia = ({ audio }) => {
+  const off = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+  return open({ audio: { ...audio, ...off } });
+};
+"""
+"""Makes the microphone a wire, so that words can be compared."""
 
 NOTE_EVENTS: Final = """
 window.noted = [];
@@ -145,8 +160,16 @@ async def events(page: Page, site: str, name: str) -> list[Mapping[str, object]]
     return list(found)
 
 
-def sites_file(path: Path, origin: str, **more: str) -> Path:
-    """Write a file with one site for each name, all of this origin."""
-    texts = [f'[sites.{key}]\norigins = ["{origin}"]\n{lines}\n' for key, lines in more.items()]
-    path.write_text("\n".join(texts), encoding="utf-8")
-    return path
+async def open_sites(system: System, host: Host, **more: str) -> None:
+    """Let the host's pages have widgets: a site for each name, with these lines of TOML."""
+    texts = [
+        f'[sites.{key}]\norigins = ["{host.origin}"]\n{lines}\n' for key, lines in more.items()
+    ]
+    path = system.folder / SITES
+    await asyncio.to_thread(path.write_text, "\n".join(texts), encoding="utf-8")
+    host.edge = system.root
+    async with asyncio.timeout(20), httpx2.AsyncClient(trust_env=False) as client:
+        for key in more:
+            url, headers = f"{system.root}/widget/sites/{key}", {"origin": host.origin}
+            while (await client.get(url, headers=headers)).status_code != 200:
+                await asyncio.sleep(0.1)

@@ -272,8 +272,8 @@ def test_page_is_small_and_has_no_inline_code() -> None:
     scripts, later = list(files.values()), {"device.js", "keypad.js"}
     html = (TALK_PAGE / "index.html").read_text()
 
-    assert sum(sent.values()) < 47_000
-    assert sum(size for name, size in sent.items() if name not in later) < 45_000
+    assert sum(sent.values()) < 45_000
+    assert sum(size for name, size in sent.items() if name not in later) < 43_000
     assert not any(f'from "./{name}"' in script for name in later for script in scripts)
     assert max(len(script.splitlines()) for script in scripts) <= 300
     assert "style=" not in html

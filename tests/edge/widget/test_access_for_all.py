@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 
 from edge.widget.colours import Colours
 from edge.widget.sites import Site
-from tests.browser import Page
+from tests.browser import Page, shared, tab
 from tests.conformance.npm import installed
 from tests.edge.widget.pages import SILENT, SITE, answer, shop, speak
-from tests.talk_page import SAMPLE
-from tests.widget_page import element, inside, press, text_of, type_turn, visited, widget
+from tests.talk_page import ALLOW
+from tests.widget_page import element, inside, press, text_of, type_turn, widget
 
 pytestmark = pytest.mark.browser
 
 PALE = Site(origins=("self",), language="ru", colours=Colours(accent="#ffe9a8"))
 
 
+@pytest.fixture(scope="module")
+def browser(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A browser for all tests of this file, whose microphone is allowed."""
+    with shared(chromium, tmp_path_factory.mktemp("profile"), *ALLOW) as address:
+        yield address
+
+
 @pytest.fixture
-async def page(chromium: str, tmp_path: Path) -> AsyncIterator[Page]:
-    """A tab of a browser whose microphone is allowed, and plays the sample once."""
-    async with visited(chromium, tmp_path, SAMPLE) as tab:
-        yield tab
+async def page(browser: str) -> AsyncIterator[Page]:
+    """A tab of it."""
+    async with tab(browser) as opened:
+        await opened.look("light", 900, 800)
+        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +44,7 @@ def axe() -> str:
 
 async def found_by(page: Page, axe: str) -> list[Any]:
     """Return what axe-core finds on the page as it is: rule, and where."""
-    await page.evaluate(f"window.axe || (() => {{ {axe} }})()")
+    await page.evaluate(f"void (window.axe || (() => {{ {axe} }})())")
     return list(
         await page.evaluate(
             "axe.run(document).then(({ violations }) => "

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from edge.widget.sites import Site
-from tests.browser import Page
+from tests.browser import Page, shared, tab
 from tests.edge.widget.pages import SILENT, SITE, answer, begin, shop
 from tests.edge_script import Line
-from tests.talk_page import SAMPLE
+from tests.talk_page import ALLOW
 from tests.widget_page import (
     element,
     events,
@@ -21,18 +20,25 @@ from tests.widget_page import (
     press,
     text_of,
     type_turn,
-    visited,
     widget,
 )
 
 pytestmark = pytest.mark.browser
 
 
+@pytest.fixture(scope="module")
+def browser(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A browser for all tests of this file, whose microphone is allowed."""
+    with shared(chromium, tmp_path_factory.mktemp("profile"), *ALLOW) as address:
+        yield address
+
+
 @pytest.fixture
-async def page(chromium: str, tmp_path: Path) -> AsyncIterator[Page]:
-    """A tab of a browser."""
-    async with visited(chromium, tmp_path, SAMPLE) as tab:
-        yield tab
+async def page(browser: str) -> AsyncIterator[Page]:
+    """A tab of it."""
+    async with tab(browser) as opened:
+        await opened.look("light", 900, 800)
+        yield opened
 
 
 def grave(page: Page) -> list[str]:
@@ -98,13 +104,15 @@ async def test_texts_are_the_sites_and_the_pages_and_never_markup(page: Page) ->
 
 async def test_an_unknown_site_shows_nothing(page: Page) -> None:
     """A page is better off without a widget than with a broken one; the page is told."""
-    async with shop(page, answer, widget("shop") + widget("gone")):
-        await page.until("noted.some(([id, name]) => id === 'gone' && name === 'error')")
-        told = await events(page, "gone", "error")
-        size = await page.evaluate(f"{element('gone')}.shadowRoot.childElementCount")
-        with pytest.raises(AssertionError, match="InvalidStateError"):
-            await page.evaluate(f"{element('gone')}.say('Hello')")
+    gone = element("shop")
+    async with shop(page, answer, widget("shop")):
+        await page.evaluate(f"{gone}.setAttribute('site', 'gone')")
+        await page.until("noted.some(([, name]) => name === 'error')")
+        told = await events(page, "shop", "error")
+        size = await page.evaluate(f"{gone}.shadowRoot.childElementCount")
+        refused = await page.evaluate(f"{gone}.say('Hello').catch(({{ name }}) => name)")
 
+    assert refused == "InvalidStateError"
     assert told == [{"code": "site_unknown"}]
     assert size == 0
 
