@@ -12,6 +12,7 @@ import pytest
 
 from schemas.event import Event
 from schemas.stt import TranscriptFinal, TranscriptPartial
+from schemas.turn import ConverseRequest
 from subjects.catalog import Place, subject_of
 from tests.browser import Page
 from tests.e2e.client import PAUSE, connected, word_error_rate
@@ -60,12 +61,11 @@ async def host() -> AsyncIterator[Host]:
 
 
 @asynccontextmanager
-async def overheard(system: System) -> AsyncIterator[list[Event]]:
-    """Collect what recognition says on the bus, of all sessions."""
+async def overheard(system: System, *kinds: type[Event]) -> AsyncIterator[list[Event]]:
+    """Collect what is said on the bus, of these kinds and of all sessions."""
     bus = await connect_bus(BusSettings(nats_url=system.nats.url), "overheard")
     heard: list[Event] = []
     everywhere = Place(bus.cell, "*", "*")
-    kinds = (TranscriptPartial, TranscriptFinal)
 
     async def collect() -> None:
         async with bus.listen(*(subject_of(kind, everywhere) for kind in kinds)) as inbox:
@@ -100,7 +100,7 @@ async def test_a_visitor_speaks_and_is_understood_as_well_as_a_program(
     """Consent, captions that follow the bus word for word, and a spoken answer; under a policy."""
     await open_sites(real_system, host, shop="")
     host.body = widget("shop")
-    async with overheard(real_system) as heard:
+    async with overheard(real_system, TranscriptPartial, TranscriptFinal) as heard:
         await go(page, host, "shop")
         await page.evaluate(UNPROCESSED)
         await press(page, "shop", "#launch")
@@ -124,24 +124,24 @@ async def test_a_visitor_speaks_and_is_understood_as_well_as_a_program(
 
 
 async def test_two_widgets_have_two_personas(page: Page, host: Host, real_system: System) -> None:
-    """One page, two sites: each answers as its own site says, at the same time."""
-    await open_sites(
-        real_system,
-        host,
-        shop='mode = "text"\ntexts.en.title = "Shop"\nsession.greeting = "Welcome to the shop."',
-        tea='mode = "text"\ntexts.en.title = "Tea"\nsession.greeting = "Tea is ready."',
-    )
+    """One page, two sites: each session is as its own site says, at the same time."""
+    personas = {"shop": "You sell shoes.", "tea": "You sell tea."}
+    lines = {k: f'mode = "text"\nsession.instructions = "{v}"' for k, v in personas.items()}
+    await open_sites(real_system, host, **lines)
     host.body = widget("shop", placement="inline") + widget("tea")
-    await go(page, host, "shop", "tea")
-    await press(page, "tea", "#launch")
-    for site in ("shop", "tea"):
-        await type_turn(page, site, "Hello")
-    for site in ("shop", "tea"):
-        await page.until(f"{element(site)}.turns[1]?.outcome === 'completed'", 60)
-    greeted = [await text_of(page, site, ".assistant") for site in ("shop", "tea")]
-    ids = [await page.evaluate(f"{element(site)}.sessionId") for site in ("shop", "tea")]
+    async with overheard(real_system, ConverseRequest) as heard:
+        await go(page, host, *personas)
+        await press(page, "tea", "#launch")
+        for site in personas:
+            await type_turn(page, site, "Hello")
+        for site in personas:
+            await page.until(f"{element(site)}.turns[0]?.outcome === 'completed'", 60)
+    replies = [await text_of(page, site, ".assistant") for site in personas]
+    ids = [await page.evaluate(f"{element(site)}.sessionId") for site in personas]
 
-    assert greeted == ["Assistant: Welcome to the shop.", "Assistant: Tea is ready."]
+    asked = [one.settings.instructions for one in heard if isinstance(one, ConverseRequest)]
+    assert sorted(asked) == sorted(personas.values())
+    assert all(len(reply) > len("Assistant: ") for reply in replies)
     assert len(set(ids)) == 2
 
 
