@@ -19,6 +19,10 @@ from edge.openai.settings import SCOPE as OPENAI_SCOPE
 from edge.openai.settings import OpenAISettings
 from edge.server import options
 from edge.settings import SCOPE, EdgeSettings, listed
+from edge.widget import app as widgets
+from edge.widget.settings import SCOPE as WIDGET_SCOPE
+from edge.widget.settings import WidgetSettings
+from subjects.streams import Record
 from subjects.tokens import new_token
 from voicebus import health, settings
 from voicebus.errors import ConfigError
@@ -36,12 +40,14 @@ async def main(stop: asyncio.Event) -> None:
     """Serve clients until ``stop``, then say goodbye to them."""
     chosen = settings.read(EdgeSettings, os.environ, SCOPE)
     openai = settings.read(OpenAISettings, os.environ, OPENAI_SCOPE)
+    widget = settings.read(WidgetSettings, os.environ, WIDGET_SCOPE)
     process = settings.read(ProcessSettings, os.environ)
     keys = Keys(keys_file(os.environ))
     door = Door(chosen, keys)
     listener = health.bind(chosen.host, chosen.port)
     url = f"http://{health.address(listener)}"
     bus_settings = settings.read(BusSettings, os.environ)
+    sites = widgets.Sites(widget, keeps=bus_settings.record is Record.ALL)
     name = _name(chosen, bus_settings)
     async with attached(process, bus_settings, stop) as bus:
         capacity = Capacity(bus, listed(chosen.needs))
@@ -55,6 +61,7 @@ async def main(stop: asyncio.Event) -> None:
                 group.create_task(sessions.run()),
                 group.create_task(capacity.run()),
                 group.create_task(keys.follow()),
+                group.create_task(sites.follow()),
             ]
             further: list[BaseRoute] = []
             if openai.enabled:
@@ -62,6 +69,8 @@ async def main(stop: asyncio.Event) -> None:
                 helpers.append(group.create_task(fleet.run()))
                 api = api_of(sessions, door, fleet, chosen, openai)
                 further += routes(api)
+            if widget.is_on:
+                further += widgets.routes(sites, sessions, chosen, door, widget)
             app = create_app(sessions, chosen, door, readiness, further)
             async with health.serve(app, listener, **options(chosen)):
                 log.info("edge.ready", url=url)

@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 
 from edge.budgets import UNLIMITED, Budgets, Meter, Uploads, is_loopback, network_of
 from edge.clock import now_s
+from edge.guest import Guest, Keyed
 from edge.keys import Keys
 from edge.origins import check_host, check_origin
 from edge.settings import EdgeSettings
@@ -73,27 +74,42 @@ class Door:
             AccessDenied: It has no good key, or is a page that may not come in.
             LimitReached: ``too_many_connections``.
         """
-        at_s = now_s()
-        host = client.client.host if client.client is not None else ""
-        address = self._of_address(host, at_s)
-        address.connect(at_s)
-        limit = 0 if is_loopback(host) else self._settings.address_connections
-        address.most_connections = limit
-        address.expect_place()
+        at_s, host = now_s(), _host(client)
+        address = self._arrive(host, at_s)
         check_origin(client, self._settings)
         key = vouching or self._key(client)
         caller = self._of_keyless(host, at_s) if key is None else self._of_key(key, at_s)
         caller.connect(at_s)
         offered = client.scope.get("subprotocols", ())
         named = SUBPROTOCOL if SUBPROTOCOL in offered else None
-        shares = (address, caller)
-        visit = Visit(self._settings, shares, key, self._keys, named, self._uploads)
-        try:
-            if client.scope["type"] == "http":
-                visit.expect_room()
+        visit = Visit(
+            self._settings, (address, caller), Keyed(key, self._keys), named, self._uploads
+        )
+        with _inside(client, visit):
             yield visit
-        finally:
-            visit.end()
+
+    @contextmanager
+    def welcome(self, client: HTTPConnection, guest: Guest) -> Iterator[Visit]:
+        """Let a guest in, and out at the end of the context.
+
+        Args:
+            client: The caller.
+            guest: The same, as whatever answers for it knows it.
+
+        Raises:
+            AccessDenied: It may not come in.
+            LimitReached: ``too_many_connections``.
+        """
+        at_s, host = now_s(), _host(client)
+        shares = [self._arrive(host, at_s)]
+        guest.expect_welcome(client, self._settings)
+        for account in guest.accounts(network_of(host)):
+            meter = self._budgets.of(account.name, account.allowance, account.whose, at_s)
+            meter.connect(at_s)
+            shares.append(meter)
+        visit = Visit(self._settings, tuple(shares), guest, None, self._uploads)
+        with _inside(client, visit):
+            yield visit
 
     def check_reader(self, client: HTTPConnection) -> None:
         """Let programs of this machine read what the edge counts, and others as :meth:`enter`.
@@ -102,11 +118,18 @@ class Door:
             AccessDenied: It may not.
             LimitReached: Not so often.
         """
-        host = client.client.host if client.client is not None else ""
-        if is_loopback(host) and not any(name in client.headers for name in _FORWARDED):
+        if is_loopback(_host(client)) and not any(name in client.headers for name in _FORWARDED):
             return
         with self.enter(client):
             pass
+
+    def _arrive(self, host: str, at_s: float) -> Meter:
+        address = self._of_address(host, at_s)
+        address.connect(at_s)
+        limit = 0 if is_loopback(host) else self._settings.address_connections
+        address.most_connections = limit
+        address.expect_place()
+        return address
 
     def _key(self, client: HTTPConnection) -> Key | None:
         presented = presented_by(client)
@@ -134,6 +157,20 @@ class Door:
     def _of_key(self, key: Key, at_s: float) -> Meter:
         allowance = key.allowance.over(self._settings.of_caller())
         return self._budgets.of(f"key {key.id}", allowance, "this key", at_s)
+
+
+@contextmanager
+def _inside(client: HTTPConnection, visit: Visit) -> Iterator[None]:
+    try:
+        if client.scope["type"] == "http":
+            visit.expect_room()
+        yield
+    finally:
+        visit.end()
+
+
+def _host(client: HTTPConnection) -> str:
+    return client.client.host if client.client is not None else ""
 
 
 def presented_by(client: HTTPConnection) -> str | None:

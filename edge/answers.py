@@ -27,6 +27,7 @@ _STATUS: Final = {
     "engine": 502,
     "poisoned": 502,
     "origin_forbidden": 403,
+    "site_unknown": 404,
 }
 
 

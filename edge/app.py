@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
-from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 from structlog.contextvars import bound_contextvars
 
@@ -18,6 +17,7 @@ from edge import interact, websocket
 from edge.access import Door
 from edge.answers import refused
 from edge.call import KIND
+from edge.files import Files
 from edge.line import Lines
 from edge.settings import EdgeSettings
 from edge.tts import socket as tts_socket
@@ -27,6 +27,7 @@ from voicebus.errors import AccessDenied, LimitReached
 from voicebus.sessions.sessions import Sessions
 
 _TALK: Final = Path(__file__).with_name("talk")
+_BROWSER: Final = Path(__file__).with_name("browser")
 _HEADERS: Final = {
     "content-security-policy": "default-src 'self'; connect-src 'self' ws: wss:",
     "x-content-type-options": "nosniff",
@@ -59,7 +60,7 @@ def create_app(
     async def ws(socket: WebSocket) -> None:
         try:
             with door.enter(socket) as visit, bound_contextvars(**visit.named):
-                await websocket.talk(socket, sessions, settings, lines, visit)
+                await websocket.talk(socket, sessions, settings, lines, visit, KIND)
         except (AccessDenied, LimitReached) as err:
             await socket.send_denial_response(refused(err, KIND))
 
@@ -90,7 +91,8 @@ def create_app(
         WebSocketRoute("/tts/stream", tts_ws),
         WebSocketRoute("/ws", ws),
         Route("/interact", post, methods=["POST"]),
-        Mount("/static", _Fresh(directory=_TALK)),
+        Mount("/static", Files(_TALK)),
+        Mount("/browser", Files(_BROWSER)),
         *_kept_from_strangers(health.routes(readiness), door),
         *further,
     ]
@@ -111,13 +113,3 @@ def _kept_from_strangers(routes: list[Route], door: Door) -> list[Route]:
         return Route(route.path, read)
 
     return [guarded(route) if route.path == "/metrics" else route for route in routes]
-
-
-class _Fresh(StaticFiles):
-    """Files that a browser asks for again: it must not mix those of two versions."""
-
-    def file_response(self, *args: Any, **kwargs: Any) -> Response:
-        """Return a file, or that it has not changed."""
-        response = super().file_response(*args, **kwargs)
-        response.headers["cache-control"] = "no-cache"
-        return response

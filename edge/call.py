@@ -61,10 +61,10 @@ def refusal(err: VoicebusError) -> int:
     return _TRY_LATER if err.retryable else _POLICY
 
 
-def counted(err: VoicebusError) -> dict[str, Any]:
+def counted(err: VoicebusError, kind: str) -> dict[str, Any]:
     """Return what a client is told of an error, which is counted."""
     told = wire.error(err)
-    metrics.CLIENT_ERRORS.labels(KIND, told["code"]).inc()
+    metrics.CLIENT_ERRORS.labels(kind, told["code"]).inc()
     return told
 
 
@@ -72,8 +72,9 @@ class Call:
     """One client's session, over whichever socket it comes."""
 
     def __init__(
-        self, session: Session, settings: EdgeSettings, lines: Lines, visit: Visit
+        self, session: Session, settings: EdgeSettings, lines: Lines, visit: Visit, kind: str
     ) -> None:
+        self._kind = kind
         self._session = session
         self._visit = visit
         self._settings = settings
@@ -89,7 +90,7 @@ class Call:
         begun, early = await converse(session, begun, settings.claim_s)
         start = begun.start
         kept = Kept() if begun.ticket is not None else None
-        self._downlink = Downlink(self._clock, start.output.medium, KIND)
+        self._downlink = Downlink(self._clock, start.output.medium, self._kind)
         self._uplink = Uplink(session, self._clock, settings, start, self)
         self._delivery = Delivery(self._outbox, session.tell, begun.playback(), kept, begun.known())
         self._line = Line(
@@ -173,7 +174,7 @@ class Call:
 
     def report(self, err: VoicebusError) -> None:
         """Send the client an error."""
-        message = counted(err)
+        message = counted(err, self._kind)
         log.info("client.error_sent", code=message["code"])
         self.tell(message)
 
@@ -193,7 +194,7 @@ class Call:
             await self._line.close(_POLICY, str(expired := SessionExpired()), wire.error(expired))
             return
         if isinstance(ended, VoicebusError):
-            told = counted(ended)
+            told = counted(ended, self._kind)
             session.close_reason = told["code"]
             await self._line.close(refusal(ended), str(ended), told)
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from msgspec import Struct
@@ -18,6 +19,9 @@ from voicebus import conversations
 from voicebus.errors import ProtocolError, SessionExpired
 
 _NEW: Final = "new"
+
+Terms = Callable[[wire.Start], wire.Start]
+"""How a session is to be, whatever its client asked for."""
 
 
 class Opening(Struct, frozen=True):
@@ -104,13 +108,14 @@ class Opening(Struct, frozen=True):
         return Playback() if _is_live(self.start) else None
 
 
-def opening(first: object, max_session_s: float, owned_by: str) -> Opening:
+def opening(first: object, max_session_s: float, owned_by: str, terms: Terms) -> Opening:
     """Return how a session begins with a client's first message.
 
     Args:
         first: The message, or a frame of a client that leaves all to the server.
         max_session_s: Longest session of this edge.
         owned_by: Who the client is, for its conversations.
+        terms: What is made of the client's wishes.
 
     Raises:
         ConversationUnknown: It wants to join what is no conversation.
@@ -126,7 +131,7 @@ def opening(first: object, max_session_s: float, owned_by: str) -> Opening:
         if resume.at.samples > max_session_s * CALLER_RATE_HZ:
             raise ProtocolError("no session has so many samples - at `$.at.samples`", "bad_field")
         asked = resume.start
-    start = asked.within(max_session_s)
+    start = terms(asked).within(max_session_s)
     token, ticket = new_ticket() if start.resume else ("", None)
     return Opening(start, token, ticket, resume, _join(start, owned_by) if resume is None else None)
 

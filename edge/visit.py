@@ -11,14 +11,14 @@ from edge import wire
 from edge.buckets import Bucket
 from edge.budgets import Left, Meter, Uploads
 from edge.clock import now_s
-from edge.keys import Keys
+from edge.guest import Standing
 from edge.resumption import Ticket
 from edge.settings import EdgeSettings
 from schemas.event import Event
 from schemas.llm import GenerationDone, TokenDelta
 from schemas.turn import TurnStarted
-from voicebus.conversations import ANYONE, owner
-from voicebus.errors import AccessDenied, LimitReached, ProtocolError
+from voicebus.conversations import owner
+from voicebus.errors import LimitReached, ProtocolError
 from voicebus.keys import Key
 
 _BURST_S: Final = 10.0
@@ -38,8 +38,7 @@ class Visit:
     Args:
         settings: The limits of a session.
         shares: The meters of those on whose account it goes: the address, and the key.
-        key: The key that it came in with.
-        keys: Say whether it is still good.
+        standing: Why it may be inside.
         subprotocol: What the answer to the WebSocket handshake names.
         uploads: What is being uploaded, by this caller and others.
     """
@@ -48,12 +47,12 @@ class Visit:
         self,
         settings: EdgeSettings,
         shares: tuple[Meter, ...],
-        key: Key | None,
-        keys: Keys,
+        standing: Standing,
         subprotocol: str | None,
         uploads: Uploads,
     ) -> None:
         self.subprotocol: Final = subprotocol
+        self._standing = standing
         self._uploads = uploads
         self._uploaded = 0
         self._is_connected = True
@@ -61,8 +60,6 @@ class Visit:
         self._codes_per_min = settings.codes_per_min
         self._shares = shares
         self._session = Meter(settings.of_session(), "this session")
-        self._key = key
-        self._keys = keys
         self._messages = _frames(settings.messages_per_s)
         self._frames = _frames(settings.frames_per_s)
         self._seen_s = now_s()
@@ -76,17 +73,21 @@ class Visit:
     @property
     def key(self) -> Key | None:
         """The key on whose account it goes; None where none is needed."""
-        return self._key
+        return self._standing.key
 
     @property
     def owner(self) -> str:
         """Who it is, for its conversations."""
-        return owner(*(ANYONE if self._key is None else ("key", self._key.id)))
+        return owner(*self._standing.owner)
 
     @property
     def named(self) -> dict[str, str]:
-        """Who it is, for logs: the public part of its key, if it has one."""
-        return {} if self._key is None else {"key": self._key.id}
+        """Who it is, for logs."""
+        return self._standing.named
+
+    def terms(self, asked: wire.Start) -> wire.Start:
+        """Return how a session of this caller is to be."""
+        return self._standing.terms(asked)
 
     @contextlib.asynccontextmanager
     async def session(self) -> AsyncIterator[None]:
@@ -161,11 +162,10 @@ class Visit:
         """Ask whether the caller may stay.
 
         Raises:
-            AccessDenied: ``key_revoked``.
+            AccessDenied: ``key_revoked``, or what answers for a guest says so.
             ProtocolError: ``idle``: it has sent nothing for too long.
         """
-        if self._key is not None and self._keys.current(self._key) is None:
-            raise AccessDenied("this key was revoked", "key_revoked")
+        self._standing.expect_stay()
         if self._idle_s and now_s() - self._seen_s > self._idle_s:
             raise ProtocolError(f"nothing was sent for {self._idle_s:g} s", "idle")
 

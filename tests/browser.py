@@ -6,7 +6,9 @@ import asyncio
 import base64
 import contextlib
 import json
-from collections.abc import AsyncIterator
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +107,39 @@ class Page:
             "Emulation.setDeviceMetricsOverride",
             **{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
         )
+
+
+@contextlib.contextmanager
+def shared(chromium: str, profile: Path, *flags: str) -> Iterator[str]:
+    """Run a Chromium for several tests; yield its address. Each :func:`tab` has its own storage."""
+    argv = [chromium, *FLAGS, f"--user-data-dir={profile}", *flags]
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            deadline = time.monotonic() + START_S
+            while len(words := _words_in(profile / "DevToolsActivePort")) != 2:
+                assert time.monotonic() < deadline, "the browser does not start"
+                time.sleep(0.05)
+            yield f"ws://127.0.0.1:{words[0]}{words[1]}"
+        finally:
+            process.kill()
+
+
+@contextlib.asynccontextmanager
+async def tab(address: str) -> AsyncIterator[Page]:
+    """Open a tab that shares nothing with others in a browser that runs."""
+    async with connect(address, proxy=None, max_size=None) as control:
+        browser = Page(control)
+        context = (await browser.command("Target.createBrowserContext"))["browserContextId"]
+        target = await browser.command(
+            "Target.createTarget", url="about:blank", browserContextId=context
+        )
+        place = f"{address.split('/devtools', maxsplit=1)[0]}/devtools/page/{target['targetId']}"
+        async with connect(place, proxy=None, max_size=None) as connection:
+            page = Page(connection)
+            for domain in ("Page", "Runtime", "Log"):
+                await page.command(f"{domain}.enable")
+            yield page
+        await browser.command("Target.disposeBrowserContext", browserContextId=context)
 
 
 @contextlib.asynccontextmanager

@@ -13,13 +13,21 @@ import numpy as np
 import uvicorn
 from numpy.typing import NDArray
 from starlette.applications import Starlette
-from starlette.responses import FileResponse, Response
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from edge.files import Files
+from edge.widget.app import Sites
+from edge.widget.settings import WidgetSettings
+from edge.widget.sites import Site
+
 TALK_PAGE = Path(__file__).parents[1] / "edge" / "talk"
+BROWSER = TALK_PAGE.with_name("browser")
+WIDGET = TALK_PAGE.with_name("widget") / "page"
 POLICY = "default-src 'self'; connect-src 'self' ws: wss:"
 
 STAGES = [
@@ -47,6 +55,7 @@ class Line:
         self.frame_bytes: list[int] = []
         self.messages: list[dict[str, Any]] = []
         self.start: dict[str, Any] = {}
+        self.code: int | None = None  # with which the client closed
         self.has_news = asyncio.Event()
 
     async def listen(self) -> None:
@@ -55,6 +64,7 @@ class Line:
             while True:
                 received = await self.socket.receive()
                 if received["type"] == "websocket.disconnect":
+                    self.code = received["code"]
                     return
                 if received.get("bytes") is not None:
                     self.audio += received["bytes"]
@@ -119,6 +129,7 @@ class Edge:
     def __init__(self) -> None:
         self.port = 0
         self.lines: list[Line] = []
+        self.sites: dict[str, Site] = {}
 
     @property
     def url(self) -> str:
@@ -128,12 +139,17 @@ class Edge:
     @property
     def page(self) -> str:
         """Address of the talk page."""
-        return f"http://127.0.0.1:{self.port}/"
+        return f"{self.root}/"
+
+    @property
+    def root(self) -> str:
+        """Origin of its pages."""
+        return f"http://127.0.0.1:{self.port}"
 
 
 @contextlib.asynccontextmanager
 async def edge(script: Script) -> AsyncIterator[Edge]:
-    """Serve the talk page and a ``/ws`` that follows the script, on a free port of loopback."""
+    """Serve the talk page, the widget, and sockets that follow the script, on loopback."""
     running = Edge()
 
     async def websocket(socket: WebSocket) -> None:
@@ -148,11 +164,24 @@ async def edge(script: Script) -> AsyncIterator[Edge]:
     async def index(_: object) -> Response:
         return FileResponse(TALK_PAGE / "index.html")
 
+    async def site(request: Request) -> Response:
+        key, asked = request.path_params["site"], request.query_params
+        headers = {"access-control-allow-origin": "*"}
+        if key not in running.sites:
+            return JSONResponse({"error": {"code": "site_unknown"}}, 404, headers)
+        told = known.described(running.sites[key], asked.get("own", ""), asked.getlist("page"))
+        return JSONResponse(told, headers=headers)
+
+    known = Sites(WidgetSettings())
     inner = Starlette(
         routes=[
             Route("/", index),
             WebSocketRoute("/ws", websocket),
             Mount("/static", StaticFiles(directory=TALK_PAGE)),
+            Mount("/browser", Files(BROWSER)),
+            Route("/widget/sites/{site}", site),
+            WebSocketRoute("/widget/sites/{site}/ws", websocket),
+            Mount("/widget", Files(WIDGET)),
         ]
     )
 

@@ -203,7 +203,8 @@ class LinkRefused(ProtocolError):
 class AccessDenied(ProtocolError):
     """Raised when a client may not come in.
 
-    ``reason`` is ``key_missing``, ``key_unknown``, ``key_revoked`` or ``origin_forbidden``.
+    ``reason`` is ``key_missing``, ``key_unknown``, ``key_revoked``, ``origin_forbidden`` or
+    ``site_unknown``.
     """
 
     code = "access_denied"

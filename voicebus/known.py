@@ -22,6 +22,7 @@ _ALL: Final = (
     ("edge.openai.settings", "OpenAISettings", "EDGE_OPENAI_"),
     ("bridges.telegram.settings", "TelegramSettings", "TELEGRAM_"),
     ("edge.telephony.settings", "TelephonySettings", "TELEPHONY_"),
+    ("edge.widget.settings", "WidgetSettings", "EDGE_WIDGET_"),
 )
 
 

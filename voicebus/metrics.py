@@ -239,6 +239,13 @@ KEYS_UNREADABLE = Gauge(
     "voicebus_keys_unreadable",
     "1 while the file of API keys is gone or cannot be read, and the keys read before it count",
 )
+WIDGET_CONNECTIONS = Counter(
+    "voicebus_widget_connections_total", "Connections of widgets that were let in", ["site"]
+)
+WIDGET_SITES_UNREADABLE = Gauge(
+    "voicebus_widget_sites_unreadable",
+    "1 while the file of sites is gone or cannot be read, and the sites read before it count",
+)
 FREE_SLOTS = Gauge(
     "voicebus_edge_free_slots",
     "Sessions that the ready workers of a role could still take, as this edge knows it",

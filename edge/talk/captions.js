@@ -1,10 +1,8 @@
 // The words of both sides, on the page.
 
 import { $, element } from "./dom.js";
-import { heardUpTo, spokenUpTo } from "./heard.js";
+import { shownOf } from "../browser/heard.js";
 import { waterfall } from "./waterfall.js";
-
-const UNTIMED_MS = 2000; // a reply that sounds for as long without word times is shown as written
 
 // The head of a partial that will not change is firm. `stable` counts code points.
 export function showPending({ settled, partial }) {
@@ -62,9 +60,7 @@ export function showTurn(turn) {
 export function showReply(turn) {
   const view = views.get(turn);
   if (!view) return;
-  const isCut = turn.flushed || turn.outcome === "interrupted";
-  const index = isCut ? heardUpTo(turn) : shownUpTo(turn);
-  const written = turn.reply.trimEnd();
+  const { written, index, isCut } = shownOf(turn);
   const shown = `${index} ${isCut} ${written}`;
   if (view.replyShown === shown) return;
   view.replyShown = shown;
@@ -76,13 +72,6 @@ export function showReply(turn) {
   view.reply.replaceChildren(...nodes);
   view.reply.hidden = !index && !(isCut && written);
   follow();
-}
-
-function shownUpTo(turn) {
-  const isOver = Boolean(turn.outcome) && !turn.playing;
-  const isUntimed = !turn.spoken.length && turn.playedMs > UNTIMED_MS;
-  if (!turn.isSpoken || isOver || isUntimed) return turn.reply.length;
-  return spokenUpTo(turn);
 }
 
 // The page goes along with what is said, unless the reader has scrolled up.

@@ -1,160 +1,75 @@
 // The talk page: gestures in, states out. Each part has a module of its own.
 
+import { createPhone, IN_SESSION } from "../browser/phone.js";
 import { follow, showPending, showReply, showTurn } from "./captions.js";
-import { createConversation } from "./conversation.js";
 import { $ } from "./dom.js";
-import { FLOOR, whoHasTheFloor } from "./floor.js";
-import { whyRefused } from "./key.js";
-import { microphoneProblem, openMicrophone } from "./microphone.js";
-import { createPlayer } from "./player.js";
+import { protocols, whyRefused } from "./key.js";
 import { createSettings, startFields } from "./settings.js";
-import { createSocket } from "./socket.js";
+import { CONNECTION, FLOOR, WORDS } from "./words.js";
 
-const CONNECTION = {
-  idle: "Not connected",
-  connecting: "Connecting…",
-  connected: "Waiting for workers…",
-  ready: "Connected",
-  away: "Reconnecting…",
-  lost: "Disconnected",
-  ended: "Call ended",
-};
-
-const IN_SESSION = ["connected", "ready", "away"];
-
-const state = {
-  connection: "idle",
-  connectionBefore: "idle", // while it is away
-  microphone: "off", // off, starting, on
-  isMuted: false,
-  isStale: false, // settings have changed since the session began
-  level: 0,
-};
-let voice = null; // the microphone while it is on
+let isStale = false; // settings have changed since the session began
 let device = null; // the dialog for going on elsewhere, once it was opened
 let linkCode = ""; // of the conversation that the next session joins
 
-const player = createPlayer((report) => conversation.played(report));
-const socket = createSocket({
-  hello,
-  receive: (data) => conversation.receive(data),
-  closed,
-  away,
-});
 const settings = createSettings(() => {
-  state.isStale = true;
+  isStale = true;
   showControls();
 });
-const conversation = createConversation({
-  player,
-  send: socket.send,
+const phone = createPhone({
+  dial,
+  fields,
+  words: WORDS,
   show: {
     turn: showTurn,
     reply: showReply,
-    pending: () => showPending(conversation.known),
+    pending: () => showPending(phone.conversation.known),
     floor: showControls,
-    connection: setConnection,
+    connection: showConnection,
+    begun,
+    ended,
+    level: showLevel,
     problem,
     code: (message) => device?.show(message),
     // Partials are not announced: a screen reader would read each. Turns and whole replies are.
     announce: (text) => { $("announcer").textContent = text; },
   },
 });
+const { conversation, player, state } = phone;
 
 // ---------------------------------------------------------------- connection
 
-function hello() {
-  setConnection("connected");
+function dial() {
+  const url = new URL("ws", document.baseURI);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  return new WebSocket(url, protocols());
+}
+
+function fields() {
   const joins = linkCode ? { link_code: linkCode } : { conversation: "new" };
   linkCode = ""; // it is good once
-  const start = { type: "start", input: { format: "pcm_s16le" }, output: player.output, ...joins, ...startFields(settings.chosen) };
-  return state.isMuted ? [start, { type: "mute", muted: true }] : [start];
+  return { ...joins, ...startFields(settings.chosen) };
 }
 
-async function connect() {
-  if (IN_SESSION.includes(state.connection)) return;
-  if (state.connection !== "connecting") {
-    setConnection("connecting");
-    conversation.begin(Boolean(player.context));
-    state.isStale = false;
-    notice("");
-  }
-  await socket.connect();
+function begun() {
+  isStale = false;
+  notice("");
 }
 
-async function closed({ wasOpen, reason }) {
-  const { hangUp } = conversation.known;
-  const isTold = state.connection === "connected" && !$("problem").hidden; // why there is no session
-  setConnection(hangUp ? "ended" : "lost");
-  stopMicrophone();
-  conversation.lost();
+async function ended({ hangUp, wasOpen, wasReady, reason }) {
+  const isTold = !wasReady && !$("problem").hidden; // why there is no session
   if (hangUp) notice(hangUp);
   else if (wasOpen && !isTold) problem(`The connection was lost. ${reason}`.trim());
   else if (!wasOpen) problem(await whyRefused() || "The server does not answer. Is it running?");
 }
 
-// The session waits for us: what is said meanwhile is kept, and what is there is played.
-function away(isAway) {
-  if (isAway) state.connectionBefore = state.connection;
-  setConnection(isAway ? "away" : state.connectionBefore);
-}
-
 async function reconnect() {
   await player.open().catch(() => {}); // without sound the reply is still written
-  socket.leave();
-  state.connection = "idle";
-  await connect().catch(() => {}); // the reason is on the page already
-}
-
-// ---------------------------------------------------------------- microphone
-
-async function startMicrophone() {
-  state.microphone = "starting";
-  showControls();
-  let opened = null;
-  try {
-    await player.open();
-    opened = await openMicrophone(player.context, hear, stopMicrophone);
-    await connect();
-    opened.listen();
-    voice = opened;
-    state.microphone = "on";
-  } catch (error) {
-    opened?.close();
-    state.microphone = "off";
-    if (error.name !== "ConnectionLost") problem(microphoneProblem(error));
-  }
-  showControls();
-}
-
-// Silence goes in place of what a muted caller says: the server's clock is the audio itself.
-function hear({ pcm, level }) {
-  if (state.isMuted) new Int16Array(pcm).fill(0);
-  showLevel(state.isMuted ? 0 : level);
-  socket.sendAudio(pcm);
-}
-
-function stopMicrophone() {
-  if (!voice) return;
-  voice.close();
-  voice = null;
-  state.microphone = "off";
-  showLevel(0);
-  socket.send({ type: "end_stream" });
-  if (state.isMuted) mute(false);
-  showControls();
-}
-
-function mute(isMuted) {
-  state.isMuted = isMuted;
-  socket.send({ type: "mute", muted: isMuted });
-  showControls();
+  await phone.reconnect().catch(() => {}); // the reason is on the page already
 }
 
 // ---------------------------------------------------------------- what is seen
 
 function showLevel(level) {
-  state.level = level;
   $("level").style.transform = `scaleX(${Math.min(1, Math.sqrt(level) * 1.8).toFixed(3)})`;
 }
 
@@ -169,22 +84,15 @@ function notice(text) {
   follow();
 }
 
-function setConnection(name) {
-  state.connection = name;
-  document.body.dataset.state = name;
-  $("state").textContent = CONNECTION[name];
-  if (name === "ready") problem("");
-  showControls();
-}
-
-function floor() {
-  const isConnected = ["connected", "ready"].includes(state.connection);
-  return whoHasTheFloor({ conversation, isConnected, ...state });
+function showConnection() {
+  document.body.dataset.state = state.connection;
+  $("state").textContent = CONNECTION[state.connection];
+  if (state.connection === "ready") problem("");
 }
 
 function showControls() {
   const isOn = state.microphone !== "off";
-  const name = floor();
+  const name = phone.floor;
   if (document.body.dataset.floor !== name) {
     document.body.dataset.floor = name;
     [$("floor").textContent, $("advice").textContent] = FLOOR[name];
@@ -196,23 +104,22 @@ function showControls() {
   $("mute-label").textContent = state.isMuted ? "Muted" : "Mute";
   $("cancel").hidden = !conversation.isRunning;
   const isConnected = IN_SESSION.includes(state.connection);
-  $("reconnect").hidden = !["lost", "ended"].includes(state.connection) && !(isConnected && state.isStale);
-  $("stale").hidden = !(isConnected && state.isStale);
+  $("reconnect").hidden = !["lost", "ended"].includes(state.connection) && !(isConnected && isStale);
+  $("stale").hidden = !(isConnected && isStale);
 }
 
 // ---------------------------------------------------------------- gestures
 
 $("talk").onclick = () => {
-  if (state.microphone === "on") stopMicrophone();
-  else if (state.microphone === "off") startMicrophone();
+  if (state.microphone === "on") phone.stopMicrophone();
+  else if (state.microphone === "off") phone.startMicrophone();
 };
 
-$("mute").onclick = () => mute(!state.isMuted);
+$("mute").onclick = () => phone.mute(!state.isMuted);
 
 async function say(message) {
   await player.open().catch(() => {}); // without sound the reply is still written
-  await connect();
-  socket.send(message);
+  await phone.say(message);
 }
 
 $("typed").onsubmit = (event) => {
@@ -247,12 +154,13 @@ document.onkeydown = ({ key }) => {
   if (key === "Escape" && !document.querySelector("dialog[open]") && conversation.isRunning) conversation.cancel();
 };
 
-setConnection("idle");
+showConnection();
+showControls();
 
 // What the page knows, to read and not to write: for tests and for the curious.
 window.voicebus = Object.freeze({
   get state() { return state.connection; },
-  get floor() { return floor(); },
+  get floor() { return phone.floor; },
   get microphone() { return state.microphone; },
   get isMuted() { return state.isMuted; },
   get level() { return state.level; },

@@ -25,7 +25,7 @@ LIMIT_S: Final = 90
 _BLOCK = re.compile(
     r"(?:^<!-- shows: ([^\n]*) -->\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL
 )
-SETTINGS: Final = {"ini", "toml", "xml"}
+SETTINGS: Final = {"ini", "toml", "xml", "html", "http"}
 """Blocks that configure another program: the tests of that program read them."""
 
 

@@ -9,6 +9,7 @@ import pytest
 from tests.e2e.upstream import LanguageModel
 from tests.models import model_path
 from tests.system import REAL, SYNTHETIC, System
+from tests.widget_page import SITES
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +26,10 @@ def real_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     for name in ("silero-vad", "whisper-tiny.en", "smollm2-135m-instruct-q4_1"):
         model_path(name)
     model_path("piper-en_US-joe-medium")
-    with System(tmp_path_factory.mktemp("real"), REAL) as system:
+    folder = tmp_path_factory.mktemp("real")
+    sites = folder / SITES
+    sites.write_text("", encoding="utf-8")  # a test writes its own: a change counts at once
+    with System(folder, {**REAL, "EDGE_WIDGET_SITES_FILE": str(sites)}) as system:
         yield system
 
 

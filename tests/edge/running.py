@@ -18,6 +18,8 @@ from edge.app import create_app
 from edge.keys import Keys
 from edge.server import options
 from edge.settings import EdgeSettings
+from edge.widget.app import Sites, routes
+from edge.widget.settings import WidgetSettings
 from schemas.audio import AudioChunk
 from schemas.claim import Claimed
 from schemas.event import Event
@@ -150,16 +152,23 @@ async def served(
     settings: EdgeSettings,
     keys: Keys | None = None,
     listener: socket.socket | None = None,
+    widget: WidgetSettings | None = None,
 ) -> AsyncIterator[Served]:
-    """Serve the application."""
+    """Serve the application, with the widget if there are settings of it."""
     keys = keys or Keys(None)
     sessions = Sessions(bus, edge, "websocket", settings.max_sessions)
     listener = listener or health.bind("127.0.0.1", 0)
     door = Door(settings, keys)
-    app = create_app(sessions, settings, door, lambda: {"bus": bus.is_connected})
+    widget = widget or WidgetSettings()
+    sites = Sites(widget)
+    further = routes(sites, sessions, settings, door, widget) if widget.is_on else ()
+    app = create_app(sessions, settings, door, lambda: {"bus": bus.is_connected}, further)
     serving = {**options(settings), "timeout_graceful_shutdown": 1}
     async with asyncio.TaskGroup() as group:
-        helpers = [group.create_task(sessions.run()), group.create_task(keys.follow())]
+        helpers = [
+            group.create_task(following)
+            for following in (sessions.run(), keys.follow(), sites.follow())
+        ]
         async with health.serve(app, listener, **serving):
             yield Served(sessions, f"http://{health.address(listener)}")
         for helper in helpers:

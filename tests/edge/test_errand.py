@@ -11,6 +11,7 @@ import pytest
 
 from edge.budgets import Uploads
 from edge.errand import MAX_REQUEST_BYTES, Errand, Patience, StageFailed, open_errand
+from edge.guest import Keyed
 from edge.keys import Keys
 from edge.settings import EdgeSettings
 from edge.visit import Visit
@@ -65,7 +66,7 @@ async def scene(url: str, patience: Patience = PATIENCE) -> AsyncIterator[Scene]
         sessions = Sessions(bus, new_token("e"), "websocket", 10)
         running = asyncio.create_task(sessions.run())
         await bus.flush()
-        visit = Visit(settings, (), None, Keys(None), None, Uploads(settings.uploads_bytes))
+        visit = Visit(settings, (), Keyed(None, Keys(None)), None, Uploads(settings.uploads_bytes))
         try:
             async with open_errand(sessions, visit, "openai", ("llm",), patience) as errand:
                 yield Scene(bus, errand)
@@ -152,7 +153,7 @@ async def test_its_end_is_the_session_s(nats_server: str) -> None:
         edge = new_token("e")
         sessions = Sessions(bus, edge, "websocket", 10)
         closed = subject_of(SessionClosed, Place(bus.cell, edge, "*"))
-        visit = Visit(EdgeSettings(), (), None, Keys(None), None, Uploads(0))
+        visit = Visit(EdgeSettings(), (), Keyed(None, Keys(None)), None, Uploads(0))
         async with bus.listen(closed) as inbox:
             async with open_errand(sessions, visit, "openai", ("llm",), PATIENCE):
                 await bus.flush()
@@ -166,7 +167,7 @@ async def test_a_caller_s_share_counts(nats_server: str) -> None:
     settings = EdgeSettings(session_turns_per_min=1)
     async with bus_in(nats_server, new_token("c")) as bus:
         sessions = Sessions(bus, new_token("e"), "websocket", 10)
-        visit = Visit(settings, (), None, Keys(None), None, Uploads(settings.uploads_bytes))
+        visit = Visit(settings, (), Keyed(None, Keys(None)), None, Uploads(settings.uploads_bytes))
         async with open_errand(sessions, visit, "openai", ("llm",), PATIENCE):
             with pytest.raises(LimitReached):
                 async with open_errand(sessions, visit, "openai", ("llm",), PATIENCE):

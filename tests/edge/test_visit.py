@@ -9,6 +9,7 @@ import pytest
 
 from edge.budgets import Meter, Uploads
 from edge.clock import now_s
+from edge.guest import Keyed
 from edge.keys import Keys
 from edge.settings import EdgeSettings
 from edge.visit import Visit
@@ -24,7 +25,7 @@ from voicebus.keys import Allowance, add_key, new_key
 def visit(settings: EdgeSettings | None = None, **allowance: int) -> Visit:
     """A caller with this share."""
     meter = Meter(Allowance(**allowance), "this key")
-    return Visit(settings or EdgeSettings(), (meter,), None, Keys(None), None, Uploads(0))
+    return Visit(settings or EdgeSettings(), (meter,), Keyed(None, Keys(None)), None, Uploads(0))
 
 
 def nobody(err: ProtocolError) -> None:

@@ -28,15 +28,17 @@ from voicebus.cli.show import wrapped
 from voicebus.errors import AccessDenied, ConfigError, EngineError, VoicebusError
 from voicebus.models import ModelStore, default_folder, progress_for
 from voicebus.nats_cluster import COPIES, cluster_parts
-from voicebus.settings import TALK_SCOPE, BusSettings, TalkSettings
+from voicebus.settings import PREFIX, TALK_SCOPE, BusSettings, TalkSettings
 from voicebus.supervisor import Part, Supervisor, UpSettings
 from voicebus.waterfall import draw_waterfall
 
 SAMPLE: Final = "austen-amiable.wav"
-_EDGE_NAME: Final = "local"
-_TELEPHONY_NAME: Final = "telephony"
-_BRIDGE_NAME: Final = "local"
-_NAMED: Final = "VOICEBUS_TELEGRAM_NAME"
+_EDGE: Final = "EDGE_NAME"
+_TELEPHONY: Final = "TELEPHONY_NAME"
+_TELEGRAM: Final = "TELEGRAM_NAME"
+_NAMES: Final = {_EDGE: "local", _TELEPHONY: "telephony", _TELEGRAM: "local"}
+"""What edges and the bridge are called on the bus, unless their settings say it."""
+
 _DRAIN_ORDER: Final = (
     "telegram",
     "telephony",
@@ -156,24 +158,10 @@ async def _start_all(
     port: int,
     size: int,
 ) -> Part:
-    given: dict[str, str] = {}
     # Somebody else's bus is reached as the settings say. Its own has users, each with a key.
     is_ours = "VOICEBUS_NATS_URL" not in os.environ
-    edge_name = os.environ.get("VOICEBUS_EDGE_NAME") or _EDGE_NAME
-    phones = os.environ.get("VOICEBUS_TELEPHONY_NAME") or _TELEPHONY_NAME
-    if is_ours:
-        cell = settings.read(BusSettings, os.environ).cell
-        bridge_name = os.environ.get(_NAMED) or _BRIDGE_NAME
-        edges = (edge_name, *([phones] if up.telephony else []))
-        credentials.ensure(up.users(), cell, edges, (bridge_name,))
-        servers = _servers(up, size)
-        urls = ",".join(server.shown_url for server in servers)
-        copies = min(size, COPIES)
-        given |= {"NATS_URL": urls, "EDGE_NAME": edge_name, "REPLICAS": str(copies)}
-        given["TELEGRAM_NAME"] = bridge_name
-        given["TELEPHONY_NAME"] = phones
-        await asyncio.gather(*[await supervisor.start(group, server) for server in servers])
-        operator.leave_word(up.folder(), operator.Word(nats_url=urls, replicas=copies))
+    names = {name: os.environ.get(PREFIX + name) or own for name, own in _NAMES.items()}
+    given = await _start_bus(supervisor, group, up, size, names) if is_ours else {}
 
     def user(name: str) -> Mapping[str, str]:
         return parts.with_key(environ, up.users(), name) if is_ours else environ
@@ -196,10 +184,10 @@ async def _start_all(
         seed = credentials.seed_of(up.users(), "system")
         guarding["VOICEBUS_SUPERVISOR_SYSTEM_NKEY_FILE"] = str(seed)
     waiting.append(await supervisor.start(group, parts.supervisor_part(guarding)))
-    edge = parts.edge_part(port, user(credentials.edge_user(edge_name)))
+    edge = parts.edge_part(port, user(credentials.edge_user(names[_EDGE])))
     waiting.append(await supervisor.start(group, edge))
     if up.telephony:
-        telephony = parts.telephony_part(user(credentials.edge_user(phones)))
+        telephony = parts.telephony_part(user(credentials.edge_user(names[_TELEPHONY])))
         waiting.append(await supervisor.start(group, telephony))
     if llama_ready is not None:
         await llama_ready
@@ -207,9 +195,28 @@ async def _start_all(
     await asyncio.gather(*waiting)
     if parts.needs_telegram(os.environ):
         # Not waited for: Telegram may be away, and all else is of use without it.
-        bridge = parts.telegram_part(user(credentials.bridge_user(environ.get(_NAMED, ""))))
+        bridge = parts.telegram_part(user(credentials.bridge_user(names[_TELEGRAM])))
         await supervisor.start(group, bridge)
     return edge
+
+
+async def _start_bus(
+    supervisor: Supervisor,
+    group: asyncio.TaskGroup,
+    up: UpSettings,
+    size: int,
+    names: Mapping[str, str],
+) -> dict[str, str]:
+    """Start the bus and its users; return what its clients' settings are."""
+    edges = (names[_EDGE], *([names[_TELEPHONY]] if up.telephony else []))
+    cell = settings.read(BusSettings, os.environ).cell
+    credentials.ensure(up.users(), cell, edges, (names[_TELEGRAM],))
+    servers = _servers(up, size)
+    urls = ",".join(server.shown_url for server in servers)
+    copies = min(size, COPIES)
+    await asyncio.gather(*[await supervisor.start(group, server) for server in servers])
+    operator.leave_word(up.folder(), operator.Word(nats_url=urls, replicas=copies))
+    return {"NATS_URL": urls, "REPLICAS": str(copies), **names}
 
 
 def _servers(up: UpSettings, size: int) -> tuple[Part, ...]:

@@ -3,6 +3,8 @@
 // Stretches of speech and the written reply hold the same words, but white space between them may
 // differ. So places in the reply are counted in characters that are not white space.
 
+const UNTIMED_MS = 2000; // a reply that sounds for as long without word times is shown as written
+
 const wordsOf = (text) => text.split(/\s+/).filter(Boolean);
 const solid = (text) => text.replace(/\s+/g, "");
 
@@ -39,4 +41,18 @@ export function heardUpTo({ reply, spoken, playedMs, heard }) {
     return indexBehind(reply, solid(heard).length);
   }
   return indexBehind(reply, lengthOf(spoken, ({ end }) => end <= playedMs));
+}
+
+// What is shown of a reply: its words, how far into them it is, and whether it was cut off there.
+export function shownOf(turn) {
+  const written = turn.reply.trimEnd();
+  const isCut = turn.flushed || turn.outcome === "interrupted";
+  return { written, index: isCut ? heardUpTo(turn) : shownUpTo(turn), isCut };
+}
+
+function shownUpTo(turn) {
+  const isOver = Boolean(turn.outcome) && !turn.playing;
+  const isUntimed = !turn.spoken.length && turn.playedMs > UNTIMED_MS;
+  if (!turn.isSpoken || isOver || isUntimed) return turn.reply.length;
+  return spokenUpTo(turn);
 }

@@ -1,16 +1,5 @@
 // The microphone: frames of 20 ms, s16le mono at 16 kHz, while it is on.
 
-const PROBLEMS = {
-  NotAllowedError: "The browser does not let this page use the microphone. Allow it in the address bar, or type instead.",
-  NotFoundError: "No microphone was found. Connect one, or type instead.",
-  NotReadableError: "The microphone is used by another program. Close that one and try again.",
-  SecurityError: "Browsers give the microphone only to pages on https or localhost. You can type instead.",
-};
-
-export function microphoneProblem({ name, message }) {
-  return PROBLEMS[name] ?? `The microphone could not be opened (${name}: ${message}).`;
-}
-
 // onFrame gets {pcm, level}; onEnded is called when the device is pulled out.
 export async function openMicrophone(context, onFrame, onEnded) {
   if (!navigator.mediaDevices || !context) throw new DOMException("", "SecurityError");

@@ -33,7 +33,7 @@ function newTurn(number, isSpoken) {
   };
 }
 
-export function createConversation({ player, send, show }) {
+export function createConversation({ player, send, show, words }) {
   const known = {
     sessionId: "",
     audioInfo: null,
@@ -115,7 +115,7 @@ export function createConversation({ player, send, show }) {
       } else {
         known.heardSinceStart = true;
         known.settled = [];
-        show.announce(`You: ${message.text}`);
+        show.announce(words.you(message.text));
       }
       for (const other of known.turns.values()) {
         const kept = other.asides.filter((words) => !message.text.includes(words)); // a turn after all
@@ -139,7 +139,7 @@ export function createConversation({ player, send, show }) {
       turn.reply = message.text;
       turn.synthetic ||= Boolean(message.synthetic);
       show.turn(turn);
-      show.announce(`Reply: ${message.text}`);
+      show.announce(words.reply(message.text));
     },
     spoken(message) {
       const turn = turnOf(message.turn);
@@ -201,15 +201,15 @@ export function createConversation({ player, send, show }) {
     nothing_heard() {
       Object.assign(known, { callerSpeaks: false, isWaiting: false });
       pending(null);
-      if (!known.heardSinceStart) show.problem("No words were heard. Is the right microphone chosen?");
+      if (!known.heardSinceStart) show.problem(words.nothingHeard);
     },
     link_code(message) { show.code(message); },
-    hang_up({ reason }) { known.hangUp = HANG_UPS[reason] ?? `The call has ended: ${reason}.`; },
+    hang_up({ reason }) { known.hangUp = words.hangUp(reason); },
     error(message) {
-      const { code, stage, retryable } = message;
+      const { code, stage } = message;
       known.errors.push({ code, stage, message: message.message });
       known.isWaiting = false;
-      const sentence = retryable ? `${message.message} You can try again.` : message.message;
+      const sentence = words.error(message);
       if (message.turn) {
         const turn = turnOf(message.turn);
         turn.error = sentence;

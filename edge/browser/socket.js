@@ -1,7 +1,6 @@
 // One session at a time, over one connection or several: JSON messages and audio frames, both ways.
 // docs/reference/websocket.md has the protocol; "Coming back" is what happens here.
 
-import { protocols } from "./key.js";
 import { createHas } from "./has.js";
 import { createRing } from "./ring.js";
 
@@ -14,10 +13,11 @@ const LONGEST_PAUSE_MS = 3000;
 const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
 // A session holds workers, so a connection is opened when there is something to say and not when
-// the page loads. hello() makes the first messages; closed() is told how the session ended, and
-// away() that it has no connection, or has one again.
-export function createSocket({ hello, receive, closed, away }) {
+// the page loads. dial() makes a WebSocket, hello() the first messages; closed() is told how the
+// session ended, and away() that it has no connection, or has one again.
+export function createSocket({ dial, hello, receive, closed, away }) {
   let socket = null;
+  let watching = 0;
   let connecting = null;
   let session = null; // what has to be known to come back
   let ring = createRing();
@@ -63,9 +63,7 @@ export function createSocket({ hello, receive, closed, away }) {
   }
 
   function make() {
-    const url = new URL("ws", document.baseURI);
-    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-    const made = new WebSocket(url, protocols());
+    const made = dial();
     made.binaryType = "arraybuffer";
     return made;
   }
@@ -77,6 +75,7 @@ export function createSocket({ hello, receive, closed, away }) {
 
   function use(used) {
     socket = used;
+    watching ||= setInterval(watch, WATCH_MS);
     used.onmessage = take;
     used.onclose = ({ code, reason }) => {
       socket = null;
@@ -85,8 +84,14 @@ export function createSocket({ hello, receive, closed, away }) {
     };
   }
 
-  function end(how) {
+  function rest() {
     session = null;
+    clearInterval(watching);
+    watching = 0;
+  }
+
+  function end(how) {
+    rest();
     closed(how);
   }
 
@@ -161,7 +166,7 @@ export function createSocket({ hello, receive, closed, away }) {
     end({ wasOpen: true, reason: "The server could not be reached again." });
   }
 
-  setInterval(() => {
+  function watch() {
     if (!isOpen() || !session) return;
     if (unansweredAt !== null && performance.now() - unansweredAt > DEAD_MS) {
       drop(socket);
@@ -171,7 +176,7 @@ export function createSocket({ hello, receive, closed, away }) {
       confirmed = received;
       tell({ type: "received", seq: received });
     }
-  }, WATCH_MS);
+  }
 
   return {
     send: tell,
@@ -183,7 +188,7 @@ export function createSocket({ hello, receive, closed, away }) {
     },
     // The server is told goodbye; nothing that it still says is read.
     leave() {
-      session = null;
+      rest();
       if (!isOpen()) return;
       socket.onmessage = socket.onclose = null;
       socket.close(1000);
