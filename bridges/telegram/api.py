@@ -27,7 +27,7 @@ from aiogram.methods import (
 from aiohttp import ClientConnectorError
 
 from bridges.telegram.limits import SPARE, Limiter
-from voicebus import metrics
+from voicebus import channel_metrics
 from voicebus.errors import VoicebusError
 
 log: Final = structlog.get_logger()
@@ -117,14 +117,14 @@ class Api:
                 self._limiter.refused(_place_of(method), err.retry_after, _now_s())
             except (TelegramNetworkError, TelegramServerError, ClientDecodeError) as err:
                 if isinstance(method, _ONCE) and not _was_not_done(err):
-                    metrics.TELEGRAM_CALLS.labels(_name(method), "unknown").inc()
+                    channel_metrics.TELEGRAM_CALLS.labels(_name(method), "unknown").inc()
                     raise OutcomeUnknown("Telegram did not say whether it was sent") from err
                 if _now_s() - begun_s > self._deliver_s:
                     raise Unreachable("Telegram cannot be reached") from err
                 await asyncio.sleep(_AGAIN_S[min(tries, len(_AGAIN_S) - 1)])
                 tries += 1
             except TelegramAPIError as err:
-                metrics.TELEGRAM_CALLS.labels(_name(method), "refused").inc()
+                channel_metrics.TELEGRAM_CALLS.labels(_name(method), "refused").inc()
                 raise Refused(err.message, type(err).__name__) from err
 
     async def show(self, method: TelegramMethod[Any]) -> bool:
@@ -166,7 +166,7 @@ class Api:
             self._ended.set()
             self._ended = asyncio.Event()
             if outcome != "unreachable":
-                metrics.TELEGRAM_CALLS.labels(_name(method), outcome).inc()
+                channel_metrics.TELEGRAM_CALLS.labels(_name(method), outcome).inc()
         return result
 
     async def _wait(self, chat: int | None) -> None:
@@ -178,7 +178,7 @@ class Api:
                     await ended.wait()
             except TimeoutError:
                 pass
-        metrics.TELEGRAM_LIMIT_SECONDS.observe(_now_s() - begun_s)
+        channel_metrics.TELEGRAM_LIMIT_SECONDS.observe(_now_s() - begun_s)
 
 
 def _was_not_done(err: Exception) -> bool:

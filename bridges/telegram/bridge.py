@@ -15,7 +15,7 @@ from bridges.telegram.house import Common, House
 from bridges.telegram.ownership import Ownership
 from bridges.telegram.rooms import Rooms
 from bridges.telegram.sources import expect_webhook, introduce, poll
-from voicebus import metrics
+from voicebus import channel_metrics
 from voicebus.errors import ConfigError
 
 log: Final = structlog.get_logger()
@@ -156,10 +156,10 @@ class Bridge:
             try:
                 bots = read(path, self._common.settings)
             except ConfigError as err:
-                metrics.TELEGRAM_BOTS_UNREADABLE.set(1)
+                channel_metrics.TELEGRAM_BOTS_UNREADABLE.set(1)
                 log.error("telegram.bots_unreadable", error=str(err))
                 continue
-            metrics.TELEGRAM_BOTS_UNREADABLE.set(0)
+            channel_metrics.TELEGRAM_BOTS_UNREADABLE.set(0)
             await self.use(bots, drain_s)
 
     @asynccontextmanager

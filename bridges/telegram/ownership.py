@@ -19,7 +19,7 @@ from schemas.codec import decode
 from schemas.telegram import BotOwned
 from subjects.catalog import CATALOG
 from subjects.telegram import owner_subject
-from voicebus import metrics
+from voicebus import channel_metrics
 from voicebus.bus.client import Bus
 from voicebus.errors import BusError, Fenced
 
@@ -77,7 +77,7 @@ class Ownership:
                 keeping.cancel()
                 await asyncio.wait((serving, keeping))
                 was_held, self.is_held = self.is_held, False
-                metrics.TELEGRAM_OWNED.labels(self._bot).set(0)
+                channel_metrics.TELEGRAM_OWNED.labels(self._bot).set(0)
                 if was_held:
                     await asyncio.shield(self._leave())
             if not serving.cancelled():
@@ -100,7 +100,7 @@ class Ownership:
                             self._known_unsettled = owned.unsettled
                         await self._write(self._owner, sequence)
                         self.is_held = True
-                        metrics.TELEGRAM_OWNED.labels(self._bot).set(1)
+                        channel_metrics.TELEGRAM_OWNED.labels(self._bot).set(1)
                         log.info("telegram.owned", bot=self._bot)
                         return
                 except Fenced:

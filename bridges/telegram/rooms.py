@@ -34,7 +34,7 @@ from bridges.telegram.incoming import (
 from bridges.telegram.outgoing import Outgoing
 from bridges.telegram.texts import error_text, text_of
 from bridges.telegram.updates import Accepted
-from voicebus import metrics
+from voicebus import channel_metrics, metrics
 from voicebus.errors import LimitReached, VoicebusError
 from voicebus.guesses import Guesses
 
@@ -68,7 +68,7 @@ class Rooms:
         try:
             update = Update.model_validate_json(accepted.payload)
         except ValidationError:
-            metrics.TELEGRAM_UPDATES.labels("malformed").inc()
+            channel_metrics.TELEGRAM_UPDATES.labels("malformed").inc()
             await self._house.updates.settle(accepted, "ignored")
             return
         wish = wish_of(update, self._house.config.id, self._house.username)

@@ -24,7 +24,7 @@ from schemas.codec import decode
 from schemas.telegram import UpdateAccepted, UpdateAnswering, UpdateSettled
 from subjects.catalog import CATALOG
 from subjects.telegram import update_subject, updates
-from voicebus import metrics
+from voicebus import channel_metrics
 from voicebus.bus.client import Bus
 from voicebus.errors import BusError, Fenced
 
@@ -88,9 +88,9 @@ class Updates:
         try:
             await self._bus.keep(UpdateAccepted(payload=payload), self._subject(update), 0)
         except Fenced:
-            metrics.TELEGRAM_UPDATES.labels("known").inc()
+            channel_metrics.TELEGRAM_UPDATES.labels("known").inc()
             return False
-        metrics.TELEGRAM_UPDATES.labels("new").inc()
+        channel_metrics.TELEGRAM_UPDATES.labels("new").inc()
         self._news.set()
         return True
 
@@ -148,7 +148,7 @@ class Updates:
                 answering, self._subject(accepted.id), accepted.sequence
             )
         except Fenced:
-            metrics.TELEGRAM_FENCED.inc()
+            channel_metrics.TELEGRAM_FENCED.inc()
             self._open.pop(accepted.id, None)
             return False
         accepted.sequence, accepted.is_answering = sequence, True
@@ -168,7 +168,7 @@ class Updates:
             return
         except BusError as err:
             log.warning("telegram.unsettled", bot=self._bot, update=accepted.id, error=str(err))
-        metrics.TELEGRAM_SETTLED.labels(outcome).inc()
+        channel_metrics.TELEGRAM_SETTLED.labels(outcome).inc()
 
     def _subject(self, update: int) -> str:
         return update_subject(self._bus.cell, self._bot, update)

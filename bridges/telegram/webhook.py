@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bridges.telegram.house import House
-from voicebus import metrics
+from voicebus import channel_metrics
 from voicebus.errors import BusError
 
 log: Final = structlog.get_logger()
@@ -88,5 +88,5 @@ async def _body(request: Request) -> bytes | None:
 
 
 def _refused(reason: str, status: int) -> Response:
-    metrics.TELEGRAM_WEBHOOKS_REFUSED.labels(reason).inc()
+    channel_metrics.TELEGRAM_WEBHOOKS_REFUSED.labels(reason).inc()
     return Response(status_code=status)

@@ -17,7 +17,7 @@ from edge.telephony.line import Line
 from edge.telephony.office import KIND, Office
 from edge.telephony.settings import TelephonySettings
 from schemas.settings import SessionSettings
-from voicebus import metrics
+from voicebus import channel_metrics, metrics
 from voicebus.errors import ProtocolError, VoicebusError
 
 log: Final = structlog.get_logger()
@@ -43,7 +43,7 @@ async def serve(protocol: str, wire: Wire, line: Line, office: Office) -> None:
         metrics.CLIENT_ERRORS.labels(KIND, reason).inc()
         log.info("call.refused", protocol=protocol, code=reason)
     finally:
-        metrics.TELEPHONY_CALLS.labels(protocol, reason).inc()
+        channel_metrics.TELEPHONY_CALLS.labels(protocol, reason).inc()
         if reason not in ("client", "lost"):
             with suppress(VoicebusError):
                 for frame in wire.hang_up():

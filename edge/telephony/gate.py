@@ -21,7 +21,7 @@ from msgspec import Struct
 from edge.budgets import is_loopback
 from edge.settings import listed
 from edge.telephony.settings import TelephonySettings
-from voicebus import metrics
+from voicebus import channel_metrics
 from voicebus.errors import AccessDenied, Busy, ConfigError
 
 TWILIO: Final = "twilio"
@@ -82,7 +82,7 @@ class Gate:
             Busy: There are as many as there may be.
         """
         if self._open >= self._settings.max_calls + _SPARE:
-            metrics.TELEPHONY_REFUSED.labels(protocol, Busy.code).inc()
+            channel_metrics.TELEPHONY_REFUSED.labels(protocol, Busy.code).inc()
             raise Busy("all lines are busy; try again in a few seconds", _BUSY_RETRY_S)
         self._open += 1
         try:

@@ -11,7 +11,7 @@ from edge.telephony.office import KIND
 from edge.timeline import AudioClock
 from schemas.audio import CALLER_RATE_HZ
 from schemas.stt import TranscribeRequest
-from voicebus import metrics
+from voicebus import channel_metrics, metrics
 from voicebus.sessions.session import Session
 
 _BYTES_PER_S: Final = CALLER_RATE_HZ * 2
@@ -50,5 +50,5 @@ class Hearing:
     def close(self, protocol: str) -> None:
         """Count what was lost of it."""
         lost_s, dropped_s = self._ear.jitter.lost_ms / 1000, self._ear.flooded_s
-        metrics.TELEPHONY_LOST_SECONDS.labels(protocol).inc(lost_s)
-        metrics.TELEPHONY_DROPPED_SECONDS.labels(protocol).inc(dropped_s)
+        channel_metrics.TELEPHONY_LOST_SECONDS.labels(protocol).inc(lost_s)
+        channel_metrics.TELEPHONY_DROPPED_SECONDS.labels(protocol).inc(dropped_s)

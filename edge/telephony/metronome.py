@@ -17,7 +17,7 @@ import structlog
 
 from edge.clock import now_s
 from edge.telephony.mouth import BEAT_MS
-from voicebus import metrics
+from voicebus import channel_metrics
 
 log: Final = structlog.get_logger()
 
@@ -61,7 +61,7 @@ class Metronome:
             due_s = begun_s + step * _STEP_S
             await asyncio.sleep(max(0.0, due_s - now_s()))
             at_s = now_s()
-            metrics.TELEPHONY_LATE_SECONDS.observe(max(0.0, at_s - due_s))
+            channel_metrics.TELEPHONY_LATE_SECONDS.observe(max(0.0, at_s - due_s))
             missed = max(0, int((at_s - due_s) / _STEP_S))  # loops count in milliseconds
             # Each quarter has its turn once, however many beats were left out.
             for behind in range(min(missed, PARTS - 1), -1, -1):

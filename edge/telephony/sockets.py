@@ -22,7 +22,7 @@ from edge.telephony.gate import Gate, Presented
 from edge.telephony.json_stream import JsonStream
 from edge.telephony.line import MOST_UNSENT, LineLost, too_slow
 from edge.telephony.office import KIND, Office
-from voicebus import metrics
+from voicebus import channel_metrics
 from voicebus.errors import BusError, ProtocolError
 
 log: Final = structlog.get_logger()
@@ -126,7 +126,7 @@ def create_app(office: Office, gate: Gate) -> Starlette:
                 await _talk(socket, protocol, office)
         except (ProtocolError, BusError) as err:
             code = err.reason if isinstance(err, ProtocolError) else err.code
-            metrics.TELEPHONY_REFUSED.labels(_label(protocol), code).inc()
+            channel_metrics.TELEPHONY_REFUSED.labels(_label(protocol), code).inc()
             log.info("client.refused", protocol=_label(protocol), code=code)
             await socket.send_denial_response(refused(err, KIND))
 

@@ -16,7 +16,7 @@ from edge.telephony.events import Frame
 from edge.telephony.gate import Gate
 from edge.telephony.line import MOST_UNSENT, LineLost, too_slow
 from edge.telephony.office import Office
-from voicebus import metrics
+from voicebus import channel_metrics
 from voicebus.errors import AccessDenied, VoicebusError
 
 log: Final = structlog.get_logger()
@@ -76,7 +76,7 @@ async def listening(listener: socket.socket, office: Office, gate: Gate) -> Asyn
                 await serve(PROTOCOL, AudioSocket(), line, office)
         except VoicebusError as err:
             reason = getattr(err, "reason", err.code)
-            metrics.TELEPHONY_REFUSED.labels(PROTOCOL, reason).inc()
+            channel_metrics.TELEPHONY_REFUSED.labels(PROTOCOL, reason).inc()
             log.info("client.refused", protocol=PROTOCOL, code=reason)
             with suppress(VoicebusError):
                 line.send(frame(HANG_UP))

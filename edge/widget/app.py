@@ -25,7 +25,7 @@ from edge.widget.settings import WidgetSettings
 from edge.widget.sites import Site, read_sites
 from edge.widget.texts import chosen, read_texts
 from edge.widget.visitor import Visitor
-from voicebus import metrics
+from voicebus import channel_metrics
 from voicebus.errors import AccessDenied, ConfigError, LimitReached
 from voicebus.sessions.sessions import Sessions
 
@@ -65,7 +65,7 @@ class Sites:
         self._keeps = keeps
         path = Path(settings.sites_file).expanduser() if settings.sites_file else None
         self._texts = read_texts()
-        self._file = Followed("sites", path, self._read, metrics.WIDGET_SITES_UNREADABLE)
+        self._file = Followed("sites", path, self._read, channel_metrics.WIDGET_SITES_UNREADABLE)
         if path is not None and self._file.value is None:
             raise ConfigError(
                 f"VOICEBUS_EDGE_WIDGET_SITES_FILE={str(path)!r}: there is no such file"
@@ -126,7 +126,7 @@ def routes(
                 door.welcome(socket, Visitor(key, sites.find)) as visit,
                 bound_contextvars(**visit.named),
             ):
-                metrics.WIDGET_CONNECTIONS.labels(key).inc()
+                channel_metrics.WIDGET_CONNECTIONS.labels(key).inc()
                 await websocket.talk(socket, sessions, settings, lines, visit, KIND)
         except (AccessDenied, LimitReached) as err:
             await socket.send_denial_response(refused(err, KIND))

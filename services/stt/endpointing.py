@@ -11,8 +11,7 @@ probabilities and holds give the same events, live or replayed.
        │                                 └──────────speech again────────────┘        │
        └────────────────quiet for the hold, max_utterance, or force──────────────────┘
 
-The hold is ``end_pause_ms`` unless somebody knows better: :meth:`Endpointer.hold` sets that of
-one pause.
+The hold is ``end_pause_ms``, or that of one pause what :meth:`Endpointer.hold` sets.
 """
 
 from __future__ import annotations
@@ -117,7 +116,7 @@ class Endpointer:
 
     @property
     def idle(self) -> bool:
-        """True while nobody speaks, and nothing hints at somebody beginning to."""
+        """True while nobody speaks or may be beginning to."""
         return self._running is None and not self._rising
 
     @property
@@ -128,10 +127,9 @@ class Endpointer:
     @property
     def quiet_ms(self) -> int:
         """How long the running utterance has been silent."""
-        running = self._running
-        if running is None or running.quiet_from is None:
+        if self._running is None or self._running.quiet_from is None:
             return 0
-        return (self._position - running.quiet_from) * 1000 // CALLER_RATE_HZ
+        return (self._position - self._running.quiet_from) * 1000 // CALLER_RATE_HZ
 
     @property
     def keep_from(self) -> int:
@@ -290,10 +288,8 @@ class Endpointer:
 def _quietest(probabilities: list[float]) -> int:
     """Return the index of the window to split at: the least speech over three windows."""
     oldest = max(1, len(probabilities) - _windows(SPLIT_SEARCH_MS))
-    return min(
-        range(oldest, len(probabilities) - 1),
-        key=lambda index: sum(probabilities[index - 1 : index + 2]),
-    )
+    windows = range(oldest, len(probabilities) - 1)
+    return min(windows, key=lambda index: sum(probabilities[index - 1 : index + 2]))
 
 
 def _samples(milliseconds: int) -> int:

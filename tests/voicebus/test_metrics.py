@@ -5,16 +5,16 @@ from __future__ import annotations
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from voicebus import metrics
+from voicebus import channel_metrics, metrics
 
 OURS = {
     name: metric
-    for name, metric in vars(metrics).items()
+    for name, metric in (vars(metrics) | vars(channel_metrics)).items()
     if isinstance(metric, Counter | Gauge | Histogram)
 }
 BOUNDED = {
     "stream", "code", "role", "outcome", "stage", "engine", "model", "kind", "edge", "reason",
-    "direction", "part", "route", "status",
+    "direction", "part", "route", "status", "protocol", "site", "bot", "state", "method", "how",
 }  # fmt: skip
 
 
