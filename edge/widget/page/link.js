@@ -8,7 +8,7 @@ export function createLink({ panel, texts, ask, join, close }) {
   const input = make("input", { maxlength: "16", placeholder: "ABCD-EFGH", "aria-label": texts.link_enter, autocomplete: "off", autocapitalize: "characters" });
   const back = make("button", { type: "button" }, texts.link_back);
   const form = make("form", {}, input, make("button", { type: "submit", class: "strong" }, texts.link_join));
-  const box = make("div", { id: "link", role: "group", "aria-label": texts.link, tabindex: "-1" },
+  const box = make("div", { id: "linking", role: "group", "aria-label": texts.link, tabindex: "-1" },
     make("p", {}, texts.link_code), code, make("p", {}, texts.link_enter), form, back);
 
   function leave() {

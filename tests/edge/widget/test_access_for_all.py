@@ -68,7 +68,7 @@ async def test_axe_finds_nothing(page: Page, axe: str, scheme: str) -> None:
         await type_turn(page, "pale", "Есть чай?")
         await page.until(f"{inside('pale', '.assistant')}?.innerText.includes('ready')")
         await press(page, "pale", "#link")
-        await page.until(f"{inside('pale', 'div#link')} !== null")
+        await page.until(f"{inside('pale', '#linking')} !== null")
         found.append(await found_by(page, axe))
         await running.lines[0].socket.close(1013)
         await page.until(f"!{inside('pale', '#problem')}.hidden")

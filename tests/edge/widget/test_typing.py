@@ -174,12 +174,12 @@ async def test_a_code_leads_to_another_device_and_from_there(page: Page) -> None
     async with shop(page, linking, widget("shop", opened="")) as (running, _):
         await press(page, "shop", "#link")
         await page.until(f"{inside('shop', 'output')}?.innerText === 'K7QF-3MXZ'")
-        await page.evaluate(f"{inside('shop', '#link input')}.value = 'ABCD-2345'")
-        await page.evaluate(f"{inside('shop', '#link form')}.requestSubmit()")
+        await page.evaluate(f"{inside('shop', '#linking input')}.value = 'ABCD-2345'")
+        await page.evaluate(f"{inside('shop', '#linking form')}.requestSubmit()")
         async with asyncio.timeout(20):
             while len(running.lines) < 2 or not running.lines[1].start:
                 await asyncio.sleep(0.05)
-        gone = await page.evaluate(f"{inside('shop', 'div#link')} === null")
+        gone = await page.evaluate(f"{inside('shop', '#linking')} === null")
         joined = running.lines[1].start
 
     assert running.lines[0].start["conversation"] == "new"
