@@ -26,7 +26,7 @@ FADE = 240
 RENDER = """
 async ({ rate, samples, steps }) => {
   const context = new OfflineAudioContext(1, samples, rate);
-  await context.audioWorklet.addModule("static/player-worklet.js");
+  await context.audioWorklet.addModule("browser/player-worklet.js");
   const options = { numberOfInputs: 0, outputChannelCount: [1] };
   const node = new AudioWorkletNode(context, "player", options);
   node.connect(context.destination);
