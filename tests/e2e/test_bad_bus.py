@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 
+import msgspec
 import numpy as np
 import pytest
 
+from subjects.streams import Limits, streams
 from tests.e2e.client import (
     PAUSE,
     Client,
@@ -25,12 +27,15 @@ from voicebus.settings import BusSettings
 
 pytestmark = [pytest.mark.model, pytest.mark.fault]
 
-STORE_BYTES = 176 << 20
-SMALL = {
-    "AUDIO_BYTES": str(16 << 20),
-    "REPLY_BYTES": str(16 << 20),
-    "SESSION_BYTES": str(16 << 20),
-    "CONVERSATION_BYTES": str(8 << 20),
+_SIZE = 16 << 20
+SMALL = Limits(
+    audio_bytes=_SIZE, reply_bytes=_SIZE, session_bytes=_SIZE, conversation_bytes=_SIZE // 2
+)
+STORE_BYTES = sum(stream.max_bytes for stream in streams(SMALL)) + (32 << 20)
+SIZES = {
+    name.upper(): str(size)
+    for name, size in msgspec.structs.asdict(SMALL).items()
+    if name.endswith("_bytes")
 }
 
 
@@ -53,7 +58,7 @@ def fragile_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]
     (folder / "nats").mkdir()
     with (
         SmallNats(folder / "nats") as nats,
-        System(folder, {**SYNTHETIC, **SMALL}, nats) as system,
+        System(folder, {**SYNTHETIC, **SIZES}, nats) as system,
     ):
         yield system
 
