@@ -82,8 +82,8 @@ async def poured(crew: Crew, client: Client, edge: str) -> int:
         writer = route.writers[0]
         user = credentials.edge_user(edge) if writer == "edge" else writer
         role = route.writers[0] if "{role}" in route.pattern else "*"
-        if "{worker}" in route.pattern:
-            continue
+        if "{worker}" in route.pattern or "{bot}" in route.pattern:
+            continue  # no subject of a session
         subject = subject_of(kind, place, role, "garbage")
         async with crew.secured.connection(user) as connection:
             for payload in GARBAGE:
