@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from itertools import pairwise
+from statistics import median
 
 import msgspec
 import pytest
@@ -160,7 +161,8 @@ async def test_tokens_are_joined_and_none_waits_long(
     assert sum(counts) == 200
     assert counts[0] == 1
     assert len(counts) < 60
-    assert min(later - sooner for sooner, later in pairwise(arrivals[1:])) > 0.001
+    # A loop that was held up hands over at once what came meanwhile: single gaps say nothing.
+    assert median(later - sooner for sooner, later in pairwise(arrivals[1:])) > JOIN_S / 2
     assert waits_s[100] < 2 * JOIN_S
     assert waits_s[-1] < 0.5
 
