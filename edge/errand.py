@@ -21,10 +21,11 @@ from schemas.codec import encode
 from schemas.event import Event
 from schemas.failure import Failure
 from subjects.catalog import CATALOG
-from voicebus.errors import BusUnavailable, Busy, EngineTimeout, ProtocolError, VoicebusError
+from voicebus.errors import BusUnavailable, Busy, EngineTimeout, ProtocolError
 from voicebus.owners import is_of_turn
 from voicebus.sessions.session import Session
 from voicebus.sessions.sessions import Sessions
+from voicebus.sessions.stage_failed import StageFailed
 
 MAX_REQUEST_BYTES: Final = 900_000
 """Largest job: the bus takes messages of 1 MB, with their headers."""
@@ -44,20 +45,6 @@ class Patience(Struct, frozen=True, kw_only=True):
 
     claim_s: float
     stall_s: float
-
-
-class StageFailed(VoicebusError):
-    """Raised when a worker says that it could not do its work.
-
-    Args:
-        failure: What it said.
-    """
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.message)
-        self.stage = failure.stage
-        self.code = failure.code  # type: ignore[misc]  # this one error's own
-        self.retryable = failure.retryable  # type: ignore[misc]  # this one error's own
 
 
 class Errand:

@@ -15,7 +15,6 @@ from typing import Final
 import structlog
 
 from edge.clock import now_s
-from edge.errand import StageFailed
 from edge.passages import Passages
 from edge.visit import Visit
 from schemas.audio import CALLER_RATE_HZ, AudioChunk
@@ -25,6 +24,7 @@ from schemas.failure import Failure
 from schemas.stt import PassageRecognised, RecogniseRequest
 from voicebus.errors import BusError, BusUnavailable, Busy, EngineTimeout, ProtocolError
 from voicebus.sessions.session import Session
+from voicebus.sessions.stage_failed import StageFailed
 
 log: Final = structlog.get_logger()
 

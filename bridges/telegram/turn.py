@@ -33,6 +33,7 @@ from voicebus.errors import (
 from voicebus.sessions.held import Held
 from voicebus.sessions.session import Session
 from voicebus.sessions.sessions import Sessions
+from voicebus.sessions.stage_failed import StageFailed
 
 log: Final = structlog.get_logger()
 
@@ -46,19 +47,6 @@ _AGAIN_S: Final = 0.5
 
 Pcm = Callable[[], AsyncIterator[bytes]]
 """Begins to give out what somebody said: s16le, mono, 16 kHz."""
-
-
-class StageFailed(VoicebusError):
-    """Raised when a worker says that it could not do its work.
-
-    Args:
-        failure: What it said.
-    """
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.message)
-        self.code = failure.code  # type: ignore[misc]  # this one error's own
-        self.retryable = failure.retryable  # type: ignore[misc]  # this one error's own
 
 
 class NothingSaid(ProtocolError):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from edge.budgets import Uploads
-from edge.errand import MAX_REQUEST_BYTES, Errand, Patience, StageFailed, open_errand
+from edge.errand import MAX_REQUEST_BYTES, Errand, Patience, open_errand
 from edge.guest import Keyed
 from edge.keys import Keys
 from edge.settings import EdgeSettings
@@ -26,6 +26,7 @@ from tests.workers import bus_in
 from voicebus.bus.client import Bus
 from voicebus.errors import BusUnavailable, Busy, EngineTimeout, LimitReached, ProtocolError
 from voicebus.sessions.sessions import Sessions
+from voicebus.sessions.stage_failed import StageFailed
 
 ASK = GenerateRequest(turn=1, messages=(Message(role="user", content="hello"),))
 PATIENCE = Patience(claim_s=5.0, stall_s=5.0)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import REGISTRY
 
-import voicebus.metrics  # noqa: F401 - it registers them
+import voicebus.channel_metrics  # noqa: F401 - it registers them
 from bridges.telegram.bots import read
 from bridges.telegram.settings import SCOPE, TelegramSettings
 from tests.test_house_rules import ROOT
