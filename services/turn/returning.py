@@ -15,8 +15,10 @@ import structlog
 
 from schemas.codec import decode
 from schemas.event import Event
+from schemas.llm import GenerationDone
 from schemas.session import SessionClosed, SessionOpened
 from schemas.stt import TranscriptFinal
+from schemas.tts import SpeechDone
 from schemas.turn import (
     HangUp,
     Resumed,
@@ -88,7 +90,23 @@ def once(before: Sequence[Past], here: Sequence[Past]) -> list[Past]:
         for known in here
         if not isinstance(known.event, TOLD_AGAIN) or _number(known.event) not in told
     ]
-    return [*before, *news]
+    return [*_without_open_ends(before), *news]
+
+
+def _without_open_ends(before: Sequence[Past]) -> list[Past]:
+    """Return what was before, without the ends of a reply that is told again here.
+
+    It ends when it has been told: a turn that is over tells no more of its words.
+    """
+    events = [known.event for known in before]
+    ended = {event.turn for event in events if isinstance(event, TurnEnded)}
+    cancelled = {(e.turn, e.revision) for e in events if isinstance(e, TurnCancelled)}
+
+    def counts(event: Event) -> bool:
+        is_over = event.turn in ended or (event.turn, event.revision) in cancelled
+        return is_over or not isinstance(event, GenerationDone | SpeechDone)
+
+    return [known for known in before if counts(known.event)]
 
 
 def _number(event: Event) -> tuple[object, ...]:

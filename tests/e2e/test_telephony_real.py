@@ -83,8 +83,10 @@ async def test_a_telephone_is_understood_as_well_as_a_websocket(office: Exchange
         listening = asyncio.create_task(words_by_websocket(office))
         await asyncio.gather(*(speak(phone) for phone in phones.values()))
         by_socket = await listening
-        for phone in phones.values():
+        for protocol, phone in phones.items():
             await phone.until(lambda p=phone: p.loudness() > 100, "an answer")
+            session = sessions[protocol]
+            await phone.until(lambda s=session: bus.of(TurnEnded, s), "the end of a turn")
 
     heard = {
         protocol: " ".join(one.text for one in bus.of(TranscriptFinal, session))
@@ -94,4 +96,3 @@ async def test_a_telephone_is_understood_as_well_as_a_websocket(office: Exchange
     limit = word_error_rate(said, by_socket) + 0.05
     rates = {protocol: word_error_rate(said, text) for protocol, text in heard.items()}
     assert max(rates.values()) <= limit, (rates, heard, by_socket)
-    assert all(bus.of(TurnEnded, session) for session in sessions.values())

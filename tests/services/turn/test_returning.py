@@ -8,9 +8,19 @@ import pytest
 
 from schemas.codec import decode
 from schemas.event import Event
+from schemas.llm import ClauseReady, GenerationDone
 from schemas.session import SessionClosed, SessionOpened, UserText
 from schemas.stt import TranscriptFinal
-from schemas.turn import ConverseRequest, HangUp, Return, SessionMoved, TurnEnded, TurnStarted
+from schemas.tts import SpeechDone
+from schemas.turn import (
+    ConverseRequest,
+    HangUp,
+    Return,
+    SessionMoved,
+    TurnCancelled,
+    TurnEnded,
+    TurnStarted,
+)
 from services.turn.admission import Links
 from services.turn.arrivals import Past
 from services.turn.returning import missed, move, once
@@ -201,4 +211,27 @@ def test_turns_that_the_client_may_have_missed_are_told_again_once() -> None:
     assert [known.event for known in once(before, here)] == [
         *(known.event for known in before),
         here[0].event,
+    ]
+
+
+def test_a_reply_that_runs_is_complete_once_it_is_told_here() -> None:
+    """All of it was made elsewhere: a turn that ended with that would keep its words from here."""
+    done = GenerationDone(text="Good day.", turn=2, revision=1)
+    spoken = SpeechDone(samples=9, rate_hz=24_000, turn=2, revision=1)
+    before = [
+        Past(GenerationDone(text="x", turn=1), 0),
+        Past(TurnEnded(turn=1, outcome="completed"), 0),
+        Past(GenerationDone(text="not to be said", turn=2, revision=0), 0),
+        Past(TurnCancelled(turn=2, revision=0), 0),
+        Past(TurnStarted(text="b", turn=2, revision=1), 0),
+        Past(ClauseReady(text="Good day.", turn=2, revision=1), 0),
+        Past(done, 0),
+        Past(spoken, 0),
+    ]
+
+    assert once(before, []) == before[:-2]
+    assert once(before, [Past(done, 1), Past(spoken, 1)]) == [
+        *before[:-2],
+        Past(done, 1),
+        Past(spoken, 1),
     ]
