@@ -6,11 +6,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.nats_server import NatsServer
+from tests.sharing import Sharing, scheduling, shared_by
 from tests.system import System
 
 # How long an example takes says more about the machine than about the code.
@@ -18,6 +20,16 @@ settings.register_profile(
     "any machine", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("any machine")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sharing:
+    """Several processes test: see :mod:`tests.sharing`."""
+    return scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What shares a system goes first: it takes longest."""
+    items.sort(key=lambda item: shared_by(item.path) is None)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from tests.system import REAL, SYNTHETIC, System
 from tests.widget_page import SITES
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def synthetic_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Synthetic engines with the defaults of everything else."""
     model_path("silero-vad")
@@ -20,7 +20,7 @@ def synthetic_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Syste
         yield system
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def real_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Whisper tiny.en, SmolLM2 behind llama.cpp, and Piper."""
     for name in ("silero-vad", "whisper-tiny.en", "smollm2-135m-instruct-q4_1"):
@@ -33,14 +33,14 @@ def real_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         yield system
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def language_model() -> Iterator[LanguageModel]:
     """A language model server that follows scripts; without one it says what was said to it."""
     with LanguageModel() as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def echo_system(
     tmp_path_factory: pytest.TempPathFactory, language_model: LanguageModel
 ) -> Iterator[System]:

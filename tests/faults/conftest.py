@@ -12,7 +12,7 @@ from tests.faults.account import Samples, audio_of
 from tests.faults.crew import LIMIT_S, Crew, crew_in
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crew]:
     """Synthetic engines, two workers of each role, a supervisor and an edge."""
     with crew_in(tmp_path_factory.mktemp("crew")) as crew:
@@ -26,7 +26,7 @@ async def crew(running: Crew) -> Crew:
     return running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def unharmed(running: Crew) -> Samples:
     """The audio of a reply to which nothing happened."""
 

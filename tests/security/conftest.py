@@ -10,7 +10,7 @@ import pytest
 from tests.secured import Secured, secured_server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     """The server; nobody restarts it or changes its users."""
     with secured_server(tmp_path_factory.mktemp("secured")) as running:
