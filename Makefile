@@ -37,7 +37,7 @@ run: $(VENV)/run.stamp ## Start everything and talk to it in a browser (ONCE=1, 
 
 test: $(VENV)/dev.stamp lint ## Check and test everything, with real models, servers and sockets
 	$(BIN)/voicebus models pull --all
-	$(BIN)/python -m pytest -m "not slow" -n 3 $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" -n 4 $(ARGS)
 
 test-fast: $(VENV)/dev.stamp ## Only the tests that need no model, no browser and no network
 	$(BIN)/python -m pytest -m "not (model or browser or network or slow)" $(ARGS)

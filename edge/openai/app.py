@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from starlette.applications import Starlette
@@ -62,7 +63,10 @@ def mounted(api: Api) -> Mount:
         exception_handlers={HTTPException: _not_served},
     )
     app.router.redirect_slashes = False
-    return Mount("/v1", app)
+    mount = Mount("/v1", app)
+    # Starlette's own stops at a line break, and would leave such a path to the rest of the edge.
+    mount.path_regex = re.compile(mount.path_regex.pattern, re.DOTALL)
+    return mount
 
 
 def _for_pages(origins: tuple[str, ...]) -> list[Middleware]:

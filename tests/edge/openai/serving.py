@@ -122,11 +122,13 @@ async def api(
     given_workers = {**llm(), **tts()} if workers is None else workers
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(bus_in(url, cell))
-        for role, work in given_workers.values():
-            await stack.enter_async_context(worker_in(url, cell, role, work))
         group = await stack.enter_async_context(asyncio.TaskGroup())
         sessions, fleet = Sessions(bus, edge, "websocket", chosen.max_sessions), Fleet(bus)
         helpers = [group.create_task(sessions.run()), group.create_task(fleet.run())]
+        await asyncio.sleep(0)
+        await bus.flush()  # now the edge listens: it hears workers say that they are there
+        for role, work in given_workers.values():
+            await stack.enter_async_context(worker_in(url, cell, role, work))
         await _all_heard(fleet, given_workers)
         door = Door(chosen, keys or Keys(None))
         serving = api_of(sessions, door, fleet, chosen, api_settings)

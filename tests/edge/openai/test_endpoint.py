@@ -35,6 +35,15 @@ async def test_what_is_not_served_is_an_error_of_the_api(nats_server: str) -> No
     assert absent.headers["x-request-id"] != wrong.headers["x-request-id"]
 
 
+@pytest.mark.parametrize("path", ["/v1/models/a%0Ab", "/v1/%0A"])
+async def test_a_path_with_a_line_break_is_the_api_s_too(nats_server: str, path: str) -> None:
+    """No route has one, and neither does the framework's own idea of what is below /v1."""
+    async with api(nats_server, {}) as served:
+        answer = await served.http.get(path)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
+
+
 async def test_every_answer_has_a_request_id(nats_server: str) -> None:
     """Also the good ones: it is what people name when they ask."""
     async with api(nats_server) as served:
