@@ -181,10 +181,10 @@ class Passes:
             return_no_speech_prob=True,
         )
         for one, written, most in zip(utterances, found, bounds, strict=True):
-            new = tuple(written.sequences_ids[0])
+            # What it was told to begin with is among them.
+            tokens = tuple(written.sequences_ids[0])
             # The score is a mean over the tokens without the end mark; the sum includes it.
-            logprob = written.scores[0] * len(new) / (len(new) + 1)
-            tokens = self._begun(one) + new
+            logprob = written.scores[0] * len(tokens) / (len(tokens) + 1)
             text = self._tokenizer_of(one).decode(tokens).strip()
             one.attempt = Attempt(text, tokens, logprob, written.no_speech_prob, most)
 

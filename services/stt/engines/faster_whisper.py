@@ -31,6 +31,7 @@ from services.stt.engine import (
     understood,
 )
 from services.stt.engines.ctranslate2 import Passes, Utterance
+from services.stt.engines.spelling import mended
 from services.stt.pieces import Part, continued, joined, pieces
 from services.stt.windows import FULL_WINDOW_S, PASS, better, doubt, window_s
 from voicebus import metrics
@@ -84,6 +85,7 @@ class FasterWhisperEngine:
             )
         except (RuntimeError, ValueError, OSError) as err:
             raise EngineUnavailable(f"the model {self.model} cannot be loaded") from err
+        loaded.hf_tokenizer = mended(loaded.hf_tokenizer)
         self._passes = Passes(loaded)
         self.recognise(np.zeros(CALLER_RATE_HZ, np.float32), Hint())
 
