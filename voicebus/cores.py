@@ -8,6 +8,14 @@ from typing import Final
 _MOST: Final = 4
 
 
+def all_threads() -> int:
+    """Return how many threads a stage may take that works while the others wait for it.
+
+    The language model writes when recognition is done, and nobody speaks before it has.
+    """
+    return max(1, min(_MOST, os.cpu_count() or 1))
+
+
 def spare_threads() -> int:
     """Return how many threads leave the other stages the cores that they need: half, at most 4.
 

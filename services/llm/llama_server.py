@@ -19,7 +19,7 @@ from pathlib import Path
 import xllamacpp
 from msgspec import Struct
 
-from voicebus.cores import spare_threads
+from voicebus.cores import all_threads
 from voicebus.errors import EngineUnavailable
 
 _ENDS = {signal.SIGTERM, signal.SIGINT}
@@ -37,7 +37,7 @@ class LlamaSettings(Struct, frozen=True, kw_only=True):
             keeps its last prompt, so that two conversations do not throw out each other's.
         context_tokens: Prompt and reply of one slot.
         threads: Of the computation. They wait for each other many times per token, so one that does
-            not get its core holds up all of them.
+            not get its core holds up all of them; while the model writes, the others mostly wait.
         prompt_cache_mib: Memory for prompts of conversations that hold no slot at the moment.
     """
 
@@ -96,7 +96,7 @@ def parse(arguments: Sequence[str]) -> LlamaSettings:
     parser.add_argument("--port", type=int, default=default.port)
     parser.add_argument("--slots", type=int, default=default.slots)
     parser.add_argument("--context-tokens", type=int, default=default.context_tokens)
-    parser.add_argument("--threads", type=int, default=spare_threads())
+    parser.add_argument("--threads", type=int, default=all_threads())
     parser.add_argument("--prompt-cache-mib", type=int, default=default.prompt_cache_mib)
     return LlamaSettings(**vars(parser.parse_args(arguments)))
 

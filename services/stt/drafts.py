@@ -15,6 +15,7 @@ from services.stt.completion import UNJUDGED, completion
 from services.stt.ears import Ears
 from services.stt.engine import Hint
 from services.stt.marks import PauseStarted, UtteranceEnded
+from services.stt.partials import Settled
 from services.stt.scheduler import Priority, Timed
 from voicebus import metrics
 from voicebus.errors import EngineError
@@ -32,6 +33,7 @@ class Draft:
         sound: How complete the turn sounds; :data:`UNJUDGED` as long as nobody has said.
         completion: How complete it is, all in all.
         text: What was said; None as long as it is not known.
+        language: In which; empty as long as it is not known.
         compute_ms: How long the recogniser worked.
     """
 
@@ -40,6 +42,7 @@ class Draft:
     sound: float = UNJUDGED
     completion: float = UNJUDGED
     text: str | None = None
+    language: str = ""
     compute_ms: float = 0.0
     watching: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -72,10 +75,17 @@ class Drafts:
         self._changed = changed
         self.current: Draft | None = None
 
-    def begin(self, pause: PauseStarted, samples: NDArray[np.float32]) -> Draft:
-        """Recognise the utterance up to a pause. Nobody is told until the pause has ended it."""
+    def begin(self, pause: PauseStarted, samples: NDArray[np.float32], settled: Settled) -> Draft:
+        """Recognise the utterance up to a pause. Nobody is told until the pause has ended it.
+
+        Args:
+            pause: The pause.
+            samples: The utterance up to there.
+            settled: What of it is settled already.
+        """
         self.void()
-        recognition = self._group.create_task(self._recognise(samples, Priority.DRAFT))
+        hint = settled.told(self._hint)
+        recognition = self._group.create_task(self._recognise(samples, Priority.DRAFT, hint))
         self.current = Draft(pause, recognition)
         return self.current
 
@@ -117,14 +127,14 @@ class Drafts:
         pause = PauseStarted(
             ended.start_sample, ended.end_sample, ended.decided_sample, ended.speech_ms
         )
-        return Draft(pause, self._group.create_task(self._recognise(samples, priority)))
+        return Draft(pause, self._group.create_task(self._recognise(samples, priority, self._hint)))
 
     async def _recognise(
-        self, samples: NDArray[np.float32], priority: Priority
+        self, samples: NDArray[np.float32], priority: Priority, hint: Hint
     ) -> Timed | EngineError:
         """Return what was understood, or why nothing was: somebody may ask for it later."""
         try:
-            return await self._ears.scheduler.recognise(samples, self._hint, priority, self._owner)
+            return await self._ears.scheduler.recognise(samples, hint, priority, self._owner)
         except EngineError as err:
             return err
 
@@ -150,7 +160,7 @@ class Drafts:
             draft.text = ""
         else:
             draft.text = self.words_in(timed, draft.pause.speech_ms)
-            draft.compute_ms = timed.compute_ms
+            draft.language, draft.compute_ms = timed.recognition.language, timed.compute_ms
             if not self._ears.synthetic:
                 confidence = timed.recognition.confidence
                 draft.completion = completion(draft.sound, draft.text, confidence)

@@ -168,7 +168,7 @@ class Listener:
             # waste, because the speech after the pause is there already.
             return
         samples = self._samples.between(pause.start_sample, pause.decided_sample)
-        draft = self._drafts.begin(pause, samples)
+        draft = self._drafts.begin(pause, samples, self._partials.settled)
         if self._hold is None:
             return
         self._outbox.say(
@@ -193,7 +193,7 @@ class Listener:
         if self._hold is None or draft.text is None or draft is not self._drafts.current:
             return
         if draft.text:
-            self._partials.drafted(draft.text, draft.pause.decided_sample)
+            self._partials.drafted(draft.text, draft.language, draft.pause.decided_sample)
             self._outbox.say(
                 TranscriptDraft(
                     utterance=self._utterance,

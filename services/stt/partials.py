@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Hashable
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import structlog
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from schemas.audio import CALLER_RATE_HZ
@@ -22,6 +23,27 @@ from voicebus import metrics
 from voicebus.errors import EngineError, EngineOverloaded
 
 log: Final = structlog.get_logger()
+
+
+class Settled(NamedTuple):
+    """What of a running utterance will not change any more.
+
+    Attributes:
+        text: Its first words; empty when there are none.
+        language: In which they were understood.
+    """
+
+    text: str = ""
+    language: str = ""
+
+    def told(self, hint: Hint) -> Hint:
+        """Return a hint that says so.
+
+        The last word is left out: more of it may have been said since, or a comma have become a
+        full stop.
+        """
+        begun = " ".join(self.text.split()[:-1])
+        return replace(hint, begun=begun, language=self.language) if begun else hint
 
 
 class Partials:
@@ -46,6 +68,7 @@ class Partials:
         self._say = say
         self._task: asyncio.Task[None] | None = None
         self._agreement = Agreement()
+        self._settled = Settled()
         self._utterance = 0
         self._speech = self._last = 0
 
@@ -53,8 +76,14 @@ class Partials:
         """An utterance begins with the sample ``speech``."""
         self.cancel()
         self._agreement = Agreement()
+        self._settled = Settled()
         self._utterance = utterance
         self._speech = self._last = speech
+
+    @property
+    def settled(self) -> Settled:
+        """What partials and drafts of this utterance agree on."""
+        return self._settled
 
     def is_due(self, now: int) -> bool:
         """Whether the last one is old enough at sample ``now``, and none is being made."""
@@ -68,10 +97,15 @@ class Partials:
         self._last = now
         self._task = self._group.create_task(self._make(samples, now))
 
-    def drafted(self, text: str, now: int) -> None:
+    def drafted(self, text: str, language: str, now: int) -> None:
         """The same was understood of the samples up to ``now`` by other means."""
         self._last = now
-        self._agreement.take(text)
+        self._take(text, language)
+
+    def _take(self, text: str, language: str) -> int:
+        stable = self._agreement.take(text)
+        self._settled = Settled(self._agreement.text[:stable], language)
+        return stable
 
     def cancel(self) -> None:
         """The partial that is being made is not wanted any more."""
@@ -98,7 +132,7 @@ class Partials:
         is_said = self._ears.synthetic or judge(timed.recognition, spoken_ms) == "keep"
         if not timed.recognition.text or not is_said:
             return
-        stable = self._agreement.take(timed.recognition.text)
+        stable = self._take(timed.recognition.text, timed.recognition.language)
         self._say(
             TranscriptPartial(
                 utterance=self._utterance,

@@ -43,7 +43,7 @@ class SttSettings(Struct, frozen=True, kw_only=True):
     slots: int = 64
     turn_model: str = "smart-turn-v3.2"
     end_pause_ms: int = 600
-    soft_pause_ms: int = 100
+    soft_pause_ms: int = 64
     partial_ms: int = 700
     synthetic_ms: float = 50.0
     synthetic_rtf: float = 0.0

@@ -31,6 +31,7 @@ from services.stt.engine import (
     understood,
 )
 from services.stt.engines.ctranslate2 import Passes, Utterance
+from services.stt.engines.spelling import mended
 from services.stt.pieces import Part, continued, joined, pieces
 from services.stt.windows import FULL_WINDOW_S, PASS, better, doubt, window_s
 from voicebus import metrics
@@ -84,6 +85,7 @@ class FasterWhisperEngine:
             )
         except (RuntimeError, ValueError, OSError) as err:
             raise EngineUnavailable(f"the model {self.model} cannot be loaded") from err
+        loaded.hf_tokenizer = mended(loaded.hf_tokenizer)
         self._passes = Passes(loaded)
         self.recognise(np.zeros(CALLER_RATE_HZ, np.float32), Hint())
 
@@ -96,7 +98,7 @@ class FasterWhisperEngine:
         return understood(self.recognise_batch([(samples, hint)])[0])
 
     def recognise_batch(self, items: Sequence[Item]) -> list[Outcome]:
-        """Recognise several utterances; those with equal windows and vocabularies together.
+        """Recognise several utterances; those with equal windows and prompts together.
 
         Raises:
             EngineUnavailable: Not warmed.
@@ -107,16 +109,16 @@ class FasterWhisperEngine:
         """Recognise step by step; see :meth:`services.stt.engine.Engine.steps`."""
         passes = self._require()
         refused: dict[int, Outcome] = {}
-        waiting: dict[tuple[int, str], list[Utterance]] = {}
+        waiting: dict[tuple[int, str, str], list[Utterance]] = {}
         for index, (samples, hint) in enumerate(items):
             refusal = self._refusal(samples, hint)
             if refusal is not None:
                 refused[index] = refusal
             elif len(samples):
                 for one in passes.prepared(index, samples, hint):
-                    waiting.setdefault((one.window, hint.vocabulary), []).append(one)
+                    waiting.setdefault(_shared(one.window, one.hint), []).append(one)
         done: list[Utterance] = []
-        for (window, _), group in waiting.items():
+        for (window, *_), group in waiting.items():
             for at in range(0, len(group), PASS[window]):
                 done += yield from _understand(passes, group[at : at + PASS[window]])
                 yield "decoded"
@@ -126,9 +128,9 @@ class FasterWhisperEngine:
         ]
 
     def bucket(self, samples: NDArray[np.float32], hint: Hint) -> Hashable:
-        """Let utterances share a pass that have a short window and a vocabulary in common."""
+        """Let utterances share a pass that have a short window and a prompt in common."""
         window = window_s(len(samples) / CALLER_RATE_HZ)
-        return object() if PASS[window] == 1 else (window, hint.vocabulary)
+        return object() if PASS[window] == 1 else _shared(window, hint)
 
     def transcribe_long(self, samples: NDArray[np.float32], hint: Hint) -> Recognition:
         """Recognise piece by piece; the first piece that has words decides the language.
@@ -177,7 +179,7 @@ def _understand(passes: Passes, utterances: Sequence[Utterance]) -> Understandin
         metrics.STT_RETRIES.labels(reason).inc()
         yield "doubtful"
         # A vocabulary is a pattern, and decoders that loop may be going on with it.
-        asked = one if reason == "probability" else _without_vocabulary(one)
+        asked = _afresh(one, one.hint.vocabulary if reason == "probability" else "")
         if reason == "loop" and one.window == FULL_WINDOW_S:
             for part in passes.parts(asked):
                 yield from _once(passes, [part])
@@ -197,8 +199,14 @@ def _once(passes: Passes, utterances: Sequence[Utterance]) -> Generator[Step, No
     passes.align(encoded, utterances)
 
 
-def _without_vocabulary(one: Utterance) -> Utterance:
-    return replace(one, hint=replaced(one.hint, vocabulary=""))
+def _shared(window: int, hint: Hint) -> tuple[int, str, str]:
+    """Return what utterances of one pass have in common."""
+    return window, hint.vocabulary, hint.begun
+
+
+def _afresh(one: Utterance, vocabulary: str) -> Utterance:
+    """Return an utterance of which nothing is settled, and less may be expected."""
+    return replace(one, hint=replaced(one.hint, vocabulary=vocabulary, begun=""))
 
 
 def _better(one: Utterance, again: Utterance) -> Utterance:
