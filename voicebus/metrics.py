@@ -244,6 +244,14 @@ HANDOVERS = Counter(
     "Claims handed on for workers that died, by how it was noticed: disconnected, silent",
     ["role", "reason"],
 )
+DEMAND = Gauge(
+    "voicebus_demand_sessions",
+    "Claims that wait and that are held; with two supervisors the same from each: take one",
+    ["role"],
+)
+DEMAND_WAITING = Gauge("voicebus_demand_waiting", "Claims that no worker has yet", ["role"])
+FLEET_SLOTS = Gauge("voicebus_slots", "Claims that all ready workers together can hold", ["role"])
+FLEET_WORKERS = Gauge("voicebus_workers", "Workers that are ready", ["role"])
 
 
 def refusals() -> float:
