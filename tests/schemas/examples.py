@@ -64,7 +64,7 @@ from schemas.turn import (
     TurnEnded,
     TurnStarted,
 )
-from tests.schemas import joining, telegram
+from tests.schemas import joining, telegram, working
 
 SETTINGS: Final = SessionSettings(
     language="en",
