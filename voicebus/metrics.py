@@ -253,6 +253,18 @@ DEMAND_WAITING = Gauge("voicebus_demand_waiting", "Claims that no worker has yet
 FLEET_SLOTS = Gauge("voicebus_slots", "Claims that all ready workers together can hold", ["role"])
 FLEET_WORKERS = Gauge("voicebus_workers", "Workers that are ready", ["role"])
 
+# Autoscale ---------------------------------------------------------------------------------------
+AUTOSCALE_WORKERS = Gauge(
+    "voicebus_autoscale_workers",
+    "Workers that this process runs: ready, starting, draining",
+    ["role", "state"],
+)
+AUTOSCALE_STEPS = Counter(
+    "voicebus_autoscale_steps_total",
+    "Workers that were added (grows) and drained (shrinks)",
+    ["role", "how"],
+)
+
 
 def refusals() -> float:
     """Return how often the server has refused something to this process."""

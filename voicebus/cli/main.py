@@ -11,6 +11,7 @@ from importlib.metadata import version
 from voicebus import known, log, settings
 from voicebus.cli import (
     auth,
+    autoscale,
     bench,
     dead_letters,
     doctor,
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"voicebus {version('voicebus')}")
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in (
-        *(up, talk, top, replay, doctor, drain, dead_letters),
+        *(up, talk, top, replay, doctor, drain, autoscale, dead_letters),
         *(models, keys, auth, layout, bench, part),
     ):
         command.add_parser(subparsers)
