@@ -128,6 +128,26 @@ class Caller:
         await self._listen(exchange)
         return self._heard(exchange)
 
+    async def keep_quiet(self, seconds: float) -> float:
+        """Stay on the line and say nothing, in real time; return how late the latest frame left.
+
+        What the system says meanwhile is heard and forgotten. Raises what :meth:`speak` raises.
+        """
+        exchange = Exchange()
+        began_at = time.perf_counter()
+        async with asyncio.TaskGroup() as group:
+            ears = group.create_task(self._listen(exchange))
+            with contextlib.suppress(ConnectionClosed):  # listening tells why
+                for number in range(round(seconds * RATE_HZ / _FRAME_SAMPLES)):
+                    if exchange.fatal is not None:
+                        break
+                    await self._pace(exchange, began_at + number * _FRAME_SAMPLES / RATE_HZ)
+                    await self._line.send(_SILENCE)
+            ears.cancel()
+        if exchange.fatal is not None:
+            raise exchange.fatal
+        return exchange.send_lag_s
+
     def _heard(self, exchange: Exchange) -> TurnHeard:
         if exchange.fatal is not None:
             raise exchange.fatal

@@ -18,6 +18,7 @@ from voicebus.cli import (
     drain,
     keys,
     layout,
+    load,
     models,
     part,
     replay,
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in (
         *(up, talk, top, replay, doctor, drain, autoscale, dead_letters),
-        *(models, keys, auth, layout, bench, part),
+        *(models, keys, auth, layout, load, bench, part),
     ):
         command.add_parser(subparsers)
     args = parser.parse_args(arguments)
