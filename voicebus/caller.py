@@ -228,9 +228,7 @@ class Caller:
             BusUnavailable: The connection broke.
             NoWorker: No worker took the session in time.
         """
-        refusal: VoicebusError = NoWorker(
-            f"No worker took the session within {self._wait_s:.0f} s."
-        )
+        told: VoicebusError | None = None
         try:
             async with asyncio.timeout(self._wait_s):
                 await self._line.start(start.message())
@@ -243,13 +241,15 @@ class Caller:
                     self._observe(message)
                     self.session_id = message.get("session_id", self.session_id)
                     if message["type"] == "error":
-                        refusal = error_of(message["code"], message["message"])
+                        told = error_of(message["code"], message["message"])
+                        told.retry_after_s = float(message.get("retry_after_s") or 0.0)
                         if not message.get("retryable"):
-                            raise refusal
+                            raise told
         except TimeoutError as err:
-            raise refusal from err
+            waited = f"No worker took the session within {self._wait_s:.0f} s."
+            raise told or NoWorker(waited) from err
         except ConnectionClosed as err:
-            raise _lost(err) from err
+            raise told or _lost(err) from err
 
 
 @contextlib.asynccontextmanager

@@ -92,8 +92,8 @@ class Callers:
             try:
                 await self._session(chance)
             except* VoicebusError as group:
-                error = next(iter(_errors(group)))
-                self.tally.errors[error.code] += 1
+                error = _errors(group)[0]
+                self.tally.failed(error.code)
                 pause_s = error.retry_after_s or _AGAIN_S
             await asyncio.sleep(min(pause_s, self.left_s))
 

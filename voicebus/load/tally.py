@@ -86,6 +86,7 @@ class Tally:
         self._responses: list[tuple[float, float]] = []
         self._stages: dict[str, list[float]] = {}
         self._lags_ms: list[float] = []
+        self._told: set[str] = set()
         self.errors: Counter[str] = Counter()
         self.opened = 0
         self.open = 0
@@ -97,7 +98,15 @@ class Tally:
     def told(self, message: Mapping[str, object]) -> None:
         """Take a message of the system: errors are counted."""
         if message["type"] == "error":
-            self.errors[str(message["code"])] += 1
+            code = str(message["code"])
+            self.errors[code] += 1
+            self._told.add(code)
+
+    def failed(self, code: str) -> None:
+        """Take the error with which a session ended; one that the system has told is counted."""
+        if code not in self._told:
+            self.errors[code] += 1
+        self._told.discard(code)
 
     def lag(self, lag_ms: float) -> None:
         """Take how late frames left."""

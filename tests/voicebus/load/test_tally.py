@@ -43,10 +43,12 @@ def test_what_went_wrong_is_counted_by_its_code() -> None:
     for code in ("busy", "engine_timeout", "busy"):
         tally.told({"type": "error", "code": code, "message": "said"})
     tally.told({"type": "final", "text": "hello"})
+    tally.failed("busy")  # the same, as the error that ended the session
+    tally.failed("bus_unavailable")
     tally.heard(heard(None), 1.0, 2.0)
     report = tally.report("talk", 1, 10.0, 0.0)
 
-    assert report.errors == {"busy": 2, "engine_timeout": 1}
+    assert report.errors == {"bus_unavailable": 1, "busy": 2, "engine_timeout": 1}
     assert (report.turns, report.unheard) == (0, 1)
 
 
