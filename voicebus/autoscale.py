@@ -12,7 +12,6 @@ from typing import Final
 
 import msgspec
 import structlog
-from msgspec import Struct
 
 from schemas.claim import Demand, Presence
 from subjects.catalog import presence_subject
@@ -23,7 +22,7 @@ from voicebus.credentials import seed_of
 from voicebus.crew import Crew
 from voicebus.errors import ConfigError
 from voicebus.headcount import Headcount
-from voicebus.scaling import SCOPE, Bounds, Policy
+from voicebus.scaling import SCOPE, AutoscaleSettings, Bounds, Policy
 from voicebus.settings import PREFIX, BusSettings, ProcessSettings
 from voicebus.supervisor import Part, Supervisor, UpSettings
 
@@ -37,17 +36,6 @@ _NAME_LENGTH: Final = 40
 
 _HANDING_ON_S: Final = 10.0
 """What a worker may take on top of the time that its short work has."""
-
-
-class AutoscaleSettings(Struct, frozen=True, kw_only=True):
-    """Who the workers are.
-
-    Fields
-        users_dir: Folder with the seeds of the roles' users and of *monitor*; empty for those of
-            the ``voicebus up`` of this machine, or for a bus without users.
-    """
-
-    users_dir: str = ""
 
 
 def bounds_of(text: str) -> Bounds:

@@ -14,7 +14,7 @@ _ALL: Final = (
     ("voicebus.supervisor", "UpSettings", "UP_"),
     ("voicebus.failover.settings", "SupervisorSettings", "SUPERVISOR_"),
     ("voicebus.scaling", "Policy", "AUTOSCALE_"),
-    ("voicebus.autoscale", "AutoscaleSettings", "AUTOSCALE_"),
+    ("voicebus.scaling", "AutoscaleSettings", "AUTOSCALE_"),
     ("voicebus.settings", "TalkSettings", "TALK_"),
     ("services.stt.settings", "SttSettings", "STT_"),
     ("services.turn.settings", "TurnSettings", "TURN_"),

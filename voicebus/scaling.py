@@ -51,6 +51,17 @@ class Policy(Struct, frozen=True, kw_only=True):
         return max(math.ceil(demand / self.target), math.ceil(demand) + self.headroom)
 
 
+class AutoscaleSettings(Struct, frozen=True, kw_only=True):
+    """Who the workers are.
+
+    Fields
+        users_dir: Folder with the seeds of the roles' users and of *monitor*; empty for those of
+            the ``voicebus up`` of this machine, or for a bus without users.
+    """
+
+    users_dir: str = ""
+
+
 class Bounds(Struct, frozen=True):
     """Between how many workers of a role there are.
 
