@@ -87,8 +87,12 @@ def workers(system: System, state: str = "ready") -> int:
     return round(system.metric("autoscale", name, role="stt", state=state))
 
 
-async def let_in(stack: AsyncExitStack, system: System) -> Caller:
-    """Call until there is a place, as a client does that is told to try again.
+async def let_in(
+    stack: AsyncExitStack, system: System, spoken: NDArray[np.int16]
+) -> tuple[Caller, TurnHeard]:
+    """Call until there is a place, as a client does that is told to try again, and say something.
+
+    Who has never spoken has no worker yet, only the promise of a place.
 
     Raises:
         TimeoutError: There is none in time.
@@ -96,7 +100,8 @@ async def let_in(stack: AsyncExitStack, system: System) -> Caller:
     until_s = time.monotonic() + LIMIT_S
     while time.monotonic() < until_s:
         try:
-            return await stack.enter_async_context(call(system.ws))
+            caller = await stack.enter_async_context(call(system.ws))
+            return caller, await caller.speak(spoken)
         except Busy:
             await asyncio.sleep(0.5)
     raise TimeoutError("no place for one more caller")
@@ -153,7 +158,8 @@ async def test_workers_come_with_callers_and_go_without_a_lost_turn(
         lines = [AsyncExitStack() for _ in range(5)]
         for line in lines:
             await stack.enter_async_context(line)
-        callers = [await let_in(line, system) for line in lines]
+        let = [await let_in(line, system, spoken) for line in lines]
+        callers = [caller for caller, _ in let]
         await until(lambda: workers(system) == 3)
         held_by = {caller: await holder(bus, caller) for caller in callers}
         stay = {worker: caller for caller, worker in held_by.items()}
@@ -174,6 +180,6 @@ async def test_workers_come_with_callers_and_go_without_a_lost_turn(
     assert len(stay) == 3
     assert sorted(stay) != sorted(now_by)
     assert len(set(now_by)) == 2
-    turns = [heard for talker in talkers for heard in talker.heard]
+    turns = [heard for _, heard in let] + [heard for t in talkers for heard in t.heard]
     assert [heard.errors for heard in turns if heard.errors] == []
     assert [heard for heard in turns if not (heard.transcript and heard.reply)] == []

@@ -34,7 +34,7 @@ def test_callers_talk_and_are_reported(synthetic_system: System) -> None:
 
     On a slow machine the callers may be late: the run is void then, and says so.
     """
-    done = load("--sessions", "4", "--for", "10", "--url", synthetic_system.ws, "--json")
+    done = load("--sessions", "4", "--for", "5", "--ramp", "1", "--url", synthetic_system.ws, "--json")
 
     report = msgspec.json.decode(done.stdout, type=Report)
     assert done.returncode == (2 if report.void else 0), done.stdout
@@ -48,7 +48,7 @@ def test_callers_talk_and_are_reported(synthetic_system: System) -> None:
 
 def test_a_person_reads_a_table(synthetic_system: System) -> None:
     """Each stage has a line; sessions of one question are opened again and again."""
-    words = ("--sessions", "2", "--for", "8", "--ramp", "0", "--profile", "churn")
+    words = ("--sessions", "2", "--for", "5", "--ramp", "0", "--profile", "churn")
     done = load(*words, "--url", synthetic_system.ws)
 
     lines = done.stdout.splitlines()
@@ -60,7 +60,7 @@ def test_a_person_reads_a_table(synthetic_system: System) -> None:
 
 def test_the_silent_are_held_and_cost_no_turn(synthetic_system: System) -> None:
     """The profile of people who have a page open and say nothing."""
-    words = ("--sessions", "3", "--for", "3", "--ramp", "0.5", "--profile", "idle")
+    words = ("--sessions", "3", "--for", "1.5", "--ramp", "0.5", "--profile", "idle")
     done = load(*words, "--url", synthetic_system.ws, "--json")
 
     report = msgspec.json.decode(done.stdout, type=Report)
