@@ -34,7 +34,9 @@ def test_callers_talk_and_are_reported(synthetic_system: System) -> None:
 
     On a slow machine the callers may be late: the run is void then, and says so.
     """
-    done = load("--sessions", "4", "--for", "5", "--ramp", "1", "--url", synthetic_system.ws, "--json")
+    done = load(
+        "--sessions", "4", "--for", "5", "--ramp", "0", "--url", synthetic_system.ws, "--json"
+    )
 
     report = msgspec.json.decode(done.stdout, type=Report)
     assert done.returncode == (2 if report.void else 0), done.stdout
