@@ -82,3 +82,23 @@ class Presence(Event, frozen=True, kw_only=True, tag="claim.presence"):
     returns: int = 0
     models: tuple[str, ...] = ()
     voices: tuple[str, ...] = ()
+
+
+class Demand(Event, frozen=True, kw_only=True, tag="claim.demand"):
+    """How much work a stage has, and how much it can hold: what the number of workers follows.
+
+    Told every second by one supervisor, of each stage. Not recorded.
+
+    Fields
+        role: ``stt``, ``turn``, ``llm`` or ``tts``.
+        waiting: Jobs that no worker has yet.
+        held: Jobs that workers have.
+        slots: How many jobs the ready workers can hold.
+        workers: How many ready workers there are.
+    """
+
+    role: str
+    waiting: int
+    held: int
+    slots: int
+    workers: int

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from schemas.audio import AudioChunk, AudioEnded
-from schemas.claim import Claimed, ClaimLeft, DrainAsked, Presence
+from schemas.claim import Claimed, ClaimLeft, Demand, DrainAsked, Presence
 from schemas.conversation import ConversationKept, Joined, LinkAsked, LinkKept, LinkMade
 from schemas.dead import DeadLetter
 from schemas.event import Event
@@ -115,6 +115,7 @@ EVENT_TYPES: Final[tuple[type[Event], ...]] = (
     ClaimLeft,
     DeadLetter,
     DrainAsked,
+    Demand,
     Presence,
     BotOwned,
     UpdateAccepted,
@@ -178,6 +179,7 @@ AnyEvent = (
     | ClaimLeft
     | DeadLetter
     | DrainAsked
+    | Demand
     | Presence
     | BotOwned
     | UpdateAccepted

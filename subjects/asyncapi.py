@@ -21,6 +21,7 @@ _PARAMETERS = {
     "role": "stt, turn, llm or tts.",
     "job": "`session` for a claim on a whole session, else the turn and revision.",
     "worker": "Name of the worker's process.",
+    "stage": "stt, turn, llm or tts.",
     "bot": "Telegram's number of the bot.",
     "item": "Telegram's number of the chat, with that of its topic, or of the update.",
     "secret": "The conversation's id, or the digest of a link code.",

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from schemas import telegram
 from schemas.audio import AudioChunk, AudioEnded
-from schemas.claim import Claimed, ClaimLeft, DrainAsked, Presence
+from schemas.claim import Claimed, ClaimLeft, Demand, DrainAsked, Presence
 from schemas.conversation import ConversationKept, Joined, LinkAsked, LinkKept, LinkMade
 from schemas.dead import DeadLetter
 from schemas.event import Event
@@ -116,6 +116,7 @@ def _telegram(leaf: str, stream: str) -> Route:
 
 
 _WORKERS: Final = "stt turn llm tts"
+_EACH: Final = tuple(_WORKERS.split())
 
 CATALOG: Final[dict[type[Event], Route]] = {
     AudioChunk: _up("audio", "AUDIO", "stt", again="stt"),
@@ -172,14 +173,12 @@ CATALOG: Final[dict[type[Event], Route]] = {
         f"edge {_WORKERS} supervisor",
         again=f"{_WORKERS} supervisor",
     ),
-    DrainAsked: Route(
-        f"{ROOT}.{{cell}}.order.{{role}}.{{worker}}", "", ("admin",), tuple(_WORKERS.split())
-    ),
+    DrainAsked: Route(f"{ROOT}.{{cell}}.order.{{role}}.{{worker}}", "", ("admin",), _EACH),
     ClaimLeft: _dn("claim.{role}.{job}", "SESSION", _WORKERS, _WORKERS, again=_WORKERS),
     DeadLetter: Route(
         f"{ROOT}.{{cell}}.dead.{{role}}.{{edge}}.{{session}}.{{job}}",
         "DEAD",
-        tuple(_WORKERS.split()),
+        _EACH,
         ("admin",),
         ("admin",),
     ),
@@ -188,9 +187,10 @@ CATALOG: Final[dict[type[Event], Route]] = {
     Presence: Route(
         f"{ROOT}.{{cell}}.presence.{{role}}.{{worker}}",
         "",
-        ("edge", *_WORKERS.split(), "supervisor"),
-        ("edge", *_WORKERS.split(), "monitor", "supervisor"),
+        ("edge", *_EACH, "supervisor"),
+        ("edge", *_EACH, "monitor", "supervisor"),
     ),
+    Demand: Route(f"{ROOT}.{{cell}}.demand.{{stage}}", "", ("supervisor",), ("monitor",)),
     telegram.BotOwned: _telegram("owner", "TELEGRAM"),
     telegram.UpdateAccepted: _telegram("update.{item}", "UPDATES"),
     telegram.UpdateAnswering: _telegram("update.{item}", "UPDATES"),
@@ -198,7 +198,6 @@ CATALOG: Final[dict[type[Event], Route]] = {
     telegram.ChatKept: _telegram("chat.{item}", "TELEGRAM"),
 }
 """Every message type has exactly one row."""
-
 
 _SHAPES: Final = {
     kind: tuple(None if "{" in token else token for token in route.pattern.split("."))
@@ -237,8 +236,9 @@ def subject_of(kind: type[Event], place: Place, role: str = "*", job: str = "*")
 
     ``job`` is also the last token of what belongs to no session.
     """
-    names = {"cell": place.cell, "edge": place.edge, "session": place.session, "role": role}
-    return CATALOG[kind].pattern.format(**names, job=job, worker="*", bot="*", secret=job, item=job)
+    named = {"cell": place.cell, "edge": place.edge, "session": place.session}
+    named |= dict.fromkeys(("role", "stage"), role) | dict.fromkeys(("job", "secret", "item"), job)
+    return CATALOG[kind].pattern.format(**named, worker="*", bot="*")
 
 
 def place_of(subject: str) -> Place:

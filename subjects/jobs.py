@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from schemas.claim import Claimed
-from subjects.catalog import ROOT, place_of, subject_of
+from schemas.claim import Claimed, Demand
+from subjects.catalog import CATALOG, ROOT, place_of, subject_of
 
 
 def job_of(subject: str) -> str:
@@ -35,3 +35,8 @@ def job_behind(claim: str) -> str:
         case [root, cell, "dn", edge, session, "claim", role, job] if root == ROOT:
             return f"{ROOT}.{cell}.job.{role}.{edge}.{session}.{job}"
     raise ValueError(f"not a claim's subject: {claim!r}")
+
+
+def demand_subject(cell: str, role: str) -> str:
+    """Return the subject on which a stage's demand is told; ``*`` for all."""
+    return CATALOG[Demand].pattern.format(cell=cell, stage=role)

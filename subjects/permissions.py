@@ -75,7 +75,8 @@ def permissions(role: str, cell: str, user: str, edge: str = "*") -> Permissions
             return Permissions(_INSPECTION, (*_heard(role, cell), own_inbox))
         case "supervisor":
             handing_on = ("$JS.ACK.JOBS.>", "$JS.ACK.*.*.JOBS.>", "$JS.API.STREAM.INFO.JOBS")
-            publish = (*handing_on, *_written(role, cell), *_newest(role, cell))
+            counting = (f"$JS.API.CONSUMER.INFO.JOBS.{consumer_name(cell, r)}" for r in ROLES)
+            publish = (*handing_on, *counting, *_written(role, cell), *_newest(role, cell))
             return Permissions(publish, (*_heard(role, cell), own_inbox))
         case "admin":
             publish = ("$JS.API.>", f"{ROOT}.{cell}.>")
@@ -158,7 +159,7 @@ def _claimed(role: str, cell: str) -> tuple[str, ...]:
 
 def _subject(route: Route, cell: str, edge: str, role: str) -> str:
     worker = edge if role == EDGE else "*"
-    anything = dict.fromkeys(("session", "job", "secret", "bot", "item"), "*")
+    anything = dict.fromkeys(("session", "stage", "job", "secret", "bot", "item"), "*")
     return route.pattern.format(**anything, cell=cell, edge=edge, role=role, worker=worker)
 
 

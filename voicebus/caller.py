@@ -128,6 +128,26 @@ class Caller:
         await self._listen(exchange)
         return self._heard(exchange)
 
+    async def keep_quiet(self, seconds: float) -> float:
+        """Stay on the line and say nothing, in real time; return how late the latest frame left.
+
+        What the system says meanwhile is heard and forgotten. Raises what :meth:`speak` raises.
+        """
+        exchange = Exchange()
+        began_at = time.perf_counter()
+        async with asyncio.TaskGroup() as group:
+            ears = group.create_task(self._listen(exchange))
+            with contextlib.suppress(ConnectionClosed):  # listening tells why
+                for number in range(round(seconds * RATE_HZ / _FRAME_SAMPLES)):
+                    if exchange.fatal is not None:
+                        break
+                    await self._pace(exchange, began_at + number * _FRAME_SAMPLES / RATE_HZ)
+                    await self._line.send(_SILENCE)
+            ears.cancel()
+        if exchange.fatal is not None:
+            raise exchange.fatal
+        return exchange.send_lag_s
+
     def _heard(self, exchange: Exchange) -> TurnHeard:
         if exchange.fatal is not None:
             raise exchange.fatal
@@ -208,9 +228,7 @@ class Caller:
             BusUnavailable: The connection broke.
             NoWorker: No worker took the session in time.
         """
-        refusal: VoicebusError = NoWorker(
-            f"No worker took the session within {self._wait_s:.0f} s."
-        )
+        told: VoicebusError | None = None
         try:
             async with asyncio.timeout(self._wait_s):
                 await self._line.start(start.message())
@@ -223,13 +241,15 @@ class Caller:
                     self._observe(message)
                     self.session_id = message.get("session_id", self.session_id)
                     if message["type"] == "error":
-                        refusal = error_of(message["code"], message["message"])
+                        told = error_of(message["code"], message["message"])
+                        told.retry_after_s = float(message.get("retry_after_s") or 0.0)
                         if not message.get("retryable"):
-                            raise refusal
+                            raise told
         except TimeoutError as err:
-            raise refusal from err
+            waited = f"No worker took the session within {self._wait_s:.0f} s."
+            raise told or NoWorker(waited) from err
         except ConnectionClosed as err:
-            raise _lost(err) from err
+            raise told or _lost(err) from err
 
 
 @contextlib.asynccontextmanager

@@ -13,6 +13,8 @@ _ALL: Final = (
     ("voicebus.settings", "ModelSettings", ""),
     ("voicebus.supervisor", "UpSettings", "UP_"),
     ("voicebus.failover.settings", "SupervisorSettings", "SUPERVISOR_"),
+    ("voicebus.scaling", "Policy", "AUTOSCALE_"),
+    ("voicebus.scaling", "AutoscaleSettings", "AUTOSCALE_"),
     ("voicebus.settings", "TalkSettings", "TALK_"),
     ("services.stt.settings", "SttSettings", "STT_"),
     ("services.turn.settings", "TurnSettings", "TURN_"),

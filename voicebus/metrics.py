@@ -244,6 +244,26 @@ HANDOVERS = Counter(
     "Claims handed on for workers that died, by how it was noticed: disconnected, silent",
     ["role", "reason"],
 )
+DEMAND = Gauge(
+    "voicebus_demand_sessions",
+    "Claims that wait and that are held; with two supervisors the same from each: take one",
+    ["role"],
+)
+DEMAND_WAITING = Gauge("voicebus_demand_waiting", "Claims that no worker has yet", ["role"])
+FLEET_SLOTS = Gauge("voicebus_slots", "Claims that all ready workers together can hold", ["role"])
+FLEET_WORKERS = Gauge("voicebus_workers", "Workers that are ready", ["role"])
+
+# Autoscale ---------------------------------------------------------------------------------------
+AUTOSCALE_WORKERS = Gauge(
+    "voicebus_autoscale_workers",
+    "Workers that this process runs: ready, starting, draining",
+    ["role", "state"],
+)
+AUTOSCALE_STEPS = Counter(
+    "voicebus_autoscale_steps_total",
+    "Workers that were added (grows) and drained (shrinks)",
+    ["role", "how"],
+)
 
 
 def refusals() -> float:

@@ -59,12 +59,14 @@ class QueueRow(Struct, frozen=True, kw_only=True):
         waiting: Jobs that no worker has yet: the lag.
         held: Jobs that workers have.
         taken_over: Jobs that are not with the first worker that was given them.
+        slots: How many jobs the stage's ready workers can hold.
     """
 
     role: str
     waiting: int
     held: int
     taken_over: int
+    slots: int = 0
 
 
 class SessionRow(Struct, frozen=True, kw_only=True):
@@ -181,23 +183,25 @@ class Observer:
             if now_s - heard_s <= GONE_S and presence.state != "drained"
         }
         self._present = alive
+        present = [presence for _, presence in alive.values()]
         jobs = await self._ask("STREAM.INFO.JOBS", {"subjects_filter": every_job(self._bus.cell)})
         names = [stream.name for stream in streams(Limits())]
         return Overview(
             cell=self._bus.cell,
-            workers=worker_rows(presence for _, presence in alive.values()),
-            queues=tuple([await self._queue(role) for role in ROLES]),
+            workers=worker_rows(present),
+            queues=tuple([await self._queue(role, present) for role in ROLES]),
             sessions=session_rows(jobs["state"].get("subjects") or ()),
             streams=tuple([_stream(await self._ask(f"STREAM.INFO.{name}", {})) for name in names]),
         )
 
-    async def _queue(self, role: str) -> QueueRow:
+    async def _queue(self, role: str, present: Iterable[Presence]) -> QueueRow:
         info = await self._ask(f"CONSUMER.INFO.JOBS.{consumer_name(self._bus.cell, role)}", {})
         return QueueRow(
             role=role,
             waiting=info["num_pending"],
             held=info["num_ack_pending"],
             taken_over=info["num_redelivered"],
+            slots=sum(p.slots for p in present if p.role == role and p.state == "ready"),
         )
 
     async def _ask(self, verb: str, body: dict[str, str]) -> dict[str, Any]:
@@ -239,7 +243,10 @@ def draw(overview: Overview, lines: int) -> str:
         ]
         for row in overview.workers
     ]
-    queues = [[q.role, str(q.waiting), str(q.held), str(q.taken_over)] for q in overview.queues]
+    queues = [
+        [q.role, str(q.waiting), str(q.held), str(q.slots), _load(q), str(q.taken_over)]
+        for q in overview.queues
+    ]
     held = [
         [s.name, f"{s.messages}", _size(s.bytes), f"{_share(s)}%", f"{s.replicas}", s.leader or "-"]
         for s in overview.streams
@@ -247,7 +254,7 @@ def draw(overview: Overview, lines: int) -> str:
     parts = [
         f"cell {overview.cell}: {len(workers)} processes, {len(overview.sessions)} sessions",
         _table(["STAGE", "WORKER", "ENGINE", "STATE", "BUSY", "P50 ms", "P99 ms"], workers, 4),
-        _table(["JOBS", "WAITING", "HELD", "TAKEN OVER"], queues, 1),
+        _table(["JOBS", "WAITING", "HELD", "SLOTS", "LOAD", "TAKEN OVER"], queues, 1),
         _table(["STREAM", "MESSAGES", "SIZE", "FULL", "COPIES", "LEADER"], held, 1),
     ]
     room = lines - sum(part.count("\n") + 2 for part in parts) - 2
@@ -273,6 +280,11 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers_from: int
 
 def _ms(value: float) -> str:
     return f"{value:.0f}" if value else "-"
+
+
+def _load(row: QueueRow) -> str:
+    """Return the signal that the number of workers follows: work against what fits."""
+    return f"{100 * (row.waiting + row.held) // row.slots}%" if row.slots else "-"
 
 
 def _share(row: StreamRow) -> int:

@@ -164,6 +164,20 @@ class Supervisor:
             raise
         await self._end(name, old)
 
+    async def retire(self, name: str, limit_s: float = _STOP_S) -> None:
+        """End a part for good: it gets SIGTERM and this time, then SIGKILL.
+
+        Raises:
+            PartFailed: There is no part of that name.
+        """
+        if name not in self._running:
+            raise PartFailed(f"there is no part {name!r}: there are {', '.join(self._parts)}")
+        process = self._running.pop(name)
+        self._retired.add(process)
+        self._parts.pop(name, None)
+        self._ready.pop(name, None)
+        await self._end(name, process, limit_s)
+
     async def stop(self, names: Sequence[str]) -> None:
         """End parts in this order: each gets SIGTERM and its time, then SIGKILL."""
         self._stopping = True
@@ -175,12 +189,14 @@ class Supervisor:
         for process in tuple(self._retired):
             await self._end("replaced", process)
 
-    async def _end(self, name: str, process: asyncio.subprocess.Process) -> None:
+    async def _end(
+        self, name: str, process: asyncio.subprocess.Process, limit_s: float = _STOP_S
+    ) -> None:
         if process.returncode is not None:
             return
         process.send_signal(signal.SIGTERM)
         try:
-            async with asyncio.timeout(_STOP_S):
+            async with asyncio.timeout(limit_s):
                 await process.wait()
         except TimeoutError:
             log.warning("part.killed", part=name)

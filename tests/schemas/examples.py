@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from schemas.audio import AudioChunk, AudioEnded
-from schemas.claim import Claimed, ClaimLeft, DrainAsked, Presence
+from schemas.claim import Claimed, ClaimLeft
 from schemas.conversation import Join
 from schemas.dead import DeadLetter
 from schemas.event import Event
@@ -64,7 +64,7 @@ from schemas.turn import (
     TurnEnded,
     TurnStarted,
 )
-from tests.schemas import joining, telegram
+from tests.schemas import joining, telegram, working
 
 SETTINGS: Final = SessionSettings(
     language="en",
@@ -280,21 +280,6 @@ EXAMPLES: Final[tuple[Event, ...]] = (
         last_ns=1_700_000_001_000_000_000,
         turn=1,
     ),
-    DrainAsked(worker="host-1"),
-    Presence(
-        role="llm",
-        worker="host-1",
-        slots=2,
-        busy=1,
-        state="draining",
-        engine="openai smollm2",
-        metrics="http://127.0.0.1:9000/metrics",
-        life="0f1e2d3c4b5a6978",
-        final_p50_ms=20.5,
-        final_p99_ms=300.5,
-        returns=3,
-        models=("smollm2",),
-        voices=("en_US-joe-medium",),
-    ),
+    *working.WORKING,
     *telegram.TELEGRAM,
 )

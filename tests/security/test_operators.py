@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from nats.aio.msg import Msg
 
-from schemas.claim import Claimed, Presence
+from schemas.claim import Claimed, Demand, Presence
 from schemas.codec import encode
 from schemas.stt import TranscribeRequest
 from subjects.catalog import Place, presence_subject, session_log, subject_of
-from subjects.streams import consumer_name
+from subjects.jobs import demand_subject
+from subjects.streams import ROLES, consumer_name
 from subjects.tokens import new_token
 from tests.secured import CELL, EDGES, Secured
 from voicebus.bus.client import Bus
@@ -60,6 +61,23 @@ async def test_the_monitor_sees_who_is_there_and_how_much(secured: Secured) -> N
     assert seen == sign
     assert set(streams) >= {"AUDIO", "REPLY", "SESSION", "JOBS"}
     assert consumer["num_pending"] >= 0
+
+
+async def test_the_supervisor_tells_the_monitor_how_much_work_there_is(secured: Secured) -> None:
+    """It may ask how long each queue is, and tell it; who only looks may hear that."""
+    said = Demand(role="stt", waiting=1, held=2, slots=4, workers=1)
+    async with secured.bus("supervisor") as supervisor, secured.bus("monitor") as bus:
+        async with bus.listen(demand_subject(CELL, "*")) as inbox:
+            await bus.flush()
+            await supervisor.publish_raw(demand_subject(CELL, "stt"), encode(said))
+            _, heard = await first(inbox, lambda _: True)
+        counted = [
+            await info(supervisor, f"CONSUMER.INFO.JOBS.{consumer_name(CELL, role)}")
+            for role in ROLES
+        ]
+
+    assert heard == said
+    assert [found["num_pending"] >= 0 for found in counted] == [True] * 4
 
 
 async def test_the_supervisor_hands_on_the_work_of_the_dead(secured: Secured) -> None:

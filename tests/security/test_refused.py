@@ -73,6 +73,7 @@ SPEAKING: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
     ("an order to end", (*CARRIERS, *OPERATORS), ("order.stt.w1", "order.llm.w1")),
     ("jobs that were given up, by who gives them out", OUTSIDE, ("dead.stt.two.s2.session",)),
     ("jobs that another role gave up", ("turn", "llm", "tts"), ("dead.stt.one.s1.session",)),
+    ("how much work there is", (*CARRIERS, "monitor"), ("demand.stt",)),
     ("an edge's sign of life", WORKERS, ("presence.edge.one",)),
     ("anything", OPERATORS, ("up.one.s1.audio", "dn.one.s1.final", "job.stt.one.s1.session")),
 )

@@ -32,7 +32,7 @@ def overview(sessions: int) -> Overview:
     return Overview(
         cell="local",
         workers=worker_rows(present),
-        queues=(QueueRow(role="stt", waiting=2, held=3, taken_over=1),),
+        queues=(QueueRow(role="stt", waiting=2, held=3, taken_over=1, slots=4),),
         sessions=tuple(
             SessionRow(session=f"s{number}", edge="e1", open={"stt": 1, "turn": 1})
             for number in range(sessions)
@@ -70,7 +70,7 @@ def test_the_table_says_it_in_columns() -> None:
 
     assert lines[0] == "cell local: 2 processes, 2 sessions"
     assert "stt    host-1  toy     ready   3/64      21       -" in lines
-    assert "stt         2     3           1" in lines
+    assert "stt         2     3      4  125%           1" in lines
     assert "AUDIO       1200  2.5 MB   25%       3      n2" in lines
     assert "s1       e1      1     1    0    0" in lines
 
@@ -104,6 +104,6 @@ async def test_it_is_what_a_real_system_does(nats_server: str) -> None:
     (worker,) = found.workers
     assert (worker.role, worker.worker, worker.slots) == ("llm", "a", 1)
     llm = next(row for row in found.queues if row.role == "llm")
-    assert (llm.waiting, llm.held, llm.taken_over) == (1, 1, 0)
+    assert (llm.waiting, llm.held, llm.slots, llm.taken_over) == (1, 1, 1, 0)
     assert len(found.sessions) == 2
     assert {row.name: row.replicas for row in found.streams}["JOBS"] == 1

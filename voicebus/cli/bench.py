@@ -13,6 +13,7 @@ _BENCHMARKS: Final = (
     "conversation",
     "stt",
     "scale",
+    "capacity",
     "failover",
     "soak",
     "openai",

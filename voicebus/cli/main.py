@@ -11,12 +11,14 @@ from importlib.metadata import version
 from voicebus import known, log, settings
 from voicebus.cli import (
     auth,
+    autoscale,
     bench,
     dead_letters,
     doctor,
     drain,
     keys,
     layout,
+    load,
     models,
     part,
     replay,
@@ -35,8 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"voicebus {version('voicebus')}")
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in (
-        *(up, talk, top, replay, doctor, drain, dead_letters),
-        *(models, keys, auth, layout, bench, part),
+        *(up, talk, top, replay, doctor, drain, autoscale, dead_letters),
+        *(models, keys, auth, layout, load, bench, part),
     ):
         command.add_parser(subparsers)
     args = parser.parse_args(arguments)

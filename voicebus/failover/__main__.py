@@ -16,6 +16,7 @@ from schemas.codec import encode
 from subjects.catalog import presence_subject
 from voicebus import process, settings
 from voicebus.bus.client import Bus
+from voicebus.failover.demand import Teller
 from voicebus.failover.guard import Guard
 from voicebus.failover.settings import SCOPE, SupervisorSettings
 from voicebus.failover.system import attend
@@ -52,6 +53,7 @@ async def main(stop: asyncio.Event) -> None:
             async with asyncio.TaskGroup() as group:
                 tasks = (
                     group.create_task(guard.run(system)),
+                    group.create_task(Teller(up.bus, own.name()).run()),
                     group.create_task(_announce(up.bus, own.name(), up.metrics_url)),
                 )
                 await guard.ready.wait()

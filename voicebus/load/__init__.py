@@ -1,0 +1,1 @@
+"""Load: callers who talk to a running system, and what became of them."""
