@@ -18,6 +18,7 @@ from voicebus.cli import (
     keys,
     layout,
     models,
+    nats_exporter,
     part,
     replay,
     talk,
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in (
         *(up, talk, top, replay, doctor, drain, dead_letters),
-        *(models, keys, auth, layout, bench, part),
+        *(models, keys, auth, layout, bench, part, nats_exporter),
     ):
         command.add_parser(subparsers)
     args = parser.parse_args(arguments)

@@ -101,6 +101,8 @@ class Capacity:
             self._room.reset_clock(_now_s())
             return
         self._room.expire(_now_s())
+        for role in HELD_BY_SESSIONS:  # of the dead nobody speaks
+            self._show(role)
 
     def _show(self, role: str) -> None:
         if role in HELD_BY_SESSIONS:
