@@ -94,5 +94,5 @@ def routes(supervisor: Supervisor, own: str, store: Path) -> list[Route]:
     ]
 
 
-def _group(address: str, part: str, **labels: str) -> dict[str, Any]:
-    return {"targets": [address], "labels": {"part": part, **labels}}
+def _group(address: str, name: str, **labels: str) -> dict[str, Any]:
+    return {"targets": [address], "labels": {"process": name, **labels}}

@@ -28,10 +28,10 @@ def test_every_part_with_metrics_is_a_target() -> None:
     found = targets.targets(PARTS, "127.0.0.1:9")
 
     assert found == [
-        {"targets": ["127.0.0.1:9"], "labels": {"part": "up"}},
-        {"targets": ["127.0.0.1:9"], "labels": {"part": "nats", "__metrics_path__": "/nats"}},
-        {"targets": ["127.0.0.1:3"], "labels": {"part": "stt"}},
-        {"targets": ["127.0.0.1:4"], "labels": {"part": "edge"}},
+        {"targets": ["127.0.0.1:9"], "labels": {"process": "up"}},
+        {"targets": ["127.0.0.1:9"], "labels": {"process": "nats", "__metrics_path__": "/nats"}},
+        {"targets": ["127.0.0.1:3"], "labels": {"process": "stt"}},
+        {"targets": ["127.0.0.1:4"], "labels": {"process": "edge"}},
     ]
 
 
@@ -39,7 +39,7 @@ def test_somebody_elses_bus_is_no_target() -> None:
     """Where `voicebus up` runs no server, it knows no monitoring port."""
     found = targets.targets(PARTS[2:], "127.0.0.1:9")
 
-    assert [group["labels"]["part"] for group in found] == ["up", "stt", "edge"]
+    assert [group["labels"]["process"] for group in found] == ["up", "stt", "edge"]
     assert targets.servers(PARTS) == ("http://127.0.0.1:1",)
 
 
