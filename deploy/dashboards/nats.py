@@ -63,7 +63,8 @@ def _streams() -> tuple[Panel, ...]:
             about="The oldest goes when one is full; JOBS refuses new ones instead.",
             queries=(
                 Query(
-                    "sum by (stream) (nats_stream_bytes) / sum by (stream) (nats_stream_limit_bytes)",
+                    "sum by (stream) (nats_stream_bytes)"
+                    " / sum by (stream) (nats_stream_limit_bytes)",
                     "{{stream}}",
                 ),
             ),

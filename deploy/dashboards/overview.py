@@ -22,7 +22,7 @@ def _now() -> tuple[Panel, ...]:
     return (
         _figure(
             "Answers in time",
-            "Share of the answers of 5 minutes that were heard within 1.5 s. The objective is 95 %.",
+            "Share of the answers of 5 minutes heard within 1.5 s. The objective is 95 %.",
             "1 - slo:voicebus_response_slow:ratio_5m",
             Unit.RATIO,
         ),

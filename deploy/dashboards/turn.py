@@ -35,8 +35,8 @@ def _waterfall() -> tuple[Panel, ...]:
     return (
         Panel(
             title="Median of each stage",
-            about="hold: waiting to be sure that the caller has finished. The others work inside it "
-            "as far as they can. One turn alone: voicebus trace SESSION.",
+            about="hold: waiting to be sure that the caller has finished. The others work inside "
+            "it as far as they can. One turn alone: voicebus trace SESSION.",
             queries=(Query("stage:voicebus_stage_seconds:p50_5m", "{{stage}}"),),
             unit=Unit.SECONDS,
             kind=Kind.BARS,
@@ -53,7 +53,8 @@ def _waterfall() -> tuple[Panel, ...]:
             about="How many answers took how long. Two bands are two kinds of turns.",
             queries=(
                 Query(
-                    "sum by (le) (increase(voicebus_turn_response_seconds_bucket[$__rate_interval]))",
+                    "sum by (le) "
+                    "(increase(voicebus_turn_response_seconds_bucket[$__rate_interval]))",
                     "{{le}}",
                 ),
             ),
@@ -75,7 +76,7 @@ def _hearing() -> tuple[Panel, ...]:
     return (
         Panel(
             title="Hold",
-            about="Silence after the last word until the turn is over. The largest part, by nature.",
+            about="Silence after the last word until the turn is over: by nature the largest part.",
             queries=quantiles("voicebus_stt_hold_seconds", ""),
             unit=Unit.SECONDS,
             width=6,

@@ -7,22 +7,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 
 from subjects.streams import ROLES, Limits, streams
+from tests.nats_pages import said_by
 from tests.nats_server import NatsServer
 from voicebus import health, nats_exporter
 from voicebus.bus.client import connect
 from voicebus.bus.layout import ensure_layout
-from voicebus.nats_documents import (
-    Account,
-    Connz,
-    Jsz,
-    Leadership,
-    ServerPages,
-    StreamDetail,
-    StreamState,
-    Varz,
-)
+from voicebus.nats_documents import Leadership, StreamDetail, StreamState
 from voicebus.nats_exporter import NatsExporterSettings
-from voicebus.nats_metrics import Asked, page_of
+from voicebus.nats_metrics import page_of
 from voicebus.parts import free_port
 from voicebus.settings import BusSettings
 
@@ -105,16 +97,8 @@ def test_a_stream_is_told_by_its_leader_alone() -> None:
         cluster=Leadership(leader="two"),
     )
 
-    def said_by(name: str) -> Asked:
-        varz = Varz(
-            server_name=name, version="2", mem=0, cpu=0, connections=0, total_connections=0,
-            subscriptions=0, in_msgs=0, out_msgs=0, in_bytes=0, out_bytes=0, slow_consumers=0,
-        )  # fmt: skip
-        jsz = Jsz(account_details=(Account(name="A", stream_detail=(stream,)),))
-        return Asked(name, ServerPages(varz=varz, jsz=jsz, connz=Connz()))
-
-    led = samples_of(page_of([said_by("one"), said_by("two")], None).decode())
-    leaderless = samples_of(page_of([said_by("one")], None).decode())
+    led = samples_of(page_of([said_by("one", stream), said_by("two", stream)], None).decode())
+    leaderless = samples_of(page_of([said_by("one", stream)], None).decode())
 
     assert led["nats_stream_messages"] == {frozenset({("stream", "JOBS")}): 7}
     assert "nats_stream_messages" not in leaderless
