@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from msgspec import Struct
 
 from tests.monitoring.prometheus import tool
+from voicebus import settings
+from voicebus.known import every_setting
 
 ROOT = Path(__file__).parents[2]
 PROMETHEUS = ROOT / "deploy" / "prometheus"
@@ -22,7 +26,7 @@ ALERTS = [
 HEADINGS = ("## What users notice", "## Look", "## Do")
 
 
-def tested() -> dict[str, list[bool]]:
+def moments() -> dict[str, list[bool]]:
     """Alerts by name, with whether each of their moments is one of alarm."""
     found: dict[str, list[bool]] = {}
     for path in sorted((PROMETHEUS / "tests").glob("*.yml")):
@@ -32,6 +36,23 @@ def tested() -> dict[str, list[bool]]:
                 assert f'alertname="{name}"' in moment["expr"], test["name"]
                 found.setdefault(name, []).append(bool(moment["exp_samples"]))
     return found
+
+
+def test_runbooks_name_settings_and_pages_that_there_are() -> None:
+    """Who follows one at night has no time for a name that is no more."""
+    known = {settings.variable(f, scope) for kind, scope in every_setting() for f in fields(kind)}
+    text = "\n".join(page.read_text(encoding="utf-8") for page in RUNBOOKS.glob("*.md"))
+
+    named = set(re.findall(r"VOICEBUS_[A-Z_]+", text))
+    linked = set(re.findall(r"\]\(([^)#]+)", text))
+    assert named
+    assert named - known == set()
+    assert [link for link in linked if not (RUNBOOKS / link).exists()] == []
+
+
+def fields(kind: type[Struct]) -> tuple[str, ...]:
+    """Names of a struct's fields."""
+    return kind.__struct_fields__
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["alert"])
@@ -60,7 +81,7 @@ def test_every_runbook_is_of_an_alert_and_listed() -> None:
 
 def test_every_alert_is_tested_in_silence_and_in_alarm() -> None:
     """An alert that never fires and one that always does look alike in the file."""
-    found = tested()
+    found = moments()
 
     assert set(found) == {alert["alert"] for alert in ALERTS}
     assert [name for name, alarms in found.items() if True not in alarms] == []
