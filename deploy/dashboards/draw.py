@@ -145,7 +145,7 @@ def _panel(panel: Panel, lines: list[_Line], box: _Box, span: tuple[float, float
 def _bars(panel: Panel, lines: list[_Line], box: _Box) -> Iterator[str]:
     top = max((line.last for line in lines), default=0.0) or 1.0
     step = min(26.0, (box.height - 34) / len(lines))
-    for place, line in enumerate(lines):
+    for place, line in enumerate(sorted(lines, key=lambda line: -line.last)):
         y = box.y + 32 + place * step
         width = (box.width - 190) * line.last / top
         yield _text(box.x + 10, y + step / 2 + 4, line.name, "")
@@ -183,6 +183,8 @@ def _heat(lines: list[_Line], box: _Box) -> Iterator[str]:
 
 
 def _plot(panel: Panel, lines: list[_Line], box: _Box, span: tuple[float, float]) -> Iterator[str]:
+    if panel.kind is Kind.STACK:
+        lines = _stacked(lines)
     left, right = box.x + 58, box.x + box.width - 12
     top, bottom = box.y + 34, box.y + box.height - 42
     highest = max(value for line in lines for _, value in line.points)
@@ -203,9 +205,12 @@ def _plot(panel: Panel, lines: list[_Line], box: _Box, span: tuple[float, float]
     yield _text(left, bottom + 15, f"{span[0] - span[1]:.0f} s", "")
     yield _text(right, bottom + 15, "now", "", "end")
     x = box.x + 12
-    for place, line in enumerate(sorted(lines, key=lambda line: -line.last)):
+    for place, line in enumerate(sorted(lines, key=_height, reverse=True)):
         colour = _COLOURS[place % len(_COLOURS)]
         path = " ".join(at(point) for point in line.points)
+        if panel.kind is Kind.STACK:
+            ends = [at((line.points[end][0], 0.0)) for end in (0, -1)]
+            yield f'<polygon points="{ends[0]} {path} {ends[1]}" fill="{colour}"/>'
         yield f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.6"/>'
         width = 22 + 6.2 * len(line.name)
         if place < _LEGEND and line.name and x + width < right:
@@ -215,6 +220,21 @@ def _plot(panel: Panel, lines: list[_Line], box: _Box, span: tuple[float, float]
             )
             yield _text(x + 13, box.y + box.height - 10, line.name, "")
             x += width
+
+
+def _stacked(lines: list[_Line]) -> list[_Line]:
+    """Return each line on top of those before it."""
+    sums: dict[float, float] = {}
+    stacked = []
+    for line in sorted(lines, key=_height):
+        for at_s, value in line.points:
+            sums[at_s] = sums.get(at_s, 0.0) + value
+        stacked.append(_Line(line.name, tuple((at_s, sums[at_s]) for at_s, _ in line.points)))
+    return stacked
+
+
+def _height(line: _Line) -> float:
+    return sum(value for _, value in line.points) / len(line.points)
 
 
 def nice(highest: float) -> float:

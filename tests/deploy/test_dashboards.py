@@ -166,6 +166,13 @@ def test_a_picture_shows_figures_lines_and_names() -> None:
         Dashboard("u", "D", (Row("R", panels),)), lambda expr: [series] if expr == "full" else []
     )
 
+    stack = Panel(
+        title="S", about="A.", unit=Unit.COUNT, kind=Kind.STACK, queries=(Query("a"), Query("b"))
+    )
+    stacked = draw(Dashboard("u", "D", (Row("R", (stack,)),)), lambda _: [series])
+    assert stacked.count("<polygon") == 2
+    assert ">4<" not in picture
+    assert ">5<" in stacked  # 2 on top of 2 ends below 5, the next round number
     assert all(kind.name in picture for kind in Kind if kind is not Kind.STACK)
     assert "STACK" not in picture
     assert "2 s" in picture

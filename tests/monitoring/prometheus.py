@@ -44,6 +44,7 @@ class Prometheus:
         self._targets = targets
         self.url = f"http://127.0.0.1:{self._port}"
         self._client = httpx2.Client(base_url=self.url, trust_env=False, timeout=10.0)
+        self._begun_s = 0.0
 
     def __enter__(self) -> Self:
         config = self._folder / "config"
@@ -94,14 +95,17 @@ class Prometheus:
         assert answer["status"] == "success", f"{parameters}: {answer.get('error')}"
         return answer["data"]
 
+    def begin(self) -> None:
+        """From here on there is something to see."""
+        self._begun_s = float(self.ask("query", query="time()")["result"][1])
+
     def over(self, expr: str, seconds: float) -> list[Series]:
-        """Return what a query of a dashboard shows of the last seconds."""
-        end_s = float(self.ask("query", query="time()")["result"][1])
+        """Return what a query of a dashboard shows of the seconds since :meth:`begin`."""
         data = self.ask(
             "query_range",
             query=expr.replace("$__rate_interval", RATE_INTERVAL),
-            start=f"{end_s - seconds}",
-            end=f"{end_s}",
+            start=f"{self._begun_s}",
+            end=f"{self._begun_s + seconds}",
             step="1",
         )
         return [

@@ -14,7 +14,7 @@ import pytest
 
 from deploy.dashboards import every_dashboard
 from deploy.dashboards.draw import draw
-from deploy.dashboards.panels import Panel
+from deploy.dashboards.panels import Dashboard, Panel
 from tests.e2e.test_up import Up, up
 from tests.monitoring.load import talk
 from tests.monitoring.prometheus import Prometheus
@@ -24,9 +24,17 @@ pytestmark = [pytest.mark.monitoring, pytest.mark.timeout(300)]
 
 # Real engines make slower answers, and truer pictures: MONITORING_ENGINES=real.
 REAL = os.environ.get("MONITORING_ENGINES") == "real"
-CALLERS = 2 if REAL else 4
+CALLERS = 1 if REAL else 4
 SECONDS = 60.0 if REAL else 25.0
 PROCESSES = {"up", "nats", "stt", "turn", "llm", "tts", "edge", "supervisor"}
+PICTURED = {
+    "voicebus-overview": 2,
+    "voicebus-turn": 3,
+    "voicebus-fleet": 1,
+    "voicebus-nats": 2,
+    "voicebus-channels": 0,
+}
+"""How many of its rows a picture of a dashboard has."""
 PANELS = [
     pytest.param(panel, id=f"{dashboard.uid}: {panel.title}")
     for dashboard in every_dashboard()
@@ -51,6 +59,7 @@ def watched(system: Up, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pr
     assert page is not None
     with Prometheus(tmp_path_factory.mktemp("prometheus"), page[1]) as prometheus:
         url = f"ws://127.0.0.1:{system.port}/ws"
+        prometheus.begin()
         answered = asyncio.run(talk(url, CALLERS, SECONDS))
         assert answered >= CALLERS
         yield prometheus
@@ -94,7 +103,9 @@ def test_the_dashboards_are_drawn_from_what_was_seen(watched: Prometheus, tmp_pa
     folder = Path(os.environ.get("MONITORING_PICTURES") or tmp_path)
 
     for dashboard in every_dashboard():
-        picture = draw(dashboard, lambda expr: watched.over(expr, SECONDS))
-        name = dashboard.uid.replace("voicebus", "monitoring", 1)
-        (folder / f"{name}.svg").write_text(picture, encoding="utf-8")
-        assert picture.count("<polyline") >= len(dashboard.rows)
+        shown = Dashboard(dashboard.uid, dashboard.title, dashboard.rows[: PICTURED[dashboard.uid]])
+        picture = draw(shown, lambda expr: watched.over(expr, SECONDS))
+        if shown.rows:
+            name = dashboard.uid.replace("voicebus", "monitoring", 1)
+            (folder / f"{name}.svg").write_text(picture, encoding="utf-8")
+        assert picture.count("<polyline") >= 4 * len(shown.rows)
