@@ -48,7 +48,7 @@ test-slow: $(VENV)/dev.stamp ## Only the tests that take minutes
 
 monitoring-test: $(VENV)/dev.stamp ## A real Prometheus asks every query of a system under load
 	$(BIN)/voicebus models pull silero-vad
-	$(BIN)/python -m pytest -m monitoring $(ARGS)
+	$(BIN)/python -m pytest -m monitoring tests/monitoring tests/deploy $(ARGS)
 
 faults: $(VENV)/dev.stamp ## Break the system in every way of docs/faults.md, the slow ones too
 	$(BIN)/voicebus models pull --all
