@@ -12,6 +12,7 @@ _ALL: Final = (
     ("voicebus.settings", "ProcessSettings", ""),
     ("voicebus.settings", "ModelSettings", ""),
     ("voicebus.supervisor", "UpSettings", "UP_"),
+    ("voicebus.nats_exporter", "NatsExporterSettings", "NATS_EXPORTER_"),
     ("voicebus.failover.settings", "SupervisorSettings", "SUPERVISOR_"),
     ("voicebus.scaling", "Policy", "AUTOSCALE_"),
     ("voicebus.scaling", "AutoscaleSettings", "AUTOSCALE_"),

@@ -16,7 +16,7 @@ import uvloop
 from msgspec import Struct
 from starlette.applications import Starlette
 
-from voicebus import health, known, log, pulse, settings
+from voicebus import health, known, log, loop_lag, pulse, settings
 from voicebus.bus.client import Bus, connect
 from voicebus.bus.layout import ensure_layout
 from voicebus.errors import BusUnavailable, ConfigError, VoicebusError
@@ -83,7 +83,8 @@ async def _supervised(main: Main) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked_to_stop)
-    await main(stop)
+    with loop_lag.measured(loop):
+        await main(stop)
 
 
 async def serve_role(

@@ -39,12 +39,15 @@ class UpSettings(Struct, frozen=True, kw_only=True):
         nats_port: Port of the bus; 0 takes 4222, or a free one when that is in use.
         llm_model: Model of the embedded language model server.
         telephony: Whether there is an edge for telephones, too.
+        metrics_port: Port of its own page, where Prometheus finds the others; 0 takes 9464, or a
+            free one when that is in use.
     """
 
     data_dir: str = ""
     nats_port: int = 0
     llm_model: str = "smollm2-135m-instruct-q4_1"
     telephony: bool = False
+    metrics_port: int = 0
 
     def folder(self) -> Path:
         """Return the data folder."""
@@ -133,6 +136,7 @@ class Supervisor:
         """
         ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._parts[part.name] = part, group
+        metrics.RESTARTS.labels(part.name)  # from 0 on: see voicebus/zeros.py
         group.create_task(self._keep(part, ready))
         return ready
 

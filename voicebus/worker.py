@@ -19,7 +19,7 @@ import structlog
 from schemas.codec import MalformedMessage, decode
 from schemas.event import Event
 from subjects.jobs import job_of
-from voicebus import metrics
+from voicebus import metrics, zeros
 from voicebus.bus.client import Bus
 from voicebus.bus.delivery import ACK, NAK, TERM, Delivery
 from voicebus.bus.jobs import JobSource
@@ -82,6 +82,7 @@ class Worker:
             stop: Set on SIGTERM.
             drain_s: How long work that lasts a turn may go on after that.
         """
+        zeros.worker(self._role.name)
         metrics.SLOTS.labels(self._role.name).set(self._role.slots)
         async with asyncio.TaskGroup() as group:
             asking = group.create_task(self._jobs.run())

@@ -20,6 +20,7 @@ from voicebus.cli import (
     layout,
     load,
     models,
+    nats_exporter,
     part,
     replay,
     talk,
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in (
         *(up, talk, top, replay, doctor, drain, autoscale, dead_letters),
-        *(models, keys, auth, layout, load, bench, part),
+        *(models, keys, auth, layout, load, bench, part, nats_exporter),
     ):
         command.add_parser(subparsers)
     args = parser.parse_args(arguments)

@@ -18,7 +18,7 @@ from typing import IO, Any, Final
 
 from starlette.applications import Starlette
 
-from voicebus import control, credentials, health, operator, parts, process, settings
+from voicebus import control, credentials, health, operator, parts, process, settings, targets
 from voicebus.audio.pcm import samples_of
 from voicebus.audio.wav import read_wav, write_wav
 from voicebus.bus.layout import make_layout
@@ -88,8 +88,8 @@ async def _up(stop: asyncio.Event, port: int, once: bool, size: int) -> None:  #
     logs.mkdir(parents=True, exist_ok=True)
     with _alone(up.folder()):
         supervisor = Supervisor(logs, _say_ready)
-        listener = health.bind("127.0.0.1", 0)
-        app = Starlette(routes=health.routes(supervisor.readiness))
+        listener = targets.bind(up.metrics_port)
+        app = Starlette(routes=targets.routes(supervisor, health.address(listener), up.store()))
         try:
             async with (
                 health.serve(app, listener),

@@ -14,7 +14,7 @@ import structlog
 from schemas.claim import Presence
 from schemas.codec import encode
 from subjects.catalog import presence_subject
-from voicebus import process, settings
+from voicebus import process, settings, zeros
 from voicebus.bus.client import Bus
 from voicebus.failover.demand import Teller
 from voicebus.failover.guard import Guard
@@ -36,6 +36,7 @@ async def main(stop: asyncio.Event) -> None:
     state = {"bus": False, "claims": False}
     async with process.running(lambda: dict(state), own, bus_settings, stop) as up:
         state["bus"] = True
+        zeros.supervisor()
         guard = Guard(up.bus, own.name())
         async with AsyncExitStack() as stack:
             system = None

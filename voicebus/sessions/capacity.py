@@ -36,6 +36,7 @@ class Capacity:
         self._needed = needed
         self._room = Room()
         self._known = asyncio.Event()
+        self._shown: set[str] = set()
 
     async def expect(self, needed: tuple[str, ...] = ()) -> None:
         """Ask whether a session could be let in.
@@ -101,9 +102,12 @@ class Capacity:
             self._room.reset_clock(_now_s())
             return
         self._room.expire(_now_s())
+        for role in self._shown:  # of the dead nobody speaks
+            metrics.FREE_SLOTS.labels(role).set(self._room.free(role, _now_s()))
 
     def _show(self, role: str) -> None:
         if role in HELD_BY_SESSIONS:
+            self._shown.add(role)
             metrics.FREE_SLOTS.labels(role).set(self._room.free(role, _now_s()))
 
 

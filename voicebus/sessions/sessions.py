@@ -13,7 +13,7 @@ from schemas.claim import Claimed, Presence
 from schemas.session import SessionClosed, SessionOpened
 from subjects.catalog import Place, edge_inbox, place_of
 from subjects.tokens import new_token
-from voicebus import metrics
+from voicebus import metrics, zeros
 from voicebus.bus.client import Bus
 from voicebus.errors import BusError, BusUnavailable, Busy
 from voicebus.sessions.beats import Beats
@@ -57,6 +57,7 @@ class Sessions:
         self._draining = False
         self.ended = asyncio.Event()
         self.ended.set()
+        zeros.edge(kind)
 
     def __len__(self) -> int:
         return len(self._open)

@@ -8,9 +8,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from prometheus_client import REGISTRY
 
 from edge.clock import now_s
+from schemas.claim import Presence
+from schemas.codec import encode
 from schemas.turn import ConverseRequest
+from subjects.catalog import presence_subject
 from subjects.tokens import new_token
 from tests.workers import bus_in, worker_in
 from voicebus.claim import Claim
@@ -172,3 +176,22 @@ async def test_an_errand_needs_no_conversation(nats_server: str) -> None:
             await sessions.expect_place(("llm", "tts"))
 
     assert errands == 1
+
+
+async def test_free_places_go_with_the_last_worker(nats_server: str) -> None:
+    """A worker that is killed says nothing any more; its places are not told as free for ever."""
+    cell = new_token("c")
+
+    def free() -> float | None:
+        return REGISTRY.get_sample_value("voicebus_edge_free_slots", {"role": "turn"})
+
+    async with bus_in(nats_server, cell) as bus, edge_in(nats_server, cell, "turn"):
+        alive = Presence(role="turn", worker="w", slots=7, busy=0, state="ready")
+        await bus.announce(presence_subject(cell, "turn", "w"), encode(alive))
+        async with asyncio.timeout(60):
+            while free() != 7:
+                await asyncio.sleep(0.05)
+            while free() != 0:
+                await asyncio.sleep(0.05)
+
+        assert free() == 0

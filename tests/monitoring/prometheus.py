@@ -1,0 +1,120 @@
+"""A real Prometheus with the project's own configuration, at a pace for tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any, Final, Self
+
+import httpx2
+import pytest
+
+from deploy.dashboards.draw import Series
+from voicebus.parts import free_port
+
+CONFIG: Final = Path(__file__).parents[2] / "deploy" / "prometheus"
+RATE_INTERVAL: Final = "10s"
+_START_LIMIT_S: Final = 30.0
+
+
+def tool(name: str) -> str:
+    """Path of ``prometheus`` or ``promtool``. In CI (``CI=true``) a missing one is a failure."""
+    found = shutil.which(name)
+    if found is None:
+        if os.environ.get("CI", "").lower() in {"1", "true"}:
+            pytest.fail(f"CI must test the monitoring: there is no {name} here")
+        pytest.skip(f"there is no {name} here: apt-get install prometheus")
+    return found
+
+
+class Prometheus:
+    """A Prometheus that watches one system, used as a context manager.
+
+    Args:
+        folder: For its data and its configuration.
+        targets: ``host:port`` of the page of ``voicebus up``.
+    """
+
+    def __init__(self, folder: Path, targets: str) -> None:
+        self._folder = folder
+        self._port = free_port()
+        self._targets = targets
+        self.url = f"http://127.0.0.1:{self._port}"
+        self._client = httpx2.Client(base_url=self.url, trust_env=False, timeout=10.0)
+        self._begun_s = 0.0
+
+    def __enter__(self) -> Self:
+        config = self._folder / "config"
+        shutil.copytree(CONFIG, config)
+        text = (config / "prometheus.yml").read_text()
+        for own, here in (
+            ("127.0.0.1:9464", self._targets),
+            ("127.0.0.1:9090", f"127.0.0.1:{self._port}"),
+            ("scrape_interval: 10s", "scrape_interval: 1s"),
+            ("scrape_timeout: 5s", "scrape_timeout: 1s"),
+            ("evaluation_interval: 10s", "evaluation_interval: 1s"),
+            ("refresh_interval: 10s", "refresh_interval: 1s"),
+        ):
+            assert own in text, own
+            text = text.replace(own, here)
+        (config / "prometheus.yml").write_text(text)
+        with (self._folder / "prometheus.log").open("wb") as output:
+            self._process = subprocess.Popen(
+                [
+                    tool("prometheus"),
+                    f"--config.file={config / 'prometheus.yml'}",
+                    f"--storage.tsdb.path={self._folder / 'data'}",
+                    f"--web.listen-address=127.0.0.1:{self._port}",
+                ],
+                stdout=output,
+                stderr=output,
+            )
+        deadline = time.monotonic() + _START_LIMIT_S
+        while not self._is_ready():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self._process.kill()
+                pytest.fail((self._folder / "prometheus.log").read_text())
+            time.sleep(0.1)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+        self._process.terminate()
+        self._process.wait(20)
+
+    def ask(self, page: str, **parameters: str) -> Any:
+        """Return the data of an answer of its API.
+
+        Raises:
+            AssertionError: It refused, and says why.
+        """
+        answer = self._client.get(f"/api/v1/{page}", params=parameters).json()
+        assert answer["status"] == "success", f"{parameters}: {answer.get('error')}"
+        return answer["data"]
+
+    def begin(self) -> None:
+        """From here on there is something to see."""
+        self._begun_s = float(self.ask("query", query="time()")["result"][1])
+
+    def over(self, expr: str, seconds: float) -> list[Series]:
+        """Return what a query of a dashboard shows of the seconds since :meth:`begin`."""
+        data = self.ask(
+            "query_range",
+            query=expr.replace("$__rate_interval", RATE_INTERVAL),
+            start=f"{self._begun_s}",
+            end=f"{self._begun_s + seconds}",
+            step="1",
+        )
+        return [
+            Series(one["metric"], tuple((float(at), float(value)) for at, value in one["values"]))
+            for one in data["result"]
+        ]
+
+    def _is_ready(self) -> bool:
+        try:
+            return self._client.get("/-/ready").status_code == 200
+        except httpx2.HTTPError:
+            return False

@@ -1,0 +1,111 @@
+"""A real Prometheus watches a real system under load: everything that is asked has an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+
+from deploy.dashboards import every_dashboard
+from deploy.dashboards.draw import draw
+from deploy.dashboards.panels import Dashboard, Panel
+from tests.e2e.test_up import Up, up
+from tests.monitoring.load import talk
+from tests.monitoring.prometheus import Prometheus
+from tests.system import SYNTHETIC
+
+pytestmark = [pytest.mark.monitoring, pytest.mark.timeout(300)]
+
+# Real engines make slower answers, and truer pictures: MONITORING_ENGINES=real.
+REAL = os.environ.get("MONITORING_ENGINES") == "real"
+CALLERS = 1 if REAL else 4
+SECONDS = 60.0 if REAL else 25.0
+PROCESSES = {"up", "nats", "stt", "turn", "llm", "tts", "edge", "supervisor"}
+PICTURED = {
+    "voicebus-overview": 2,
+    "voicebus-turn": 3,
+    "voicebus-fleet": 1,
+    "voicebus-nats": 2,
+    "voicebus-channels": 0,
+}
+"""How many of its rows a picture of a dashboard has."""
+PANELS = [
+    pytest.param(panel, id=f"{dashboard.uid}: {panel.title}")
+    for dashboard in every_dashboard()
+    for row in dashboard.rows
+    for panel in row.panels
+]
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """All parts, as `voicebus up` starts them."""
+    settings = MappingProxyType({}) if REAL else SYNTHETIC
+    with up(tmp_path_factory.mktemp("up"), settings) as running:
+        running.until_serving()
+        yield running
+
+
+@pytest.fixture(scope="module")
+def watched(system: Up, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """A Prometheus that has watched callers for a while; the system goes on without any."""
+    page = re.search(r"^up +ready .* http://(\S+)/metrics$", system.output, re.MULTILINE)
+    assert page is not None
+    with Prometheus(tmp_path_factory.mktemp("prometheus"), page[1]) as prometheus:
+        url = f"ws://127.0.0.1:{system.port}/ws"
+        prometheus.begin()
+        answered = asyncio.run(talk(url, CALLERS, SECONDS))
+        assert answered >= CALLERS
+        yield prometheus
+
+
+def test_every_process_is_found_and_answers(watched: Prometheus) -> None:
+    """`voicebus up` names its parts and the bus, and nothing else has to be written down."""
+    targets = watched.ask("targets", state="active")["activeTargets"]
+
+    found = {
+        one["labels"].get("process"): one for one in targets if one["scrapePool"] == "voicebus"
+    }
+    assert set(found) == PROCESSES
+    assert {one["health"] for one in targets} == {"up"}, targets
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_every_panel_shows_what_it_is_for(watched: Prometheus, panel: Panel) -> None:
+    """No query is refused; and what callers alone bring about is there."""
+    for query in panel.queries:
+        shown = watched.over(query.expr, SECONDS)
+
+        values = [value for series in shown for _, value in series.points]
+        assert panel.only or any(math.isfinite(value) for value in values), query.expr
+
+
+def test_every_rule_is_computed(watched: Prometheus) -> None:
+    """Recording rules have results, alerts have none but the one that always fires."""
+    groups = watched.ask("rules")["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
+
+    assert [(rule["name"], rule.get("lastError")) for rule in rules if rule["health"] != "ok"] == []
+    recorded = [rule["name"] for rule in rules if rule["type"] == "recording"]
+    assert [name for name in recorded if not watched.over(name, SECONDS)] == []
+    firing = [rule for rule in rules if rule["type"] == "alerting" and rule["state"] == "firing"]
+    assert [rule["name"] for rule in firing] == ["Watchdog"], firing
+
+
+def test_the_dashboards_are_drawn_from_what_was_seen(watched: Prometheus, tmp_path: Path) -> None:
+    """The pictures of the documentation are made by this: MONITORING_PICTURES=docs."""
+    folder = Path(os.environ.get("MONITORING_PICTURES") or tmp_path)
+
+    for dashboard in every_dashboard():
+        shown = Dashboard(dashboard.uid, dashboard.title, dashboard.rows[: PICTURED[dashboard.uid]])
+        picture = draw(shown, lambda expr: watched.over(expr, SECONDS))
+        if shown.rows:
+            name = dashboard.uid.replace("voicebus", "monitoring", 1)
+            (folder / f"{name}.svg").write_text(picture, encoding="utf-8")
+        assert picture.count("<polyline") >= 4 * len(shown.rows)

@@ -1,0 +1,62 @@
+"""Counters that somebody waits for, at 0 from the start.
+
+Prometheus sees an increase between two samples. A counter that appears with its first event has
+none: the first dead letter of a process would wake nobody.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from subjects.streams import ROLES
+from voicebus import metrics
+
+_CLAIMS: Final = ("done", "failed", "fenced", "handed_on", "poisoned")
+_TAKEOVERS: Final = ("continued", "anew", "cut", "done")
+_GAPS: Final = ("repaired", "lost")
+_TURNS: Final = ("completed", "interrupted", "failed")
+_SPECULATIONS: Final = ("begun", "used", "wasted")
+_INTERRUPTIONS: Final = ("confirmed", "false")
+_REFUSALS: Final = ("busy", "no_worker")
+_SIGNS: Final = ("disconnected", "silent")
+
+
+def worker(role: str) -> None:
+    """Begin the counters of a worker.
+
+    Args:
+        role: What it offers.
+    """
+    metrics.BUSY.labels(role).set(0)
+    metrics.DEAD_LETTERS.labels(role)
+    for outcome in _CLAIMS:
+        metrics.CLAIMS.labels(role, outcome)
+    for outcome in _TAKEOVERS:
+        metrics.TAKEOVERS.labels(role, outcome)
+    for outcome in _GAPS:
+        metrics.AUDIO_GAPS.labels(outcome)
+    if role == "turn":
+        for outcome in _TURNS:
+            metrics.TURNS.labels(outcome)
+        for outcome in _SPECULATIONS:
+            metrics.SPECULATIONS.labels(outcome)
+        for outcome in _INTERRUPTIONS:
+            metrics.INTERRUPTIONS.labels(outcome)
+
+
+def edge(kind: str) -> None:
+    """Begin the counters of an edge or a bridge.
+
+    Args:
+        kind: Of its clients.
+    """
+    metrics.SESSIONS.labels(kind)
+    for code in _REFUSALS:
+        metrics.CLIENT_ERRORS.labels(kind, code)
+
+
+def supervisor() -> None:
+    """Begin the counters of a supervisor."""
+    for role in ROLES:
+        for sign in _SIGNS:
+            metrics.HANDOVERS.labels(role, sign)
