@@ -12,6 +12,7 @@ from voicebus import known, log, settings
 from voicebus.cli import (
     auth,
     bench,
+    config,
     dead_letters,
     doctor,
     drain,
@@ -36,14 +37,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in (
         *(up, talk, top, replay, doctor, drain, dead_letters),
-        *(models, keys, auth, layout, bench, part),
+        *(config, models, keys, auth, layout, bench, part),
     ):
         command.add_parser(subparsers)
     args = parser.parse_args(arguments)
     # Output is for pipes; what the library has to say goes beside it. Parts configure their own.
     log.configure_quietly()
     try:
-        if args.run is not doctor.run:
+        if args.run not in (doctor.run, config.run_check):
             settings.check_known(os.environ, known.every_setting())
         return int(args.run(args))
     except ConfigError as err:
