@@ -200,7 +200,7 @@ def _refusal(
     field = place.rstrip("`")
     # What concerns several names them in its reason: no other value is shown.
     fields = [field] if field else [f for f in kind.__struct_fields__ if f in reason]
-    values = {f.name: f.default for f in msgspec.structs.fields(kind)} | given
+    values = {**{f.name: f.default for f in msgspec.structs.fields(kind)}, **given}
     told = [f"{variable(f, scope)}={shown(f, values[f])!r}" for f in fields if f in values]
     if field in given and reason.startswith(_NOT_OF_ITS_TYPE):
         reason = f"it may be {allowed(kind, field)}"
