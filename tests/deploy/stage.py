@@ -122,14 +122,16 @@ class Stage:
                 assert time.monotonic() < until_s, f"{name} is not ready: {self.log(name)}"
                 time.sleep(0.1)
 
-    def url_of(self, name: str) -> str:
-        """Return where a process can be reached."""
-        return self._running[name][1].rpartition("/")[0]
+    def talk(self, edge: str) -> str:
+        """Say something to an edge by text, and return what `voicebus talk --json` prints."""
+        url = self._running[edge][1].rpartition("/")[0].replace("http://", "ws://")
+        words = ("voicebus", "talk", "--url", f"{url}/ws", "--text", "Hello.", "--json")
+        return self.run(Command(name="talk", argv=words, environment={}, mounts={}))
 
     def end(self) -> dict[str, int]:
         """Ask all to go, and then the bus, which was started first; return their exit codes."""
         bus, *others = self._running
-        codes = {}
+        codes: dict[str, int] = {}
         for group in (others, [bus]):
             for name in group:
                 self._running[name][0].send_signal(signal.SIGTERM)
@@ -156,9 +158,11 @@ class Stage:
 
 def placed(text: str, mounts: Mapping[str, Path]) -> str:
     """Return a text whose absolute paths are those of this machine."""
-    for point in sorted(mounts, key=len, reverse=True):
-        text = re.sub(rf"(?<![\w/]){re.escape(point)}(?=/|$|,|\s)", str(mounts[point]), text)
-    return text
+    if not mounts:
+        return text
+    points = "|".join(re.escape(point) for point in sorted(mounts, key=len, reverse=True))
+    found = re.compile(rf"(?<![\w/])({points})(?=/|$|,|\s)")
+    return found.sub(lambda point: str(mounts[point[1]]), text)
 
 
 def models() -> Path:

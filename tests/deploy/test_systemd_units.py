@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -134,7 +135,10 @@ def test_every_unit_does_what_it_says(tmp_path: Path) -> None:
         for command in found.values():
             stage.start(command)
         stage.wait_until_ready()
+        said = stage.talk("edge")
         codes = stage.end()
+
+    assert json.loads(said)["reply"]
 
     assert codes == dict.fromkeys(codes, 0)
     assert len(codes) == len(units()) - len(TASKS) - 1
