@@ -128,7 +128,7 @@ class Pod:
     def _volume(self, volume: Mapping[str, Any]) -> Path:
         if volume["name"] == "models":
             return models()
-        here = self._folder / "volumes" / volume["name"]
+        here: Path = self._folder / "volumes" / volume["name"]
         here.mkdir(parents=True, exist_ok=True)
         if "secret" in volume:
             source = self._secrets[volume["secret"]["secretName"]]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ from tests.deploy.images import DOCKERFILE, Image, shipped
 from tests.deploy.stage import ROOT
 from tests.deploy.tools import tool
 from voicebus import environment
-from voicebus.parts import free_port
 
 IMAGES = [pytest.param(image, id=name) for name, image in shipped().items()]
 LOCKS = sorted((ROOT / "requirements" / "images").glob("*.lock"))
@@ -114,23 +112,3 @@ def test_nothing_secret_is_sent_to_the_build(path: str, is_sent: bool) -> None:
 
     assert any(path == w or path.startswith(f"{w}/") for w in wanted) is is_sent
     assert not any(fnmatch.fnmatch(path, line) for line in IGNORED[1:] if line[0] not in "*!#")
-
-
-def probed(port: int, *page: str) -> subprocess.CompletedProcess[str]:
-    """Ask as a container's health check does."""
-    return subprocess.run(
-        [sys.executable, "-m", "voicebus.probe", str(port), *page],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        cwd=ROOT,
-    )
-
-
-def test_the_probe_knows_who_is_not_there() -> None:
-    """Code 1, and a sentence that Docker keeps."""
-    done = probed(free_port())
-
-    assert done.returncode == 1
-    assert "nobody answers" in done.stdout
