@@ -63,6 +63,7 @@ class Pod:
         folder: For the volumes.
         secrets: Folder of each Secret.
         configs: The ConfigMaps.
+        number: Which one of a StatefulSet.
     """
 
     def __init__(
@@ -72,11 +73,12 @@ class Pod:
         folder: Path,
         secrets: Mapping[str, Path],
         configs: Mapping[str, Mapping[str, Any]],
+        number: int = 0,
     ) -> None:
-        self.name = f"voicebus-{role}-0"
+        self.name = f"voicebus-{role}-{number}"
         self._role = role
         self._spec = spec
-        self._folder = folder / role
+        self._folder = folder / self.name
         self._secrets = secrets
         self._configs = configs
 

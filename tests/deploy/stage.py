@@ -63,6 +63,7 @@ class Stage:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._hosts: dict[str, str] = {}
         self._running: dict[str, tuple[subprocess.Popen[bytes], str]] = {}
         self.bus = ""
         self.llm = ""
@@ -74,6 +75,10 @@ class Stage:
         for process, _url in self._running.values():
             process.kill()
             process.wait()
+
+    def resolve(self, host: str, address: str) -> None:
+        """Let a name and port of the deployment's network stand for an address here."""
+        self._hosts[host] = address
 
     def run(self, command: Command) -> str:
         """Run a command to its end, which is to be a good one; return what it wrote."""
@@ -145,7 +150,10 @@ class Stage:
     def _argv(self, command: Command) -> list[str]:
         assert command.program in PROGRAMS, f"{command.name}: what is {command.argv[0]}?"
         beside = Path(sys.executable).with_name(command.program)
-        return [str(beside), *(placed(word, command.mounts) for word in command.argv[1:])]
+        words = [placed(word, command.mounts) for word in command.argv[1:]]
+        for host, address in self._hosts.items():
+            words = [word.replace(host, address) for word in words]
+        return [str(beside), *words]
 
     def _environment(self, command: Command) -> dict[str, str]:
         given = {name: placed(value, command.mounts) for name, value in command.environment.items()}

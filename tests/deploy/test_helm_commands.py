@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from tests.deploy.pods import Pod, of_kind, pods, rendered
 from tests.deploy.stage import Stage
 from voicebus import credentials, environment
+from voicebus.parts import free_ports
 
 pytestmark = [pytest.mark.network, pytest.mark.model]
 
@@ -59,3 +61,31 @@ def test_every_pod_does_what_it_says(tmp_path: Path) -> None:
         "edge",
         "telephony",
     }
+
+
+def test_three_servers_find_each_other(tmp_path: Path) -> None:
+    """With the words of the chart, and the password of their routes; then streams can be made."""
+    nats = {"replicas": 3, "routesSecret": "routes"}
+    found = rendered(bus={"nats": nats})["documents"]
+    spec, admin = pods(found)["nats"], pods(found)["layout"]
+    configs = of_kind(found, "ConfigMap")
+    users = {"voicebus-users": tmp_path / "users"}
+    credentials.ensure(users["voicebus-users"], "local", ())
+    routes = [f"127.0.0.1:{port}" for port in free_ports(3)]
+
+    with Stage(tmp_path) as stage:
+        for number, route in enumerate(routes):
+            stage.resolve(f"voicebus-nats-{number}.voicebus-nats:6222", route)
+        for number, route in enumerate(routes):
+            stage.resolve("0.0.0.0:6222", route)
+            (command,) = Pod("nats", spec, tmp_path, users, configs, number).commands()
+            stage.start(structs.replace(command, name=f"nats-{number}"))
+        stage.wait_until_ready()
+        (layout,) = Pod("layout", admin, tmp_path, users, configs).commands()
+        assert layout.environment["VOICEBUS_REPLICAS"] == "3"
+        said = stage.run(layout)
+        codes = stage.end()
+
+    assert "as they should be" in said
+    assert codes == dict.fromkeys(codes, 0)
+    assert len(codes) == 3
