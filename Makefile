@@ -71,6 +71,8 @@ docs: $(VENV)/dev.stamp ## Write the generated reference anew
 	$(BIN)/python -m subjects.asyncapi > docs/reference/asyncapi.yaml.new
 	mv docs/reference/asyncapi.yaml.new docs/reference/asyncapi.yaml
 	$(BIN)/python -m deploy.dashboards
+	$(BIN)/python -m voicebus.settings_page > docs/reference/settings.md.new
+	mv docs/reference/settings.md.new docs/reference/settings.md
 
 # Versions stay as they are unless pyproject.toml asks for others; make lock ARGS=--upgrade moves them all.
 lock: ## Write requirements/*.lock anew after a change of the dependencies
@@ -78,10 +80,18 @@ lock: ## Write requirements/*.lock anew after a change of the dependencies
 	build/lock/bin/python -m pip install --quiet uv==$(UV)
 	$(COMPILE) --output-file requirements/voicebus.lock
 	$(COMPILE) --group dev --constraints requirements/voicebus.lock --output-file requirements/dev.lock
+	for image in $(IMAGES); do \
+	    $(RESOLVE) $${image:+--extra $$image} --constraints requirements/voicebus.lock \
+	        --output-file requirements/images/$${image:-core}.lock pyproject.toml || exit 1; \
+	done
+	$(RESOLVE) --group build --constraints requirements/voicebus.lock --output-file requirements/images/build.lock
 
-COMPILE = build/lock/bin/uv pip compile pyproject.toml --extra local --group build --universal \
+RESOLVE = build/lock/bin/uv pip compile --universal \
     --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --quiet \
     --custom-compile-command "make lock" $(ARGS)
+COMPILE = $(RESOLVE) pyproject.toml --extra local --group build
+# What a container holds beside the core (the empty word), one extra each.
+IMAGES = '' edge stt-whisper stt-cuda llm llm-local tts-piper telegram
 
 clean: ## Remove the environment and all that was built (model files stay)
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -24,7 +24,7 @@ from edge.widget.settings import SCOPE as WIDGET_SCOPE
 from edge.widget.settings import WidgetSettings
 from subjects.streams import Record
 from subjects.tokens import new_token
-from voicebus import health, settings
+from voicebus import health, settings, systemd
 from voicebus.errors import ConfigError
 from voicebus.fleet import Fleet
 from voicebus.keys import keys_file
@@ -72,7 +72,10 @@ async def main(stop: asyncio.Event) -> None:
             if widget.is_on:
                 further += widgets.routes(sites, sessions, chosen, door, widget)
             app = create_app(sessions, chosen, door, readiness, further)
-            async with health.serve(app, listener, **options(chosen)):
+            async with (
+                health.serve(app, listener, **options(chosen)),
+                systemd.told(readiness, stop, os.environ),
+            ):
                 log.info("edge.ready", url=url)
                 await stop.wait()
                 sessions.drain()

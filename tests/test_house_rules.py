@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("bridges", "edge", "schemas", "services", "subjects", "voicebus")
 MAX_LINES = 300
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-LOCKS = sorted((ROOT / "requirements").glob("*.lock"))
+LOCKS = sorted((ROOT / "requirements").rglob("*.lock"))
 UNFINISHED = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|X" + r"XX)\b")
 SUBJECT = re.compile(r"\bvb\.")
 OURS = ("*.py", "*.md", "*.conf", "*.toml", "*.html", "*.js", "*.css", "Makefile")

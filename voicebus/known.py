@@ -28,7 +28,38 @@ _ALL: Final = (
     ("edge.widget.settings", "WidgetSettings", "EDGE_WIDGET_"),
 )
 
+_EVERY_PROCESS: Final = ("",)
+_READ_BY: Final = {
+    "stt": ("STT_",),
+    "turn": ("TURN_",),
+    "llm": ("LLM_",),
+    "tts": ("TTS_",),
+    "edge": ("EDGE_", "EDGE_OPENAI_", "EDGE_WIDGET_"),
+    "telephony": ("TELEPHONY_",),
+    "telegram": ("TELEGRAM_",),
+    "supervisor": ("SUPERVISOR_",),
+}
+"""The scopes that a process reads, besides those without a scope, which every one reads."""
+
+PROCESSES: Final = tuple(_READ_BY)
+"""The processes of a system."""
+
 
 def every_setting() -> tuple[tuple[type[Struct], str], ...]:
     """Return each settings struct with its scope."""
     return tuple((getattr(import_module(module), name), scope) for module, name, scope in _ALL)
+
+
+def settings_of(process: str) -> tuple[tuple[type[Struct], str], ...]:
+    """Return each settings struct that a process reads, with its scope.
+
+    Args:
+        process: One of :data:`PROCESSES`.
+    """
+    scopes = (*_EVERY_PROCESS, *_READ_BY[process])
+    return tuple((kind, scope) for kind, scope in every_setting() if scope in scopes)
+
+
+def readers(scope: str) -> tuple[str, ...]:
+    """Return the processes that read the settings of a scope; none: commands do."""
+    return tuple(process for process, own in _READ_BY.items() if scope in (*_EVERY_PROCESS, *own))

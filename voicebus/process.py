@@ -16,7 +16,7 @@ import uvloop
 from msgspec import Struct
 from starlette.applications import Starlette
 
-from voicebus import health, known, log, loop_lag, pulse, settings
+from voicebus import health, known, log, loop_lag, pulse, settings, systemd
 from voicebus.bus.client import Bus, connect
 from voicebus.bus.layout import ensure_layout
 from voicebus.errors import BusUnavailable, ConfigError, VoicebusError
@@ -147,6 +147,8 @@ async def running(
 ) -> AsyncIterator[Running]:
     """Serve health and metrics at once, then connect to the bus and make its streams.
 
+    systemd is told of it where it started the process.
+
     Args:
         readiness: For /readyz.
         process: Where to serve.
@@ -156,7 +158,11 @@ async def running(
     listener = health.bind(process.metrics_host, process.metrics_port)
     url = f"http://{health.address(listener)}/metrics"
     app = Starlette(routes=health.routes(readiness))
-    async with health.serve(app, listener), attached(process, bus_settings, stop) as bus:
+    async with (
+        health.serve(app, listener),
+        systemd.told(readiness, stop, os.environ),
+        attached(process, bus_settings, stop) as bus,
+    ):
         _logger.info("process.connected", metrics=url)
         yield Running(bus, url)
 

@@ -41,15 +41,22 @@ _SHAPES: Final = re.compile(
     r"|(?P<nats>\b(?:nats|tls)://)[^\s/:@]+(?=@)",  # a token in that of a bus
     re.IGNORECASE,
 )
-_HIDDEN: Final = "[hidden]"
+HIDDEN: Final = "[hidden]"
+"""Stands where a secret was."""
+
 _SECRET_NAME: Final = re.compile(r"(KEY|PASSWORD|SECRET|SEED|TOKEN|CREDS)$")
 _SHORTEST: Final = 6
 """What is shorter would hide parts of other words."""
 
 
+def is_secret(name: str) -> bool:
+    """Whether a variable or a setting of this name holds a secret."""
+    return _SECRET_NAME.search(name.upper()) is not None
+
+
 def own_secrets(environ: Mapping[str, str]) -> tuple[str, ...]:
     """Return the values of the environment that its names call secrets, the longest first."""
-    found = {v for n, v in environ.items() if _SECRET_NAME.search(n) and len(v) >= _SHORTEST}
+    found = {v for n, v in environ.items() if is_secret(n) and len(v) >= _SHORTEST}
     return tuple(sorted(found, key=len, reverse=True))
 
 
@@ -62,11 +69,11 @@ def hide_words(
     for name, value in event.items():
         if name in _SECRETS:
             is_public = name == "key" and isinstance(value, str) and _PUBLIC.fullmatch(value)
-            event[name] = value if is_public else _HIDDEN
+            event[name] = value if is_public else HIDDEN
         elif isinstance(value, bytes | bytearray | memoryview):
             event[name] = f"[{len(value)} bytes]"
         elif name in _WORDS and not keeps_words:
-            event[name] = f"[{len(value)} long]" if hasattr(value, "__len__") else _HIDDEN
+            event[name] = f"[{len(value)} long]" if hasattr(value, "__len__") else HIDDEN
     return event
 
 
@@ -83,7 +90,7 @@ class Mask:
     def text(self, line: str) -> str:
         """Return the line without its secrets."""
         if self._own is not None:
-            line = self._own.sub(_HIDDEN, line)
+            line = self._own.sub(HIDDEN, line)
         return _SHAPES.sub(_shown, line)
 
     def after(self, render: Callable[..., Any]) -> Callable[[Any, str, Any], str]:
@@ -114,4 +121,4 @@ class MaskedFormatter(logging.Formatter):
 
 def _shown(found: re.Match[str]) -> str:
     """Keep what tells of which kind the secret was."""
-    return (found["vb"] or found["auth"] or found["url"] or found["nats"] or "") + _HIDDEN
+    return (found["vb"] or found["auth"] or found["url"] or found["nats"] or "") + HIDDEN

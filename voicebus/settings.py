@@ -10,17 +10,22 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from subjects.streams import Limits, Record
 from subjects.tokens import is_token
+from voicebus.allowed import allowed
 from voicebus.errors import ConfigError
+from voicebus.redaction import HIDDEN, is_secret
 
 PREFIX: Final = "VOICEBUS_"
 TALK_SCOPE: Final = "TALK_"
+
+_NOT_OF_ITS_TYPE: Final = ("Expected ", "Invalid enum value ")
+"""How msgspec begins to say so."""
 
 S = TypeVar("S", bound=Struct)
 
@@ -106,8 +111,8 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
     worker_id: str = ""
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 0
-    log_level: str = "info"
-    log_format: str = "auto"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "console", "json"] = "auto"
     drain_s: float = 5.0
 
     def name(self) -> str:
@@ -150,21 +155,61 @@ def read(kind: type[S], environ: Mapping[str, str], scope: str = "") -> S:
     Raises:
         ConfigError: A value does not fit its field; the message names the variable.
     """
-    given: dict[str, Any] = {}
-    for field in kind.__struct_fields__:
-        value = environ.get(variable(field, scope))
-        if value is not None:
-            given[field] = value
+    given = _given(kind, environ, scope)
     try:
         return msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as err:
-        reason, _, place = str(err).partition(" - at `$.")
-        field = place.rstrip("`")
-        # What concerns several names them in its reason: no other value is shown, it may be secret.
-        fields = [field] if field else [f for f in kind.__struct_fields__ if f in reason]
-        values = {f.name: f.default for f in msgspec.structs.fields(kind)} | given
-        told = [f"{variable(f, scope)}={values[f]!r}" for f in fields if f in values]
-        raise ConfigError(f"{', '.join(told) or PREFIX + scope + '*'}: {reason}") from err
+        _, told = _refusal(kind, given, scope, err)
+        raise ConfigError(told) from err
+
+
+def refusals(kind: type[Struct], environ: Mapping[str, str], scope: str = "") -> list[str]:
+    """Return all that :func:`read` would refuse, one after the other.
+
+    Args:
+        kind: The struct.
+        environ: The environment.
+        scope: As for :func:`read`.
+    """
+    given = _given(kind, environ, scope)
+    found = []
+    while True:
+        try:
+            msgspec.convert(given, kind, strict=False)
+        except msgspec.ValidationError as err:
+            fields, told = _refusal(kind, given, scope, err)
+            found.append(told)
+            blamed = [field for field in fields if field in given]
+            if blamed:
+                # Without what is known to be wrong the rest can be looked at.
+                given = {field: given[field] for field in given if field not in blamed}
+                continue
+        return found
+
+
+def _given(kind: type[Struct], environ: Mapping[str, str], scope: str) -> dict[str, Any]:
+    named = {field: environ.get(variable(field, scope)) for field in kind.__struct_fields__}
+    return {field: value for field, value in named.items() if value is not None}
+
+
+def _refusal(
+    kind: type[Struct], given: Mapping[str, Any], scope: str, err: msgspec.ValidationError
+) -> tuple[list[str], str]:
+    """Return the fields that an error is about, and the sentence for people."""
+    reason, _, place = str(err).partition(" - at `$.")
+    field = place.rstrip("`")
+    # What concerns several names them in its reason: no other value is shown.
+    fields = [field] if field else [f for f in kind.__struct_fields__ if f in reason]
+    values = {**{f.name: f.default for f in msgspec.structs.fields(kind)}, **given}
+    told = [f"{variable(f, scope)}={shown(f, values[f])!r}" for f in fields if f in values]
+    if field in given and reason.startswith(_NOT_OF_ITS_TYPE):
+        reason = f"it may be {allowed(kind, field)}"
+    return fields, f"{', '.join(told) or PREFIX + scope + '*'}: {reason}"
+
+
+def shown(field: str, value: object) -> object:
+    """Return a setting's value as it may be shown: secrets are hidden."""
+    return HIDDEN if value and is_secret(field) else value
 
 
 def _public(url: str) -> str:

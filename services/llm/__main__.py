@@ -15,7 +15,7 @@ from services.llm.engine import Engine
 from services.llm.settings import SCOPE, LlmSettings
 from services.llm.worker import answer
 from voicebus import settings
-from voicebus.errors import ConfigError, EngineError
+from voicebus.errors import EngineError
 from voicebus.process import run, serve_role
 from voicebus.worker import Role
 
@@ -23,11 +23,7 @@ log: Final = structlog.get_logger()
 
 
 def build_engine(chosen: LlmSettings) -> Engine:
-    """Return the engine that the settings name.
-
-    Raises:
-        ConfigError: There is no engine of that name.
-    """
+    """Return the engine that the settings name."""
     match chosen.engine:
         case "openai":
             from services.llm.engines.openai import OpenAIEngine, OpenAISettings  # noqa: PLC0415
@@ -66,7 +62,6 @@ def build_engine(chosen: LlmSettings) -> Engine:
                     ),
                 )
             )
-    raise ConfigError(f"VOICEBUS_LLM_ENGINE={chosen.engine!r}: known are openai and synthetic")
 
 
 async def _warm(engine: Engine) -> None:

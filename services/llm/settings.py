@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
 from services.faults import Fault
@@ -38,7 +40,7 @@ class LlmSettings(Struct, frozen=True, kw_only=True):
         synthetic_fault_text: Goes wrong only where the user's last message has this.
     """
 
-    engine: str = "openai"
+    engine: Literal["openai", "synthetic"] = "openai"
     url: str = "http://127.0.0.1:8081/v1"
     api_key: str = ""
     model: str = ""

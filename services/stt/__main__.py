@@ -19,7 +19,6 @@ from services.stt.vad import SileroVad
 from services.stt.worker import work
 from voicebus import settings
 from voicebus.cores import spare_threads
-from voicebus.errors import ConfigError
 from voicebus.models import ModelStore, default_folder
 from voicebus.process import serve_role
 from voicebus.worker import Role
@@ -29,7 +28,6 @@ def build_engine(chosen: SttSettings, store: ModelStore) -> Engine:
     """Return the engine that the settings name.
 
     Raises:
-        ConfigError: There is no engine of that name.
         ModelError: Its model is not in the store.
     """
     match chosen.engine:
@@ -51,16 +49,12 @@ def build_engine(chosen: SttSettings, store: ModelStore) -> Engine:
                 text=chosen.synthetic_fault_text,
             )
             return SyntheticEngine(chosen.synthetic_ms, fault, chosen.synthetic_rtf)
-    raise ConfigError(
-        f"VOICEBUS_STT_ENGINE={chosen.engine!r}: known are faster-whisper and synthetic"
-    )
 
 
 def build_ears(chosen: SttSettings, store: ModelStore) -> Ears:
     """Return what the sessions of a worker share, not yet started.
 
     Raises:
-        ConfigError: There is no engine of that name.
         ModelError: A model is not in the store.
         EngineUnavailable: A model cannot be loaded.
     """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
 from services.faults import Fault
@@ -35,9 +37,9 @@ class SttSettings(Struct, frozen=True, kw_only=True):
         synthetic_fault_text: Goes wrong only where its text has this.
     """
 
-    engine: str = "faster-whisper"
+    engine: Literal["faster-whisper", "synthetic"] = "faster-whisper"
     model: str = "whisper-base"
-    device: str = "cpu"
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
     compute_type: str = "int8"
     threads: int = 0
     slots: int = 64

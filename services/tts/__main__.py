@@ -14,7 +14,6 @@ from services.tts.settings import SCOPE, TtsSettings
 from services.tts.text import speakable
 from services.tts.worker import speak
 from voicebus import settings
-from voicebus.errors import ConfigError
 from voicebus.models import ModelStore, default_folder
 from voicebus.process import run, serve_role
 from voicebus.worker import Role
@@ -24,7 +23,6 @@ def build_engine(chosen: TtsSettings, store: ModelStore) -> Engine:
     """Return the engine that the settings name.
 
     Raises:
-        ConfigError: There is no engine of that name.
         ModelError: A voice is not in the store.
     """
     match chosen.engine:
@@ -51,7 +49,6 @@ def build_engine(chosen: TtsSettings, store: ModelStore) -> Engine:
                     ),
                 )
             )
-    raise ConfigError(f"VOICEBUS_TTS_ENGINE={chosen.engine!r}: known are piper and synthetic")
 
 
 async def warm(engine: Engine) -> None:

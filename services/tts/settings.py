@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
 from services.faults import Fault
@@ -28,7 +30,7 @@ class TtsSettings(Struct, frozen=True, kw_only=True):
         synthetic_fault_text: Goes wrong only where what is spoken has this.
     """
 
-    engine: str = "piper"
+    engine: Literal["piper", "synthetic"] = "piper"
     voices: str = "en_US-joe-medium"
     threads: int = 2
     piece_s: float = 20.0

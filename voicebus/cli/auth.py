@@ -29,6 +29,9 @@ def add_parser(subparsers: Any) -> None:
     init.add_argument(
         "--edge", action="append", default=[], help="name of an edge; may be repeated"
     )
+    ensure = _verb(verbs, "ensure", _ensure, "make the users that are missing, of a new bus or not")
+    ensure.add_argument("--edge", action="append", default=[], help="name of an edge")
+    ensure.add_argument("--bridge", action="append", default=[], help="name of a bridge")
     add_edge = _verb(verbs, "add-edge", _add_edge, "make a user for one more edge")
     add_edge.add_argument("name", help="its name: VOICEBUS_EDGE_NAME")
     add_bridge = _verb(verbs, "add-bridge", _add_bridge, "make a user for a bridge to Telegram")
@@ -51,6 +54,13 @@ def _init(args: argparse.Namespace) -> int:
     for name in roster.users:
         print(credentials.seed_of(args.folder, name))
     print(f"include in the server's configuration: {credentials.config_of(args.folder)}")
+    return 0
+
+
+def _ensure(args: argparse.Namespace) -> int:
+    cell = settings.read(BusSettings, os.environ).cell
+    credentials.ensure(args.folder, cell, tuple(args.edge), tuple(args.bridge))
+    print(f"{credentials.config_of(args.folder)} (the server reads it anew on SIGHUP)")
     return 0
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from voicebus import known, operator, parts, settings
+from voicebus import environment, operator, parts, settings
 from voicebus.errors import ConfigError
 from voicebus.models import ModelStore, default_folder
 from voicebus.supervisor import UpSettings
@@ -84,13 +84,8 @@ def findings(port: int) -> Iterator[Finding]:
 
 
 def _settings() -> Finding:
-    try:
-        settings.check_known(os.environ, known.every_setting())
-        for kind, scope in known.every_setting():
-            settings.read(kind, os.environ, scope)
-    except ConfigError as err:
-        return Finding(ok=False, what="settings", advice=str(err))
-    return Finding(ok=True, what="settings")
+    wrong = environment.problems(os.environ)
+    return Finding(ok=not wrong, what="settings", advice="; ".join(wrong))
 
 
 def _packages() -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from voicebus.cli import (
     auth,
     autoscale,
     bench,
+    config,
     dead_letters,
     doctor,
     drain,
@@ -39,14 +40,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in (
         *(up, talk, top, replay, doctor, drain, autoscale, dead_letters),
-        *(models, keys, auth, layout, load, bench, part, nats_exporter),
+        *(config, models, keys, auth, layout, load, bench, part, nats_exporter),
     ):
         command.add_parser(subparsers)
     args = parser.parse_args(arguments)
     # Output is for pipes; what the library has to say goes beside it. Parts configure their own.
     log.configure_quietly()
     try:
-        if args.run is not doctor.run:
+        if args.run not in (doctor.run, config.run_check):
             settings.check_known(os.environ, known.every_setting())
         return int(args.run(args))
     except ConfigError as err:

@@ -10,7 +10,7 @@ from voicebus.cli.main import main
 
 COMMANDS = (
     *("up", "talk", "top", "replay", "doctor", "drain", "dead-letters"),
-    *("models", "keys", "auth", "layout", "bench", "worker", "edge"),
+    *("config", "models", "keys", "auth", "layout", "bench", "worker", "edge"),
 )
 
 

@@ -1,0 +1,58 @@
+"""Renders the chart with Helm itself, and judges what comes out by the schemas of Kubernetes.
+
+Run by the Python that has Helm in it (tools.lock). Reads values from stdin, and writes one JSON
+object: what Helm's linter says, the documents, and what the schemas of each version say about them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import helm_python
+import kubernetes_validate
+import yaml
+
+VERSIONS = ("1.29", "1.37")
+"""The oldest that the chart is for, and the newest whose schemas are here."""
+
+
+def main(chart_folder: str) -> dict[str, Any]:
+    """Return all there is to say about the chart with the values from stdin."""
+    values = json.load(sys.stdin)
+    lint = helm_python.lint(chart_folder, values, strict=True, namespace="talk")
+    found: dict[str, Any] = {"lint": [entry for entry in lint["messages"] if entry["severity"] > 1]}
+    try:
+        with helm_python.Chart.load(chart_folder) as chart:
+            chart.validate_schema(values)
+            rendered = chart.render(values, name="voicebus", namespace="talk")
+    except helm_python.HelmError as err:
+        return {**found, "refused": str(err), "documents": [], "wrong": []}
+    documents = [
+        document
+        for path, text in sorted(rendered.items())
+        if path.endswith(".yaml")
+        for document in yaml.safe_load_all(text)
+        if document
+    ]
+    notes = next(text for path, text in rendered.items() if path.endswith("NOTES.txt"))
+    wrong = [told for document in documents for told in _wrong(document)]
+    return {**found, "refused": "", "documents": documents, "wrong": wrong, "notes": notes}
+
+
+def _wrong(document: dict[str, Any]) -> list[str]:
+    told = []
+    for version in VERSIONS:
+        try:
+            kubernetes_validate.validate(document, version, strict=True)
+        except kubernetes_validate.SchemaNotFoundError:
+            # Somebody else's kind; the tests look at those themselves.
+            told.append(f"unknown {document['kind']}")
+        except kubernetes_validate.ValidationError as err:
+            told.append(f"{version} {document['kind']} {document['metadata']['name']}: {err}")
+    return told
+
+
+if __name__ == "__main__":
+    json.dump(main(sys.argv[1]), sys.stdout)

@@ -1,0 +1,154 @@
+"""deploy/compose.yaml: as compose reads it, and each of its containers executed."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+
+from tests.deploy.images import shipped
+from tests.deploy.stage import ROOT, Command, Stage, models, only
+from tests.deploy.tools import tool
+from voicebus import environment
+from voicebus.settings import ProcessSettings
+
+FILE: Final = ROOT / "deploy" / "compose.yaml"
+COMPOSE: Final[dict[str, Any]] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+SERVICES: Final[dict[str, Any]] = COMPOSE["services"]
+OURS: Final = {name: service for name, service in SERVICES.items() if "build" in service}
+PROFILES: Final = {"cpu", "gpu", "telegram", "telephony", "monitoring"}
+ONCE: Final = ("users", "layout", "models")
+NOT_EXECUTED: Final = {
+    "stt-gpu": "needs a graphics card",
+    "llm-gpu": "its language model's server needs a graphics card",
+    "telegram": "needs Telegram's servers",
+}
+"""Their settings are checked, and that they have the command line of one that is executed."""
+
+
+def commands(folder: Path) -> Iterator[Command]:
+    """The command line of every container of ours, with what is mounted into it."""
+    for name, service in OURS.items():
+        image = shipped()[service["build"]["target"]]
+        mounts = image.unpack(folder / "image" / name)
+        for volume in service.get("volumes", ()):
+            source, point, *_ = volume.split(":")
+            here = models() if source == "models" else folder / "volumes" / source
+            here.mkdir(parents=True, exist_ok=True)
+            above = next((path for path in mounts if point.startswith(f"{path}/")), None)
+            if above is None:
+                mounts[point] = here
+            else:
+                (mounts[above] / point.removeprefix(f"{above}/")).symlink_to(here)
+        words = service.get("command")
+        yield Command(
+            name=name,
+            argv=(*image.entrypoint, *words) if words else image.argv,
+            environment={**image.environment, **service.get("environment", {})},
+            mounts=mounts,
+        )
+
+
+@pytest.mark.network
+def test_compose_understands_the_file() -> None:
+    """By the schema of the Compose Specification."""
+    done = subprocess.run(
+        [tool("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", str(FILE)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_profiles_are_those_that_are_told() -> None:
+    """And what is in none of them is always there."""
+    assert {profile for s in SERVICES.values() for profile in s.get("profiles", ())} == PROFILES
+    always = {name for name, s in SERVICES.items() if not s.get("profiles")}
+    assert always == {"users", "layout", "models", "nats", "supervisor", "turn", "tts", "edge"}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_container_can_do_no_more_than_it_needs(name: str) -> None:
+    """Nothing is written but to volumes, and no right is gained."""
+    service = OURS[name]
+
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert float(service["stop_grace_period"].removesuffix("s")) > ProcessSettings().drain_s + 15
+    assert service["image"].startswith(f"voicebus/{service['build']['target']}:")
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_nothing_of_a_service_hangs_in_the_air(name: str) -> None:
+    """Each volume, network and service that it names is there, and no port is open to others."""
+    service = SERVICES[name]
+
+    assert set(service.get("depends_on", ())) <= set(SERVICES)
+    assert set(service.get("networks", ())) <= set(COMPOSE["networks"])
+    named = {volume.split(":")[0] for volume in service.get("volumes", ())}
+    assert {volume for volume in named if not volume.startswith("./")} <= set(COMPOSE["volumes"])
+    for port in service.get("ports", ()):
+        assert port.startswith(("127.0.0.1:", "${PUBLISH:-127.0.0.1}:"))
+    assert re.search(r":v?\d+\.\d+", service["image"]), "an image without a version"
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_the_settings_of_a_container_are_right(name: str, tmp_path: Path) -> None:
+    """`voicebus config check` finds nothing but files of volumes."""
+    command = only(commands(tmp_path), name)
+
+    assert (
+        environment.problems(
+            {key: value for key, value in command.environment.items() if not key.endswith("_FILE")}
+        )
+        == []
+    )
+
+
+def test_the_page_of_prometheus_names_every_process() -> None:
+    """Who is added to the containers is looked at, too."""
+    text = (ROOT / "deploy" / "prometheus" / "compose.yml").read_text(encoding="utf-8")
+    jobs = yaml.safe_load(text)["scrape_configs"]
+    looked_at = {name for found in jobs[0]["dns_sd_configs"] for name in found["names"]}
+
+    assert looked_at == set(OURS) - set(ONCE) - {"nats", "llama"}
+
+
+@pytest.mark.model
+def test_every_container_does_what_it_says(tmp_path: Path) -> None:
+    """Each command is executed with its settings and volumes, on the bus of the container `nats`;
+    all of them get ready, and end with code 0 when they are asked to.
+    """
+    found = {command.name: command for command in commands(tmp_path)}
+    executed = {command.argv for name, command in found.items() if name not in NOT_EXECUTED}
+    for name in ("stt-gpu", "llm-gpu"):
+        assert found[name].argv in executed
+    assert found["telegram"].argv == ("voicebus", "bridge", "telegram")
+
+    with Stage(tmp_path) as stage:
+        stage.run(found.pop("users"))
+        stage.start(found.pop("nats"))
+        stage.wait_until_ready()
+        stage.run(found.pop("layout"))
+        stage.run(found.pop("models"))
+        stage.start(found.pop("llama"))
+        for name, command in found.items():
+            if name not in NOT_EXECUTED:
+                stage.start(command)
+        stage.wait_until_ready()
+        said = stage.talk("edge")
+        codes = stage.end()
+
+    assert json.loads(said)["reply"]
+    assert codes == dict.fromkeys(codes, 0)
+    assert set(codes) == set(OURS) - set(ONCE) - set(NOT_EXECUTED)

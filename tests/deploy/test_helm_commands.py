@@ -1,0 +1,91 @@
+"""The commands of the chart's pods, executed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+
+from tests.deploy.pods import Pod, of_kind, pods, rendered
+from tests.deploy.stage import Stage
+from voicebus import credentials, environment
+from voicebus.parts import free_ports
+
+pytestmark = [pytest.mark.network, pytest.mark.model]
+
+
+def test_every_pod_does_what_it_says(tmp_path: Path) -> None:
+    """Each command is executed with its settings and volumes, on the bus of the StatefulSet `nats`;
+    all of them get ready, and end with code 0 when they are asked to.
+    """
+    found = rendered(
+        roles={"telephony": {"enabled": True, "env": {"VOICEBUS_TELEPHONY_ANYONE": True}}}
+    )
+    users = tmp_path / "users"
+    edges = ("voicebus-edge-0", "voicebus-edge-1", "voicebus-telephony-0")
+    credentials.ensure(users, "local", edges)
+    assert all(f"--edge {edge}" in found["notes"] for edge in edges)
+    configs = of_kind(found["documents"], "ConfigMap")
+    made = {
+        role: list(Pod(role, spec, tmp_path, {"voicebus-users": users}, configs).commands())
+        for role, spec in pods(found["documents"]).items()
+    }
+    for command in (command for commands in made.values() for command in commands):
+        given = {k: v for k, v in command.environment.items() if not k.endswith("_FILE")}
+        assert environment.problems(given) == [], command.name
+
+    with Stage(tmp_path) as stage:
+        stage.start(made.pop("nats")[0])
+        stage.wait_until_ready()
+        stage.run(made.pop("layout")[0])
+        stage.run(made["stt"][0])
+        stage.start(made.pop("llama")[-1])
+        for commands in made.values():
+            stage.start(commands[-1])
+        stage.wait_until_ready()
+        said = stage.talk("edge")
+        codes = stage.end()
+
+    assert json.loads(said)["reply"]
+    assert codes == dict.fromkeys(codes, 0)
+    assert set(codes) == {
+        "nats",
+        "llama",
+        "stt",
+        "turn",
+        "llm",
+        "tts",
+        "supervisor",
+        "edge",
+        "telephony",
+    }
+
+
+def test_three_servers_find_each_other(tmp_path: Path) -> None:
+    """With the words of the chart, and the password of their routes; then streams can be made."""
+    nats = {"replicas": 3, "routesSecret": "routes"}
+    found = rendered(bus={"nats": nats})["documents"]
+    spec, admin = pods(found)["nats"], pods(found)["layout"]
+    configs = of_kind(found, "ConfigMap")
+    users = {"voicebus-users": tmp_path / "users"}
+    credentials.ensure(users["voicebus-users"], "local", ())
+    routes = [f"127.0.0.1:{port}" for port in free_ports(3)]
+
+    with Stage(tmp_path) as stage:
+        for number, route in enumerate(routes):
+            stage.resolve(f"voicebus-nats-{number}.voicebus-nats:6222", route)
+        for number, route in enumerate(routes):
+            stage.resolve("0.0.0.0:6222", route)
+            (command,) = Pod("nats", spec, tmp_path, users, configs, number).commands()
+            stage.start(structs.replace(command, name=f"nats-{number}"))
+        stage.wait_until_ready()
+        (layout,) = Pod("layout", admin, tmp_path, users, configs).commands()
+        assert layout.environment["VOICEBUS_REPLICAS"] == "3"
+        said = stage.run(layout)
+        codes = stage.end()
+
+    assert "as they should be" in said
+    assert codes == dict.fromkeys(codes, 0)
+    assert len(codes) == 3

@@ -1,0 +1,54 @@
+"""What an image installs is enough for what it runs; takes a minute, and a package index."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.images import DOCKERFILE, shipped
+from tests.deploy.stage import ROOT
+
+pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.timeout(600)]
+
+MODULES = {
+    "core": ("services.turn.__main__", "voicebus.failover.__main__", "voicebus.cli.main"),
+    "edge": ("edge.__main__", "edge.telephony.__main__"),
+    "stt-whisper": ("services.stt.__main__", "services.stt.engines.faster_whisper", "onnx"),
+    "llm": ("services.llm.__main__", "services.llm.engines.openai"),
+    "llm-local": ("services.llm.llama_server",),
+    "tts-piper": ("services.tts.__main__", "services.tts.engines.piper", "onnx"),
+    "telegram": ("bridges.telegram.__main__",),
+}
+NOT_TRIED = {"nats": "has no packages", "stt-cuda": "needs a graphics card"}
+
+
+def test_every_image_is_tried() -> None:
+    """But those that cannot be."""
+    assert set(MODULES) | set(NOT_TRIED) == set(shipped())
+    assert "core.lock" in DOCKERFILE.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_an_image_has_what_it_needs(name: str, tmp_path: Path) -> None:
+    """The core's lock and its own, installed alone, import what it runs."""
+    python = tmp_path / "bin" / "python"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path], check=True)
+    for lock in dict.fromkeys(("core", name)):
+        install = ["-m", "pip", "--python", str(python), "install", "--quiet"]
+        locked = ["--only-binary=:all:", "--require-hashes", "--requirement"]
+        path = ROOT / "requirements" / "images" / f"{lock}.lock"
+        subprocess.run([sys.executable, *install, *locked, str(path)], check=True, timeout=300)
+
+    done = subprocess.run(
+        [python, "-c", "".join(f"import {module}\n" for module in MODULES[name])],
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,144 @@
+"""The systemd units: as systemd reads them, and executed together as they are written."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.stage import ROOT, Stage
+from tests.deploy.units import COMMON, FOLDER, Unit, command_of, units
+from voicebus import credentials, environment
+from voicebus.settings import ProcessSettings
+
+UNITS = [pytest.param(unit, id=unit.path.name) for unit in units()]
+NOTIFYING = [pytest.param(u, id=u.path.name) for u in units() if u.one("Type") == "notify"]
+TASKS = ("layout", "models")
+MOST_EXPOSED = 30
+"""Tenths; systemd-analyze calls 5.0 medium and 2.0 OK."""
+
+needs_systemd = pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze here"
+)
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """A root folder into which the units are installed, with programs that do nothing."""
+    folder = tmp_path / "etc" / "systemd" / "system"
+    shutil.copytree(FOLDER, folder)
+    programs = tmp_path / "opt" / "voicebus" / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    for name in ("voicebus", "python", "nats-server"):
+        (programs / name).write_text("#!/bin/sh\n")
+        (programs / name).chmod(0o755)
+    for path in folder.rglob("*.*"):
+        if path.is_file():
+            text = path.read_text().replace("/opt/voicebus/", f"{tmp_path}/opt/voicebus/")
+            path.write_text(text)
+    return folder
+
+
+@needs_systemd
+def test_systemd_understands_every_unit(installed: Path) -> None:
+    """No unknown setting, no value that is passed over, no program that is missing."""
+    names = [str(path) for path in sorted(installed.glob("voicebus*.[st]*[et]"))]
+
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *names],
+        env={"SYSTEMD_UNIT_PATH": f"{installed}:", "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert len(names) == len(units()) + 1
+    assert [line for line in done.stderr.splitlines() if "voicebus" in line] == []
+
+
+@needs_systemd
+@pytest.mark.parametrize("unit", UNITS)
+def test_no_unit_may_do_more_than_it_needs(unit: Unit, installed: Path) -> None:
+    """By systemd's own measure of how much a service could do to its machine."""
+    whole = installed / unit.path.name
+    whole.write_text(f"{COMMON.read_text()}\n{whole.read_text()}")
+
+    done = subprocess.run(
+        [
+            *("systemd-analyze", "security", "--offline=true", "--no-pager"),
+            *(f"--threshold={MOST_EXPOSED}", str(whole)),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("unit", NOTIFYING)
+def test_a_process_has_time_to_hand_on_what_it_holds(unit: Unit) -> None:
+    """Systemd kills it well after it would have gone by itself."""
+    assert float(unit.one("TimeoutStopSec")) >= ProcessSettings().drain_s + 15
+    assert float(unit.one("WatchdogSec")) > 15  # its own, which says where it hangs
+    assert unit.one("NotifyAccess") == "main"
+
+
+@pytest.mark.parametrize("unit", NOTIFYING)
+def test_each_process_has_its_own_key_and_no_other(unit: Unit) -> None:
+    """The seed is the one of its user."""
+    seeds = {line.partition(":")[2] for line in unit.all("LoadCredential")}
+    user = {
+        "edge": "edge-web1",
+        "telephony": "edge-tel1",
+        "telegram": "telegram-tg1",
+    }.get(unit.name, unit.name)
+    own = {f"/etc/voicebus/users/{user}.seed"}
+
+    system = {"/etc/voicebus/users/system.seed"}
+    assert seeds == (own | system if unit.name == "supervisor" else own)
+
+
+def test_the_example_of_settings_is_right() -> None:
+    """`voicebus config check` would say so."""
+    assert environment.problems(Unit(FOLDER / "voicebus-llm@.service").environment(), "turn") == [
+        "VOICEBUS_NATS_NKEY_FILE='%d/nkey': there is no such file"
+    ]
+
+
+@pytest.mark.model
+def test_every_unit_does_what_it_says(tmp_path: Path) -> None:
+    """Each ExecStart= is executed, on the bus of voicebus-nats.service; all of them get ready,
+    and end with code 0 when they are asked to.
+    """
+    machine = tmp_path / "machine"
+    etc = machine / "etc" / "voicebus"
+    etc.mkdir(parents=True)
+    shutil.copy(ROOT / "nats.conf", etc)
+    shutil.copy(ROOT / "deploy" / "server.conf", etc)
+    credentials.ensure(etc / "users", "local", ("web1", "tel1"), ("tg1",))
+    found = {unit.name: command_of(unit, machine) for unit in units()}
+
+    with Stage(tmp_path) as stage:
+        stage.start(found.pop("nats"))
+        stage.wait_until_ready()
+        stage.start(found.pop("llama"))
+        for name in TASKS:
+            stage.run(found.pop(name))
+        # Telegram's servers are not here: without a token it says what is missing.
+        assert found.pop("telegram").argv[1:] == ("bridge", "telegram")
+        for command in found.values():
+            stage.start(command)
+        stage.wait_until_ready()
+        said = stage.talk("edge")
+        codes = stage.end()
+
+    assert json.loads(said)["reply"]
+
+    assert codes == dict.fromkeys(codes, 0)
+    assert len(codes) == len(units()) - len(TASKS) - 1

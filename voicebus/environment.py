@@ -1,0 +1,99 @@
+"""What an environment says to the processes, and what is wrong with it, all at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from voicebus import known, settings
+from voicebus.errors import ConfigError
+from voicebus.redaction import Mask
+
+Kinds = Iterable[tuple[type[Struct], str]]
+"""Settings structs with their scopes."""
+
+_NAMED: Final = {"edge": "EDGE_NAME", "telephony": "TELEPHONY_NAME", "telegram": "TELEGRAM_NAME"}
+"""Processes whose user on the bus is for one name."""
+
+
+class Shown(Struct, frozen=True):
+    """A setting that is in force.
+
+    Fields
+        name: The environment variable.
+        value: As it may be shown: secrets are hidden.
+        is_given: Whether it stands in the environment; else it is the default.
+    """
+
+    name: str
+    value: str
+    is_given: bool
+
+
+def problems(environ: Mapping[str, str], process: str = "") -> list[str]:
+    """Return a sentence for all that is wrong with an environment.
+
+    Args:
+        environ: The environment.
+        process: The one that is to read it; empty for all of them.
+    """
+    return list(_problems(environ, process))
+
+
+def _problems(environ: Mapping[str, str], process: str) -> Iterator[str]:
+    yield from _unknown(environ)
+    kinds = known.settings_of(process) if process else known.every_setting()
+    for kind, scope in kinds:
+        yield from settings.refusals(kind, environ, scope)
+        yield from _missing_files(kind, environ, scope)
+    if process in _NAMED and environ.get(f"{settings.PREFIX}NATS_NKEY_FILE"):
+        name = f"{settings.PREFIX}{_NAMED[process]}"
+        if not environ.get(name):
+            yield f"{name} is missing: the name that the key in NATS_NKEY_FILE was made for"
+
+
+def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
+    for name in sorted(environ):
+        try:
+            settings.check_known({name: ""}, known.every_setting())
+        except ConfigError as err:
+            yield str(err)
+
+
+def _missing_files(kind: type[Struct], environ: Mapping[str, str], scope: str) -> Iterator[str]:
+    for field in kind.__struct_fields__:
+        path = environ.get(settings.variable(field, scope), "")
+        if field.endswith("_file") and path and not os.access(Path(path).expanduser(), os.R_OK):
+            is_there = Path(path).expanduser().exists()
+            what = "may not be read by this user" if is_there else "there is no such file"
+            yield f"{settings.variable(field, scope)}={path!r}: {what}"
+
+
+def in_force(environ: Mapping[str, str], process: str = "") -> list[Shown]:
+    """Return every setting with its value.
+
+    Args:
+        environ: The environment.
+        process: The one that is to read it; empty for all of them.
+
+    Raises:
+        ConfigError: A value does not fit; see :func:`problems`.
+    """
+    mask = Mask(())
+    kinds = known.settings_of(process) if process else known.every_setting()
+    return [
+        Shown(name, mask.text(written(settings.shown(field, value))), name in environ)
+        for kind, scope in kinds
+        for field, value in msgspec.structs.asdict(settings.read(kind, environ, scope)).items()
+        for name in [settings.variable(field, scope)]
+    ]
+
+
+def written(value: object) -> str:
+    """Return a value as it is written into the environment."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
