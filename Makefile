@@ -66,6 +66,8 @@ bench: $(VENV)/run.stamp ## Measure the latency of the system against the same e
 docs: $(VENV)/dev.stamp ## Write the generated reference anew
 	$(BIN)/python -m subjects.asyncapi > docs/reference/asyncapi.yaml.new
 	mv docs/reference/asyncapi.yaml.new docs/reference/asyncapi.yaml
+	$(BIN)/python -m voicebus.metrics.catalogue > docs/reference/metrics.md.new
+	mv docs/reference/metrics.md.new docs/reference/metrics.md
 
 # Versions stay as they are unless pyproject.toml asks for others; make lock ARGS=--upgrade moves them all.
 lock: ## Write requirements/*.lock anew after a change of the dependencies

@@ -62,6 +62,8 @@ class Downlink:
         self._medium = medium
         self._kind = kind
         self._held = Held()
+        self._clock = clock
+        self._speech_s: float | None = None
         self._stopwatch = Stopwatch(clock)
         self._timeline: Timeline | None = None
         self._audio_turn = 0
@@ -122,6 +124,7 @@ class Downlink:
         return self._go_on()
 
     def _on_speech_started(self, event: SpeechStarted, _: _Moment) -> list[Outgoing]:
+        self._speech_s = self._clock.at(event.start_ms)
         return [{"type": "speech_started", "start_ms": event.start_ms}]
 
     def _on_speech_resumed(self, _: SpeechResumed, __: _Moment) -> list[Outgoing]:
@@ -181,11 +184,18 @@ class Downlink:
             )
         return [told]
 
-    def _on_paused(self, event: ReplyPaused, _: _Moment) -> list[Outgoing]:
+    def _on_paused(self, event: ReplyPaused, at: _Moment) -> list[Outgoing]:
         if self._paused_turn == event.turn:
             return []
         self._paused_turn = event.turn
+        self._stopped(at)
         return [{"type": "pause", "turn": event.turn}]
+
+    def _stopped(self, at: _Moment) -> None:
+        """Measure how long a caller who interrupts has waited for silence, once."""
+        begun_s, self._speech_s = self._speech_s, None
+        if begun_s is not None:
+            metrics.BARGE_IN_STOP_SECONDS.labels(self._kind).observe(at.now_s - begun_s)
 
     def _on_resumed(self, event: ReplyResumed, _: _Moment) -> list[Outgoing]:
         return self._go_on() if self._paused_turn == event.turn else []

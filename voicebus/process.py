@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from typing import Final
 
 import msgspec
@@ -16,7 +17,7 @@ import uvloop
 from msgspec import Struct
 from starlette.applications import Starlette
 
-from voicebus import health, known, log, pulse, settings
+from voicebus import health, known, log, metrics, pulse, settings
 from voicebus.bus.client import Bus, connect
 from voicebus.bus.layout import ensure_layout
 from voicebus.errors import BusUnavailable, ConfigError, VoicebusError
@@ -41,6 +42,7 @@ def run(part: str, main: Main) -> int:
         settings.check_known(os.environ, known.every_setting())
         process = settings.read(ProcessSettings, os.environ)
         log.configure(process, part)
+        metrics.BUILD.labels(version("voicebus")).set(1)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_supervised(main))
     except ConfigError as err:

@@ -80,6 +80,10 @@ async def _generate(
     metrics.LLM_SECONDS.labels(engine.name, model).observe(duration_s)
     made = last.tokens or writer.made
     metrics.LLM_TOKENS.labels(engine.name, model).inc(made)
+    metrics.LLM_PROMPT_TOKENS.labels(engine.name, model).inc(last.prompt_tokens)
+    if made > 1 and duration_s > ttft_s:
+        pace = (made - 1) / (duration_s - ttft_s)
+        metrics.LLM_TOKENS_PER_SECOND.labels(engine.name, model).observe(pace)
     await claim.publish(
         GenerationDone(
             turn=request.turn,

@@ -127,6 +127,9 @@ class Finals:
         metrics.STT_COMPUTE_SECONDS.labels(engine, "final").observe(timed.compute_ms / 1000)
         metrics.STT_QUEUE_SECONDS.labels("final").observe(timed.queue_ms / 1000)
         seconds = (ended.end_sample - ended.start_sample) / CALLER_RATE_HZ
+        if seconds > 0:
+            rtf = timed.compute_ms / 1000 / seconds
+            metrics.STT_RTF.labels(engine, "final").observe(rtf)
         metrics.STT_AUDIO_SECONDS.labels(engine).inc(max(0.0, seconds))
 
 

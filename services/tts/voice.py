@@ -144,7 +144,14 @@ class Voice:
             held = np.concatenate((held, resampler.finish()))
             held = await self._tell(shown, stretch, say, held)
         await self._publish(held, clause)
-        metrics.TTS_CLAUSE_SECONDS.labels(self._engine.name).observe(time.perf_counter() - begun_s)
+        self._measure(text, time.perf_counter() - begun_s)
+
+    def _measure(self, text: str, took_s: float) -> None:
+        name, audio_s = self._engine.name, (self._offset - self._begin) / self._request.rate_hz
+        metrics.TTS_CLAUSE_SECONDS.labels(name).observe(took_s)
+        metrics.TTS_CHARACTERS.labels(name).inc(len(text))
+        if audio_s:
+            metrics.TTS_RTF.labels(name).observe(took_s / audio_s)
 
     def _pass_over(self) -> bool:
         """Pass over the next stretch if all of its audio is there."""

@@ -79,6 +79,7 @@ class Lead:
                     await self._link(event)
                 case _:
                     begun_s = time.perf_counter()
+                    self._tally.spoken(event)
                     await self._publish(conversation.step(event, _now_ms()))
                     if isinstance(event, TranscriptFinal):
                         metrics.TURN_DECISION_SECONDS.observe(time.perf_counter() - begun_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -11,6 +12,7 @@ from nats.aio.client import Client as Connection
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
+from voicebus import metrics
 from voicebus.bus import replay
 from voicebus.bus.envelope import opened
 from voicebus.bus.questions import REQUEST_TIMEOUT_S, Questions
@@ -77,7 +79,10 @@ class LogReader:
 
     async def _all(self, stream: str, asked: BatchRequest) -> AsyncIterator[Recorded]:
         while True:
+            begun_s = time.perf_counter()
             found = await self._batch(stream, asked)
+            metrics.REPLAY_SECONDS.labels(stream).observe(time.perf_counter() - begun_s)
+            metrics.REPLAYED.labels(stream).inc(len(found.messages))
             for message in found.messages:
                 yield message
             if not found.pending or not found.messages:

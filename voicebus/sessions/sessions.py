@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -99,6 +100,7 @@ class Sessions:
         self._open[place.session] = session
         self.ended.clear()
         metrics.SESSIONS.labels(self._kind).inc()
+        begun_s = time.monotonic()
         try:
             await session.tell(SessionOpened(client=client, ticket=ticket))
             yield session
@@ -109,6 +111,7 @@ class Sessions:
             if not self._open:
                 self.ended.set()
             metrics.SESSIONS.labels(self._kind).dec()
+            metrics.SESSION_SECONDS.labels(self._kind).observe(time.monotonic() - begun_s)
             metrics.SESSIONS_ENDED.labels(self._kind, session.close_reason).inc()
             session.inbox.close()
             await asyncio.shield(self._close(session))
