@@ -14,6 +14,7 @@ _ALL: Final = (
     ("voicebus.supervisor", "UpSettings", "UP_"),
     ("voicebus.failover.settings", "SupervisorSettings", "SUPERVISOR_"),
     ("voicebus.settings", "TalkSettings", "TALK_"),
+    ("voicebus.tracing.settings", "TracingSettings", "TRACING_"),
     ("services.stt.settings", "SttSettings", "STT_"),
     ("services.turn.settings", "TurnSettings", "TURN_"),
     ("services.llm.settings", "LlmSettings", "LLM_"),

@@ -22,6 +22,7 @@ from voicebus.bus.client import Bus, connect
 from voicebus.bus.layout import ensure_layout
 from voicebus.errors import BusUnavailable, ConfigError, VoicebusError
 from voicebus.settings import BusSettings, ProcessSettings
+from voicebus.tracing.opening import tracing
 from voicebus.worker import Role, Work, Worker
 
 _logger: Final = structlog.get_logger()
@@ -173,17 +174,20 @@ async def attached(
 
     Raises:
         BusUnavailable: ``stop`` was set before a server answered.
+        ConfigError: Tracing is wanted, and cannot be done.
     """
-    bus = await _connected(process, bus_settings, stop)
-    try:
-        if not bus_settings.nats_nkey_file:
-            await ensure_layout(bus, bus_settings.limits())
-        async with asyncio.TaskGroup() as group:
-            watching = group.create_task(bus.watch())
-            yield bus
-            watching.cancel()
-    finally:
-        await bus.close()
+    async with tracing(process.name()) as tracer:
+        bus = await _connected(process, bus_settings, stop)
+        bus.tracing = tracer
+        try:
+            if not bus_settings.nats_nkey_file:
+                await ensure_layout(bus, bus_settings.limits())
+            async with asyncio.TaskGroup() as group:
+                watching = group.create_task(bus.watch())
+                yield bus
+                watching.cancel()
+        finally:
+            await bus.close()
 
 
 async def _connected(

@@ -145,6 +145,8 @@ class Lead:
                 metrics.FAILURES.labels(event.stage, event.code).inc()
                 log.warning("stage.failed", stage=event.stage, code=event.code, turn=event.turn)
             await self._claim.publish(event)
+            if isinstance(event, TurnStarted):
+                self._claim.bus.tracing.enter(self._claim.place.session, event)
         if self._keeper is not None:
             self._keeper.keep()
 

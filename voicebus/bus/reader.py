@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from typing import Final
+from collections.abc import AsyncIterator, Callable
+from typing import Final, TypeAlias
 
 from msgspec.structs import replace
 from nats.aio.client import Client as Connection
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
+from schemas.event import Event
 from voicebus import metrics
 from voicebus.bus import replay
 from voicebus.bus.envelope import opened
@@ -21,6 +22,8 @@ from voicebus.errors import BusTimeout, BusUnavailable
 
 BATCH: Final = 1000
 
+Found: TypeAlias = Callable[[Recorded, Event], None]
+
 
 class LogReader:
     """Asks the streams directly, without a consumer.
@@ -29,9 +32,13 @@ class LogReader:
         connection: Where to ask.
         inbox: Head of the subjects on which answers come; :meth:`on_answer` takes them.
         questions: Asks what has one answer.
+        found: Told of each message that is read.
     """
 
-    def __init__(self, connection: Connection, inbox: str, questions: Questions) -> None:
+    def __init__(
+        self, connection: Connection, inbox: str, questions: Questions, found: Found
+    ) -> None:
+        self._found = found
         self._nats = connection
         self._inbox = inbox
         self._questions = questions
@@ -66,7 +73,9 @@ class LogReader:
             batch=batch, next_by_subj=subject, seq=0 if start else sequence, start_time=start
         )
         async for recorded in self._all(stream, asked):
-            if opened(recorded.subject, recorded.payload) is not None:
+            event = opened(recorded.subject, recorded.payload)
+            if event is not None:
+                self._found(recorded, event)
                 yield recorded
 
     def read_raw(self, stream: str, subject: str) -> AsyncIterator[Recorded]:

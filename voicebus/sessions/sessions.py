@@ -114,6 +114,7 @@ class Sessions:
             metrics.SESSION_SECONDS.labels(self._kind).observe(time.monotonic() - begun_s)
             metrics.SESSIONS_ENDED.labels(self._kind, session.close_reason).inc()
             session.inbox.close()
+            self._bus.tracing.closed(place.session)
             await asyncio.shield(self._close(session))
 
     def drain(self) -> None:
