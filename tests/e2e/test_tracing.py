@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx2
 import numpy as np
@@ -23,6 +26,7 @@ pytestmark = pytest.mark.model
 
 EVERY = {"speech_to_text", "endpointing", "invoke_agent", "chat", "text_to_speech", "response"}
 SERVICES = {f"voicebus-{part}" for part in ("stt", "turn", "llm", "tts", "edge")}
+VOICEBUS = Path(sys.executable).with_name("voicebus")
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
@@ -117,6 +121,25 @@ def test_metrics_and_log_lines_lead_to_the_trace(system: System, turn: list[Kept
     assert turn[0].trace_id in named
     ended = [line for line in system.processes["turn"].log.splitlines() if "turn.ended" in line]
     assert json.loads(ended[0])["trace_id"] == turn[0].trace_id
+
+
+def test_the_log_tells_the_same_turn(system: System, turn: list[Kept]) -> None:
+    """`voicebus trace` needs no collector; it names the trace for those who have one."""
+    session = turn[0].attributes["gen_ai.conversation.id"]
+    done = subprocess.run(
+        [VOICEBUS, "trace", session, "1", "--json"],
+        env=system.environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    (told,) = json.loads(done.stdout)
+    assert told["trace_id"] == turn[0].trace_id
+    assert [bar["name"] for bar in told["bars"]] == ["hold", "stt", "turn", "llm", "tts", "heard"]
+    edge = next(span for span in turn if span.name == "response")
+    # The edge hears the last word a moment before the log, and says the first one a moment after.
+    assert told["response_ms"] == pytest.approx(edge.attributes["voicebus.response_ms"], abs=500)
 
 
 def test_a_request_belongs_to_the_trace_of_its_caller(system: System, collector: Collector) -> None:

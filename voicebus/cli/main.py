@@ -22,6 +22,7 @@ from voicebus.cli import (
     replay,
     talk,
     top,
+    trace,
     up,
 )
 from voicebus.errors import ConfigError
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"voicebus {version('voicebus')}")
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in (
-        *(up, talk, top, replay, doctor, drain, dead_letters),
+        *(up, talk, top, replay, trace, doctor, drain, dead_letters),
         *(models, keys, auth, layout, bench, part),
     ):
         command.add_parser(subparsers)
