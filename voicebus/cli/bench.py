@@ -18,6 +18,7 @@ _BENCHMARKS: Final = (
     "openai",
     "telegram",
     "telephony",
+    "observing",
 )
 
 
