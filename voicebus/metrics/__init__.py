@@ -25,6 +25,7 @@ from voicebus.metrics.bus import (
     REPLAY_SECONDS,
     REPLAYED,
     TASKS,
+    TRACE_SPANS,
     refusals,
 )
 from voicebus.metrics.conversation import (
@@ -166,6 +167,7 @@ __all__ = [
     "STT_RTF",
     "TAKEOVERS",
     "TASKS",
+    "TRACE_SPANS",
     "TTS_AUDIO_SECONDS",
     "TTS_CHARACTERS",
     "TTS_CLAUSE_SECONDS",

@@ -61,6 +61,11 @@ REPLAY_SECONDS = Histogram(
 REPLAYED = Counter(
     "voicebus_bus_replayed_total", "Messages that were read in the log again", ["stream"]
 )
+TRACE_SPANS = Counter(
+    "voicebus_trace_spans_total",
+    "Spans by what became of them: sent, lost (the collector did not take them)",
+    ["outcome"],
+)
 BUILD = Gauge("voicebus_build_info", "1, with the version that runs", ["version"])
 
 
