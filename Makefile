@@ -73,6 +73,8 @@ docs: $(VENV)/dev.stamp ## Write the generated reference anew
 	$(BIN)/python -m deploy.dashboards
 	$(BIN)/python -m voicebus.settings_page > docs/reference/settings.md.new
 	mv docs/reference/settings.md.new docs/reference/settings.md
+	$(BIN)/python -m voicebus.metrics.catalogue > docs/reference/metrics.md.new
+	mv docs/reference/metrics.md.new docs/reference/metrics.md
 
 # Versions stay as they are unless pyproject.toml asks for others; make lock ARGS=--upgrade moves them all.
 lock: ## Write requirements/*.lock anew after a change of the dependencies

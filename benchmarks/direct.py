@@ -29,6 +29,7 @@ from voicebus.bus.inbox import Inbox
 from voicebus.bus.replay import Recorded
 from voicebus.claim import Claim
 from voicebus.errors import VoicebusError
+from voicebus.tracing.tracing import OFF, Tracer
 from voicebus.worker import Work
 
 _READ: Final = frozenset({"clause", "turn", "control"})
@@ -46,6 +47,7 @@ class Direct:
     def __init__(self, group: asyncio.TaskGroup, work: Mapping[str, Work]) -> None:
         self.cell = new_token("c")
         self.is_connected = True
+        self.tracing: Tracer = OFF
         self.on_disconnect: list[Callable[[], None]] = []
         self.on_reconnect: list[Callable[[], None]] = []
         self._group = group

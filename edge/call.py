@@ -90,7 +90,7 @@ class Call:
         begun, early = await converse(session, begun, settings.claim_s)
         start = begun.start
         kept = Kept() if begun.ticket is not None else None
-        self._downlink = Downlink(self._clock, start.output.medium, self._kind)
+        self._downlink = Downlink(self._clock, start.output.medium, self._kind, session.responded)
         self._uplink = Uplink(session, self._clock, settings, start, self)
         self._delivery = Delivery(self._outbox, session.tell, begun.playback(), kept, begun.known())
         self._line = Line(

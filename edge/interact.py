@@ -103,7 +103,7 @@ class _Exchange:
     def __init__(self, session: Session, visit: Visit) -> None:
         self._session = session
         self._visit = visit
-        self._downlink = Downlink(AudioClock(), wire.Medium.SPEECH, KIND)
+        self._downlink = Downlink(AudioClock(), wire.Medium.SPEECH, KIND, session.responded)
         self._finals: list[str] = []
         self._told: dict[str, Any] = {}
 

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 
 import uvicorn
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import REGISTRY
+from prometheus_client.exposition import choose_encoder
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -26,7 +27,8 @@ def routes(readiness: Readiness) -> list[Route]:
     """Return the three routes, to be served alone or beside an edge's own.
 
     /livez is 200 while the event loop turns; /readyz is 503 and names what is missing until all of
-    ``readiness`` holds; /metrics is Prometheus' text format.
+    ``readiness`` holds; /metrics is Prometheus' text format, or OpenMetrics with exemplars for who
+    accepts it.
     """
 
     async def livez(_: Request) -> Response:
@@ -36,9 +38,10 @@ def routes(readiness: Readiness) -> list[Route]:
         conditions = readiness()
         return JSONResponse(conditions, 200 if all(conditions.values()) else 503)
 
-    async def page(_: Request) -> Response:
+    async def page(request: Request) -> Response:
         metrics.TASKS.set(len(asyncio.all_tasks()))
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+        encode, kind = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(REGISTRY), headers={"content-type": kind})
 
     return [Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", page)]
 

@@ -17,6 +17,7 @@ _ALL: Final = (
     ("voicebus.scaling", "Policy", "AUTOSCALE_"),
     ("voicebus.scaling", "AutoscaleSettings", "AUTOSCALE_"),
     ("voicebus.settings", "TalkSettings", "TALK_"),
+    ("voicebus.tracing.settings", "TracingSettings", "TRACING_"),
     ("services.stt.settings", "SttSettings", "STT_"),
     ("services.turn.settings", "TurnSettings", "TURN_"),
     ("services.llm.settings", "LlmSettings", "LLM_"),

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from typing import Final
 
 import msgspec
@@ -16,11 +17,12 @@ import uvloop
 from msgspec import Struct
 from starlette.applications import Starlette
 
-from voicebus import health, known, log, loop_lag, pulse, settings, systemd
+from voicebus import health, known, log, loop_lag, metrics, pulse, settings, systemd
 from voicebus.bus.client import Bus, connect
 from voicebus.bus.layout import ensure_layout
 from voicebus.errors import BusUnavailable, ConfigError, VoicebusError
 from voicebus.settings import BusSettings, ProcessSettings
+from voicebus.tracing.opening import tracing
 from voicebus.worker import Role, Work, Worker
 
 _logger: Final = structlog.get_logger()
@@ -41,6 +43,7 @@ def run(part: str, main: Main) -> int:
         settings.check_known(os.environ, known.every_setting())
         process = settings.read(ProcessSettings, os.environ)
         log.configure(process, part)
+        metrics.BUILD.labels(version("voicebus")).set(1)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_supervised(main))
     except ConfigError as err:
@@ -178,17 +181,20 @@ async def attached(
 
     Raises:
         BusUnavailable: ``stop`` was set before a server answered.
+        ConfigError: Tracing is wanted, and cannot be done.
     """
-    bus = await _connected(process, bus_settings, stop)
-    try:
-        if not bus_settings.nats_nkey_file:
-            await ensure_layout(bus, bus_settings.limits())
-        async with asyncio.TaskGroup() as group:
-            watching = group.create_task(bus.watch())
-            yield bus
-            watching.cancel()
-    finally:
-        await bus.close()
+    async with tracing(process.name()) as tracer:
+        bus = await _connected(process, bus_settings, stop)
+        bus.tracing = tracer
+        try:
+            if not bus_settings.nats_nkey_file:
+                await ensure_layout(bus, bus_settings.limits())
+            async with asyncio.TaskGroup() as group:
+                watching = group.create_task(bus.watch())
+                yield bus
+                watching.cancel()
+        finally:
+            await bus.close()
 
 
 async def _connected(

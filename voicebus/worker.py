@@ -30,6 +30,8 @@ from voicebus.probation import Probation
 from voicebus.pulse import end_process
 from voicebus.role import Role
 from voicebus.tenure import Tenure
+from voicebus.tracing.context import exemplar
+from voicebus.tracing.tracing import Job
 from voicebus.vitals import PRESENCE_S, Vitals
 
 __all__ = ["PRESENCE_S", "SESSION_JOB", "Role", "Work", "Worker", "job_name"]
@@ -146,11 +148,15 @@ class Worker:
         structlog.contextvars.bind_contextvars(session=claim.place.session, **turn)
         tenure = Tenure(self._bus, self._role.worker, claim, delivery, self._probation)
         verb, outcome = ACK, "done"
+        traced = self._traced(claim, delivery)
         try:
             await tenure.begin()
             # The store's clock is a wall clock, so this one has to be.
             waited_s = time.time() - delivery.stored_ns / 1e9  # noqa: TID251
-            metrics.CLAIM_WAIT_SECONDS.labels(self._role.name).observe(max(0.0, waited_s))
+            traced.queue_ms = max(0.0, waited_s) * 1000
+            metrics.CLAIM_WAIT_SECONDS.labels(self._role.name).observe(
+                max(0.0, waited_s), exemplar()
+            )
             await self._run_work(claim)
         except asyncio.CancelledError:
             verb, outcome = NAK, "handed_on"
@@ -166,9 +172,23 @@ class Worker:
             self._freed.set()
             metrics.BUSY.labels(self._role.name).set(len(self._held))
             metrics.CLAIMS.labels(self._role.name, outcome).inc()
+            traced.outcome = outcome
+            if claim.is_of_turn:
+                self._bus.tracing.worked(
+                    self._role.name, claim.place.session, claim.request, traced
+                )
             if verb:
                 await asyncio.shield(self._jobs.settle(delivery, verb))
             self._jobs.ask()
+
+    def _traced(self, claim: Claim, delivery: Delivery) -> Job:
+        """Go on with the trace that a job came with."""
+        tracing, session = self._bus.tracing, claim.place.session
+        if delivery.trace:
+            tracing.heard(delivery.subject, claim.request, delivery.trace)
+        if claim.is_of_turn:
+            tracing.enter(session, claim.request)
+        return Job(claim.attempt)
 
     async def _run_work(self, claim: Claim) -> None:
         """Run the work until it ends, the claim is lost, or its session moves on or has no edge."""

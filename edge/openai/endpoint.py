@@ -34,6 +34,7 @@ from voicebus import metrics
 from voicebus.errors import VoicebusError
 from voicebus.fleet import Fleet
 from voicebus.sessions.sessions import Sessions
+from voicebus.tracing.context import HEADER
 
 log: Final = structlog.get_logger()
 
@@ -169,7 +170,9 @@ class Call:
         settings = self.api.settings
         patience = Patience(claim_s=settings.queue_s, stall_s=settings.stall_s)
         opening = open_errand(self.api.sessions, self.visit, KIND, roles, patience)
-        return await self.opened.enter_async_context(opening)
+        errand = await self.opened.enter_async_context(opening)
+        errand.session.called(self.request.headers.get(HEADER, ""))
+        return errand
 
     async def left(self) -> None:
         """Return when the client has left; not before its body was read."""

@@ -79,7 +79,7 @@ class Call:
         self._sound = begun.sound
         self._caller = begun.caller
         self._clock = AudioClock()
-        self._downlink = Downlink(self._clock, client_wire.Medium.SPEECH, KIND)
+        self._downlink = Downlink(self._clock, client_wire.Medium.SPEECH, KIND, session.responded)
         self._mouth = Mouth(begun.sound, wire.frame_ms, comfort)
         self._news: asyncio.Queue[Event] = asyncio.Queue()
         self._over: asyncio.Future[str] = asyncio.get_running_loop().create_future()

@@ -30,6 +30,7 @@ from voicebus import metrics
 from voicebus.claim import Claim
 from voicebus.errors import ProtocolError
 from voicebus.release import is_released
+from voicebus.tracing.context import exemplar
 from voicebus.turns import unless_cancelled
 
 JOIN_S: Final = 0.03
@@ -76,10 +77,14 @@ async def _generate(
             await writer.write()
     duration_s = time.perf_counter() - begun_s
     model = request.model or engine.model
-    metrics.LLM_TTFT_SECONDS.labels(engine.name, model).observe(ttft_s)
-    metrics.LLM_SECONDS.labels(engine.name, model).observe(duration_s)
+    metrics.LLM_TTFT_SECONDS.labels(engine.name, model).observe(ttft_s, exemplar())
+    metrics.LLM_SECONDS.labels(engine.name, model).observe(duration_s, exemplar())
     made = last.tokens or writer.made
     metrics.LLM_TOKENS.labels(engine.name, model).inc(made)
+    metrics.LLM_PROMPT_TOKENS.labels(engine.name, model).inc(last.prompt_tokens)
+    if made > 1 and duration_s > ttft_s:
+        pace = (made - 1) / (duration_s - ttft_s)
+        metrics.LLM_TOKENS_PER_SECOND.labels(engine.name, model).observe(pace)
     await claim.publish(
         GenerationDone(
             turn=request.turn,

@@ -98,7 +98,7 @@ class Finals:
             text = self._drafts.words_in(timed, ended.speech_ms)
         self._count += bool(text)
         waited_ms = (time.perf_counter() - ending.decided_s) * 1000
-        self._measure(timed, ended, waited_ms)
+        self._measure(timed, ended)
         recognition = timed.recognition
         self._say(
             TranscriptFinal(
@@ -118,15 +118,16 @@ class Finals:
             )
         )
 
-    def _measure(self, timed: Timed, ended: UtteranceEnded, waited_ms: float) -> None:
+    def _measure(self, timed: Timed, ended: UtteranceEnded) -> None:
         engine = self._ears.engine
         # A final that was drafted inside the hold took as long as its draft, waited for or not.
         self._ears.pace.note(ended.speech_ms / 1000, timed.queue_ms + timed.compute_ms)
-        metrics.STT_FINAL_SECONDS.labels(engine).observe(waited_ms / 1000)
-        metrics.STT_HOLD_SECONDS.observe((ended.decided_sample - ended.end_sample) / CALLER_RATE_HZ)
         metrics.STT_COMPUTE_SECONDS.labels(engine, "final").observe(timed.compute_ms / 1000)
         metrics.STT_QUEUE_SECONDS.labels("final").observe(timed.queue_ms / 1000)
         seconds = (ended.end_sample - ended.start_sample) / CALLER_RATE_HZ
+        if seconds > 0:
+            rtf = timed.compute_ms / 1000 / seconds
+            metrics.STT_RTF.labels(engine, "final").observe(rtf)
         metrics.STT_AUDIO_SECONDS.labels(engine).inc(max(0.0, seconds))
 
 

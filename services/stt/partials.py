@@ -127,6 +127,8 @@ class Partials:
         metrics.STT_COMPUTE_SECONDS.labels(self._ears.engine, "partial").observe(
             timed.compute_ms / 1000
         )
+        rtf = timed.compute_ms / 1000 * CALLER_RATE_HZ / max(1, len(samples))
+        metrics.STT_RTF.labels(self._ears.engine, "partial").observe(rtf)
         spoken_ms = (now - self._speech) * 1000 // CALLER_RATE_HZ
         # Words that nobody said would interrupt a reply.
         is_said = self._ears.synthetic or judge(timed.recognition, spoken_ms) == "keep"

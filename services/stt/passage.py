@@ -160,6 +160,8 @@ async def _understood(
         timed = await ears.scheduler.recognise(heard, hint, Priority.FILE, owner)
         metrics.STT_COMPUTE_SECONDS.labels(ears.engine, "file").observe(timed.compute_ms / 1000)
         metrics.STT_QUEUE_SECONDS.labels("file").observe(timed.queue_ms / 1000)
+        rtf = timed.compute_ms / 1000 * CALLER_RATE_HZ / max(1, len(heard))
+        metrics.STT_RTF.labels(ears.engine, "file").observe(rtf)
         segment = _segment(ears, ended, timed)
         found.append(_Utterance(timed, segment))
         if segment is not None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from schemas.audio import AudioChunk, AudioEnded
@@ -33,10 +34,12 @@ from services.stt.listener import Listener
 from services.stt.outbox import Outbox
 from services.stt.passage import recognise
 from services.stt.resumption import AFRESH, Resumption
+from voicebus import metrics
 from voicebus.claim import Claim
 from voicebus.errors import ProtocolError
 from voicebus.feed import AudioStalled, Beginning, caller_audio
 from voicebus.origins import Origin, counted, origins
+from voicebus.tracing.context import exemplar
 
 _LAG_NS: Final = 60 * 1_000_000_000
 """Audio is stored at most so long before the final that covers it, unless recognition lags badly.
@@ -67,7 +70,7 @@ async def transcribe(claim: Claim, ears: Ears) -> None:
         listener = Listener(
             ears,
             group,
-            Outbox(claim.publish, claim.fail),
+            Outbox(partial(_say, claim, ears), claim.fail),
             request=request,
             resumed=resumed,
             owner=claim.place.session,
@@ -87,6 +90,14 @@ async def transcribe(claim: Claim, ears: Ears) -> None:
             await listener.finish()
         finally:
             ears.speaking.discard(listener)
+
+
+async def _say(claim: Claim, ears: Ears, event: Event) -> None:
+    await claim.publish(event)
+    if isinstance(event, TranscriptFinal):
+        claim.bus.tracing.enter(claim.place.session, event)
+        metrics.STT_FINAL_SECONDS.labels(ears.engine).observe(event.compute_ms / 1000, exemplar())
+        metrics.STT_HOLD_SECONDS.observe(event.hold_ms / 1000, exemplar())
 
 
 async def _resumption(claim: Claim, former: list[Origin], known: int) -> Resumption:

@@ -22,6 +22,7 @@ from services.tts.timing import word_ends_ms
 from voicebus import metrics
 from voicebus.audio.resample import Resampler
 from voicebus.claim import Claim
+from voicebus.tracing.context import exemplar
 
 CHUNK_MS: Final = 100
 """Longest chunk: 9.6 kB at 48 kHz, far below the bus's limit, and short enough to stop within."""
@@ -144,7 +145,14 @@ class Voice:
             held = np.concatenate((held, resampler.finish()))
             held = await self._tell(shown, stretch, say, held)
         await self._publish(held, clause)
-        metrics.TTS_CLAUSE_SECONDS.labels(self._engine.name).observe(time.perf_counter() - begun_s)
+        self._measure(text, time.perf_counter() - begun_s)
+
+    def _measure(self, text: str, took_s: float) -> None:
+        name, audio_s = self._engine.name, (self._offset - self._begin) / self._request.rate_hz
+        metrics.TTS_CLAUSE_SECONDS.labels(name).observe(took_s, exemplar())
+        metrics.TTS_CHARACTERS.labels(name).inc(len(text))
+        if audio_s:
+            metrics.TTS_RTF.labels(name).observe(took_s / audio_s)
 
     def _pass_over(self) -> bool:
         """Pass over the next stretch if all of its audio is there."""
@@ -214,7 +222,7 @@ class Voice:
         if len(samples) and not self.first_s:
             self._ttfa_s = time.perf_counter() - self._begun_s
             self.first_s = time.monotonic()
-            metrics.TTS_TTFA_SECONDS.labels(self._engine.name).observe(self._ttfa_s)
+            metrics.TTS_TTFA_SECONDS.labels(self._engine.name).observe(self._ttfa_s, exemplar())
         await asyncio.sleep(0)  # a long clause must not keep a cancellation waiting
 
 

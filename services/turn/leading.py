@@ -79,6 +79,7 @@ class Lead:
                     await self._link(event)
                 case _:
                     begun_s = time.perf_counter()
+                    self._tally.spoken(event)
                     await self._publish(conversation.step(event, _now_ms()))
                     if isinstance(event, TranscriptFinal):
                         metrics.TURN_DECISION_SECONDS.observe(time.perf_counter() - begun_s)
@@ -144,6 +145,8 @@ class Lead:
                 metrics.FAILURES.labels(event.stage, event.code).inc()
                 log.warning("stage.failed", stage=event.stage, code=event.code, turn=event.turn)
             await self._claim.publish(event)
+            if isinstance(event, TurnStarted):
+                self._claim.bus.tracing.enter(self._claim.place.session, event)
         if self._keeper is not None:
             self._keeper.keep()
 

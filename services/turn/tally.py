@@ -8,6 +8,7 @@ import structlog
 
 from schemas.event import Event
 from schemas.llm import GenerateRequest
+from schemas.tts import ClauseSpoken, SpeechDone
 from schemas.turn import ReplyPaused, ReplyResumed, TurnCancelled, TurnEnded, TurnStarted
 from voicebus import metrics
 
@@ -20,6 +21,7 @@ class Tally:
     def __init__(self) -> None:
         self._started = 0
         self._is_paused = False
+        self._made_ms = (0, 0.0)
 
     def note(self, event: Event) -> None:
         """Take note of a message that is published."""
@@ -40,7 +42,21 @@ class Tally:
                 self._interrupted("false")
             case TurnEnded():
                 metrics.TURNS.labels(event.outcome).inc()
+                self._heard(event)
                 log.info("turn.ended", turn=event.turn, outcome=event.outcome)
+
+    def spoken(self, event: Event) -> None:
+        """Take note of how long a reply's audio is."""
+        match event:
+            case ClauseSpoken():
+                self._made_ms = (event.turn, event.end_ms)
+            case SpeechDone():
+                self._made_ms = (event.turn, event.samples * 1000 / event.rate_hz)
+
+    def _heard(self, ended: TurnEnded) -> None:
+        turn, made_ms = self._made_ms
+        if turn == ended.turn and ended.heard_ms >= 0 and made_ms > 0:
+            metrics.HEARD_RATIO.observe(min(1.0, ended.heard_ms / made_ms))
 
     def _interrupted(self, outcome: str) -> None:
         if self._is_paused:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from edge.timeline import AudioClock
 from schemas.claim import Claimed
 from schemas.event import Event
 from schemas.llm import ClauseReady
 from schemas.stt import (
+    SpeechStarted,
     TranscriptDraft,
     TranscriptFinal,
     TranscriptPartial,
@@ -22,6 +25,7 @@ from schemas.turn import (
     TurnStarted,
 )
 from tests.edge.views import chunk, downlink, kinds, token, told
+from voicebus import metrics
 
 
 def test_speculation_is_told_at_once_and_with_its_true_times() -> None:
@@ -184,3 +188,20 @@ def test_ten_interruptions_in_a_row_are_ten_turns() -> None:
         assert [kind for kind in kinds(messages) if kind != "latency"] == [
             *("turn_started", "audio_start", "audio", "pause", "flush", "turn_ended"),
         ]
+
+
+def test_how_long_a_caller_who_interrupts_waits_for_silence_is_measured() -> None:
+    """From the first sample's arrival to the order to stop; a pause that follows none is not."""
+    clock = AudioClock()
+    clock.note(16_000, 50.0)
+    view = downlink(clock=clock)
+    stops = metrics.BARGE_IN_STOP_SECONDS.labels("test")
+    before = stops._sum.get()
+
+    for event in (TurnStarted(turn=1, text="x"), SpeechStarted(start_ms=900)):
+        view.take(event, 49.0)
+    view.take(ReplyPaused(turn=1), 50.3)
+    view.take(ReplyResumed(turn=1), 50.4)
+    view.take(ReplyPaused(turn=1), 60.0)
+
+    assert stops._sum.get() - before == pytest.approx(0.3)

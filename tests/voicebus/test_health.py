@@ -7,20 +7,21 @@ import socket
 
 import httpx2
 import pytest
+from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 
-from voicebus import health
+from voicebus import health, metrics
 from voicebus.errors import ConfigError
 
 
-async def get(conditions: dict[str, bool], path: str) -> httpx2.Response:
+async def get(conditions: dict[str, bool], path: str, accept: str = "*/*") -> httpx2.Response:
     """Ask a process in this state."""
     listener = health.bind("127.0.0.1", 0)
     app = Starlette(routes=health.routes(lambda: conditions))
     url = f"http://{health.address(listener)}{path}"
     async with health.serve(app, listener), httpx2.AsyncClient(trust_env=False) as client:
-        return await client.get(url)
+        return await client.get(url, headers={"accept": accept})
 
 
 async def test_a_process_that_turns_is_alive() -> None:
@@ -53,6 +54,24 @@ async def test_the_metrics_page_is_prometheus_text() -> None:
     names = {family.name for family in text_string_to_metric_families(answer.text)}
     assert answer.headers["content-type"].startswith("text/plain")
     assert "voicebus_bus_reconnects" in names
+
+
+async def test_who_accepts_openmetrics_gets_exemplars() -> None:
+    """As Prometheus asks for them; the plain text has no place for them."""
+    metrics.LLM_TTFT_SECONDS.labels("test", "test").observe(0.07, {"trace_id": "ab" * 16})
+
+    plain = await get({}, "/metrics")
+    rich = await get({}, "/metrics", accept="application/openmetrics-text;version=1.0.0,*/*;q=0.1")
+
+    assert "ab" * 16 not in plain.text
+    assert rich.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
+    exemplars = [
+        sample.exemplar.labels
+        for family in openmetrics.text_string_to_metric_families(rich.text)  # type: ignore[no-untyped-call]
+        for sample in family.samples
+        if sample.exemplar is not None and sample.labels.get("model") == "test"
+    ]
+    assert exemplars == [{"trace_id": "ab" * 16}]
 
 
 async def test_the_metrics_page_counts_the_tasks() -> None:

@@ -16,12 +16,11 @@ from schemas.claim import Claimed, ClaimLeft
 from schemas.codec import encode
 from schemas.event import Event
 from subjects.catalog import CATALOG, Place, subject_of
-from subjects.streams import REMEMBERED, stream_of
+from subjects.streams import stream_of
 from voicebus import metrics
 from voicebus.bus.acks import AckTracker, Message, Settled, Stored
 from voicebus.bus.answers import Answer, answers
 from voicebus.bus.connection import close, establish
-from voicebus.bus.copies import MessageIds
 from voicebus.bus.fence import Fence
 from voicebus.bus.identity import identify
 from voicebus.bus.inbox import Inbox
@@ -30,13 +29,12 @@ from voicebus.bus.outbox import Outbox
 from voicebus.bus.questions import Questions
 from voicebus.bus.reader import BATCH, LogReader
 from voicebus.bus.recent import Recent
-from voicebus.bus.recorder import Recorder
 from voicebus.bus.replay import Recorded
-from voicebus.bus.single import SingleRecorder
-from voicebus.bus.unsettled import Unsettled
+from voicebus.bus.storing import Storing
 from voicebus.bus.watchdog import round_trip, watch
 from voicebus.errors import BusUnavailable
 from voicebus.settings import BusSettings
+from voicebus.tracing.tracing import OFF, Tracer
 
 log: Final = structlog.get_logger()
 
@@ -52,18 +50,16 @@ class Bus:
 
     def __init__(self, connection: Connection, inbox: str, settings: BusSettings) -> None:
         self.cell = settings.cell
+        self.tracing: Tracer = OFF
         self._streams = {kind: stream_of(kind, settings.record) for kind in CATALOG}
         self.recent = Recent(self.publish_raw)
         self._nats = connection
         self._inbox = inbox
         self._acks = AckTracker()
         self._outbox = Outbox(connection, f"{inbox}.ack", self._acks)
-        self._unsettled = Unsettled()
         self._questions = Questions(connection, f"{inbox}.ask")
-        self._log = LogReader(connection, f"{inbox}.get", self._questions)
-        send, ids = self._outbox.publish, MessageIds()
-        self._single = SingleRecorder(send, ids, self._log.last)
-        self._recorder = Recorder(send, ids) if settings.replicas > 1 else self._single
+        self._log = LogReader(connection, f"{inbox}.get", self._questions, self._found)
+        self._storing = Storing(self._outbox.publish, self._log.last, settings.replicas)
         self._answers: dict[str, Answer] = {
             "ack": self._outbox.on_ack,
             "ask": self._questions.on_answer,
@@ -115,24 +111,17 @@ class Bus:
             BusUnavailable: The connection is gone, and too much waits for the next one.
         """
         kind, subject = type(event), subject_of(type(event), place, role, job)
-        stream, payload = self._streams[kind], encode(event)
+        head = self.tracing.head(place.session, event)
+        message = Message(self._streams[kind], subject, encode(event), head)
         if not CATALOG[kind].stream:
-            await self.announce(subject, payload)
-            return
-        if not stream or kind in _UNNAMED:
-            await self._outbox.publish(Message(stream, subject, payload), settled)
-            return
-        self.recent.add(kind, place.edge, subject, payload)
-        recorder = self._recorder if stream in REMEMBERED else self._single
-        if fence is None or not CATALOG[kind].fenced:
-            await recorder.publish(stream, subject, payload, None, settled)
-            return
-        settled = self._unsettled.begin(fence.subject, settled)
-        try:
-            await recorder.publish(stream, subject, payload, fence, settled)
-        except BusUnavailable:
-            self._unsettled.end(fence.subject)
-            raise
+            await self._announce(message)
+        elif not message.stream or kind in _UNNAMED:
+            await self._outbox.publish(message, settled)
+        else:
+            self.recent.add(kind, place.edge, subject, message.payload)
+            fence = fence if CATALOG[kind].fenced else None
+            await self._storing.publish(message, fence, settled)
+        self.tracing.said(place.session, event)
 
     async def publish_raw(
         self, subject: str, payload: bytes, reply: str = "", headers: dict[str, str] | None = None
@@ -179,8 +168,8 @@ class Bus:
             Fenced: Somebody else wrote one meanwhile.
             BusError: The store refused it or did not answer.
         """
-        stream, payload = CATALOG[type(event)].stream, encode(event)
-        return await self._recorder.store(stream, subject, payload, Fence(subject, last))
+        message = Message(CATALOG[type(event)].stream, subject, encode(event))
+        return await self._storing.keep(message, last)
 
     def listen(self, *subjects: str, limit: int = 4096) -> AbstractAsyncContextManager[Inbox]:
         """Receive messages on some subjects, in the order in which each publisher sent them.
@@ -192,14 +181,14 @@ class Bus:
             subjects: Subjects or wildcards.
             limit: How many messages may wait to be read before the oldest are dropped.
         """
-        return listening(self._nats, subjects, limit)
+        return listening(self._nats, subjects, limit, self.tracing)
 
     async def settled(self, claim: str) -> None:
         """Wait until the store has all that was written under a claim, or has refused it.
 
         ``claim`` is the claim's subject.
         """
-        await self._unsettled.wait(claim)
+        await self._storing.settled(claim)
 
     async def flush(self) -> None:
         """Wait until the server has seen all that was sent: subscriptions are then in force.
@@ -211,13 +200,7 @@ class Bus:
 
     async def announce(self, subject: str, payload: bytes) -> None:
         """Publish bytes that are of no use later: without a connection they are dropped."""
-        try:
-            if self.is_connected:
-                await self._outbox.publish(Message("", subject, payload))
-                return
-        except BusUnavailable:
-            log.warning("bus.dropped", subject=subject)
-        metrics.BUS_UNSENT.inc()
+        await self._announce(Message("", subject, payload))
 
     async def request(self, subject: str, payload: bytes) -> bytes:
         """Ask one question of the server's API.
@@ -258,6 +241,19 @@ class Bus:
         except (NatsError, TimeoutError):
             log.warning("bus.closed_unflushed")
         await close(self._nats)
+
+    async def _announce(self, message: Message) -> None:
+        try:
+            if self.is_connected:
+                await self._outbox.publish(message)
+                return
+        except BusUnavailable:
+            log.warning("bus.dropped", subject=message.subject)
+        metrics.BUS_UNSENT.inc()
+
+    def _found(self, message: Recorded, event: Event) -> None:
+        if message.trace:
+            self.tracing.heard(message.subject, event, message.trace, message.stored_ns)
 
     async def _start(self) -> None:
         await self._nats.subscribe(f"{self._inbox}.*.*", cb=self._dispatch)

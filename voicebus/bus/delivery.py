@@ -22,6 +22,7 @@ class Delivery(Struct, frozen=True):
         attempt: 1 for the first delivery.
         sequence: The job's sequence in its stream.
         stored_ns: When the stream stored it, in ns since 1970 (the server's clock).
+        trace: The ``traceparent`` that came with it; empty: none did.
     """
 
     subject: str
@@ -30,9 +31,10 @@ class Delivery(Struct, frozen=True):
     attempt: int
     sequence: int
     stored_ns: int
+    trace: str = ""
 
 
-def parse(subject: str, payload: bytes, ack: str) -> Delivery:
+def parse(subject: str, payload: bytes, ack: str, trace: str = "") -> Delivery:
     """Read what the acknowledgement subject says about the delivery.
 
     Two forms exist: nine tokens, and twelve with domain and account before the stream and a random
@@ -46,4 +48,4 @@ def parse(subject: str, payload: bytes, ack: str) -> Delivery:
         raise ValueError(f"not an acknowledgement subject: {ack!r}")
     first = 4 if len(tokens) == 9 else 6
     attempt, sequence, _, stored_ns = (int(token) for token in tokens[first : first + 4])
-    return Delivery(subject, payload, ack, attempt, sequence, stored_ns)
+    return Delivery(subject, payload, ack, attempt, sequence, stored_ns, trace)

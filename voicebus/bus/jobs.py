@@ -17,6 +17,7 @@ from voicebus.bus.client import Bus
 from voicebus.bus.delivery import Delivery, parse
 from voicebus.bus.pull import StandingPull
 from voicebus.errors import BusError, BusUnavailable
+from voicebus.tracing.context import HEADER
 
 log: Final = structlog.get_logger()
 
@@ -93,7 +94,8 @@ class JobSource:
     def _on_message(self, message: Msg) -> None:
         if message.reply:
             self._pull.delivered()
-            self._arrivals.put_nowait(parse(message.subject, message.data, message.reply))
+            trace = (message.headers or {}).get(HEADER, "")
+            self._arrivals.put_nowait(parse(message.subject, message.data, message.reply, trace))
             return
         number = int(message.subject.rsplit(".", 1)[1])
         status = (message.headers or {}).get("Status", "")

@@ -12,11 +12,13 @@ from voicebus import metrics
 from voicebus.bus.copies import MESSAGE_ID, Heard
 from voicebus.bus.envelope import HEARD_BEFORE, opened
 from voicebus.bus.inbox import Inbox
+from voicebus.tracing.context import HEADER
+from voicebus.tracing.tracing import OFF, Tracer
 
 
 @asynccontextmanager
 async def listening(
-    connection: Connection, subjects: tuple[str, ...], limit: int
+    connection: Connection, subjects: tuple[str, ...], limit: int, tracing: Tracer = OFF
 ) -> AsyncIterator[Inbox]:
     """Receive messages on some subjects while the context lasts.
 
@@ -24,9 +26,12 @@ async def listening(
         connection: Where they come.
         subjects: Subjects or wildcards.
         limit: How many messages may wait to be read before the oldest are dropped.
+        tracing: Told of what comes with a trace.
     """
     inbox = Inbox(limit)
-    subscriptions = [await connection.subscribe(subject, cb=_taker(inbox)) for subject in subjects]
+    subscriptions = [
+        await connection.subscribe(subject, cb=_taker(inbox, tracing)) for subject in subjects
+    ]
     try:
         yield inbox
     finally:
@@ -36,7 +41,7 @@ async def listening(
                 await subscription.unsubscribe()
 
 
-def _taker(inbox: Inbox) -> Callable[[Msg], Awaitable[None]]:
+def _taker(inbox: Inbox, tracing: Tracer) -> Callable[[Msg], Awaitable[None]]:
     heard = Heard()  # each subscription has a queue of its own, and another order
 
     async def take(message: Msg) -> None:
@@ -48,6 +53,8 @@ def _taker(inbox: Inbox) -> Callable[[Msg], Awaitable[None]]:
                 return
         event = opened(message.subject, message.data, message.headers)
         if event is not None:
+            if message.headers and HEADER in message.headers:
+                tracing.heard(message.subject, event, message.headers[HEADER])
             inbox.put(message.subject, event)
 
     return take

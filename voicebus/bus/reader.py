@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Final
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Final, TypeAlias
 
 from msgspec.structs import replace
 from nats.aio.client import Client as Connection
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
+from schemas.event import Event
+from voicebus import metrics
 from voicebus.bus import replay
 from voicebus.bus.envelope import opened
 from voicebus.bus.questions import REQUEST_TIMEOUT_S, Questions
@@ -18,6 +21,8 @@ from voicebus.bus.replay import Batch, BatchRequest, Recorded
 from voicebus.errors import BusTimeout, BusUnavailable
 
 BATCH: Final = 1000
+
+Found: TypeAlias = Callable[[Recorded, Event], None]
 
 
 class LogReader:
@@ -27,9 +32,13 @@ class LogReader:
         connection: Where to ask.
         inbox: Head of the subjects on which answers come; :meth:`on_answer` takes them.
         questions: Asks what has one answer.
+        found: Told of each message that is read.
     """
 
-    def __init__(self, connection: Connection, inbox: str, questions: Questions) -> None:
+    def __init__(
+        self, connection: Connection, inbox: str, questions: Questions, found: Found
+    ) -> None:
+        self._found = found
         self._nats = connection
         self._inbox = inbox
         self._questions = questions
@@ -64,7 +73,9 @@ class LogReader:
             batch=batch, next_by_subj=subject, seq=0 if start else sequence, start_time=start
         )
         async for recorded in self._all(stream, asked):
-            if opened(recorded.subject, recorded.payload) is not None:
+            event = opened(recorded.subject, recorded.payload)
+            if event is not None:
+                self._found(recorded, event)
                 yield recorded
 
     def read_raw(self, stream: str, subject: str) -> AsyncIterator[Recorded]:
@@ -77,7 +88,10 @@ class LogReader:
 
     async def _all(self, stream: str, asked: BatchRequest) -> AsyncIterator[Recorded]:
         while True:
+            begun_s = time.perf_counter()
             found = await self._batch(stream, asked)
+            metrics.REPLAY_SECONDS.labels(stream).observe(time.perf_counter() - begun_s)
+            metrics.REPLAYED.labels(stream).inc(len(found.messages))
             for message in found.messages:
                 yield message
             if not found.pending or not found.messages:

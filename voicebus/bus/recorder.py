@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from voicebus.bus.acks import GIVE_UP_S, Message, Settled, Stored
 from voicebus.bus.copies import MESSAGE_ID, MessageIds
@@ -46,9 +47,7 @@ class Write(Struct, eq=False):
     """A message that is to be stored.
 
     Fields
-        stream: Its stream.
-        subject: Its subject.
-        payload: The message, encoded.
+        message: It, and what goes with it besides the following.
         fence: Refused by the store when no longer true; None: never.
         settled: Told the outcome, once.
         message_id: Tells it from the others; the store takes it once.
@@ -56,9 +55,7 @@ class Write(Struct, eq=False):
         was_heard: Whether those who listen have had it.
     """
 
-    stream: str
-    subject: str
-    payload: bytes
+    message: Message
     fence: Fence | None
     settled: Settled | None
     message_id: str
@@ -83,14 +80,7 @@ class Recorder:
     def __len__(self) -> int:
         return sum(map(len, self._lanes.values()))
 
-    async def publish(
-        self,
-        stream: str,
-        subject: str,
-        payload: bytes,
-        fence: Fence | None,
-        settled: Settled | None,
-    ) -> None:
+    async def publish(self, message: Message, fence: Fence | None, settled: Settled | None) -> None:
         """Have a message heard now, and stored as soon as those before it are.
 
         Raises:
@@ -98,7 +88,7 @@ class Recorder:
                 silent for so long that too many messages wait.
         """
         now_s = time.monotonic()
-        write = Write(stream, subject, payload, fence, settled, self._ids.next(), now_s)
+        write = Write(message, fence, settled, self._ids.next(), now_s)
         lane = self._lanes.setdefault(_lane(write), deque())
         if len(lane) >= MOST:
             raise BusUnavailable("the bus stores nothing: too many messages wait for it")
@@ -108,7 +98,9 @@ class Recorder:
                 await self._send(write)
             else:
                 write.was_heard = True
-                await self._publish(Message("", subject, payload, UNRECORDED), None, TRY_S)
+                heads = UNRECORDED | (message.headers or {})
+                heard = Message("", message.subject, message.payload, heads)
+                await self._publish(heard, None, TRY_S)
         except BusUnavailable:
             self._drop(write)
             raise
@@ -134,7 +126,7 @@ class Recorder:
                 await asyncio.sleep(AGAIN_S)
 
     async def _send(self, write: Write) -> None:
-        headers = {MESSAGE_ID: write.message_id}
+        headers = {MESSAGE_ID: write.message_id, **(write.message.headers or {})}
         if write.fence is not None:
             headers |= write.fence.headers()
         if write.was_heard:
@@ -144,8 +136,7 @@ class Recorder:
         def answered(sequence: int, error: BusError | None) -> None:
             self._answered(write, sequence, error)
 
-        message = Message(write.stream, write.subject, write.payload, headers)
-        await self._publish(message, answered, TRY_S)
+        await self._publish(replace(write.message, headers=headers), answered, TRY_S)
 
     def _answered(self, write: Write, sequence: int, error: BusError | None) -> None:
         late = time.monotonic() - write.begun_s > GIVE_UP_S
@@ -189,4 +180,4 @@ class Recorder:
 
 
 def _lane(write: Write) -> str:
-    return write.subject if write.fence is None else write.fence.subject
+    return write.message.subject if write.fence is None else write.fence.subject

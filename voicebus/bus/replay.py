@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from voicebus.bus.copies import MESSAGE_ID
 from voicebus.errors import BusError
+from voicebus.tracing.context import HEADER
 
 
 class Recorded(Struct, frozen=True):
@@ -25,6 +26,7 @@ class Recorded(Struct, frozen=True):
         stored_ns: When the stream stored it, in ns since 1970.
         payload: The message, encoded.
         message_id: Its id, if it has one.
+        trace: Its ``traceparent``, if it has one.
     """
 
     subject: str
@@ -32,6 +34,7 @@ class Recorded(Struct, frozen=True):
     stored_ns: int
     payload: bytes
     message_id: str = ""
+    trace: str = ""
 
 
 class BatchRequest(Struct, omit_defaults=True, kw_only=True):
@@ -86,6 +89,7 @@ def _recorded(headers: Mapping[str, str], payload: bytes) -> Recorded:
         stored_ns=parse_time_ns(headers["Nats-Time-Stamp"]),
         payload=payload,
         message_id=headers.get(MESSAGE_ID, ""),
+        trace=headers.get(HEADER, ""),
     )
 
 

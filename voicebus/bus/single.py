@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from msgspec.structs import replace
+
 from voicebus.bus.acks import DEADLINE_S, Message, Settled, Stored
 from voicebus.bus.copies import MESSAGE_ID, MessageIds
 from voicebus.bus.fence import Fence
@@ -29,23 +31,16 @@ class SingleRecorder:
         self._ids = ids
         self._newest = newest
 
-    async def publish(
-        self,
-        stream: str,
-        subject: str,
-        payload: bytes,
-        fence: Fence | None,
-        settled: Settled | None,
-    ) -> None:
+    async def publish(self, message: Message, fence: Fence | None, settled: Settled | None) -> None:
         """Have a message heard and stored.
 
         Raises:
             BusUnavailable: The connection is gone, and too much waits for the next one.
         """
-        headers = {MESSAGE_ID: self._ids.next()}
+        headers = {MESSAGE_ID: self._ids.next(), **(message.headers or {})}
         if fence is not None:
             headers |= fence.headers()
-        await self._publish(Message(stream, subject, payload, headers), settled, DEADLINE_S)
+        await self._publish(replace(message, headers=headers), settled, DEADLINE_S)
 
     async def store(self, stream: str, subject: str, payload: bytes, fence: Fence) -> int:
         """Store a claim and return its sequence.

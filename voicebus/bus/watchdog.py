@@ -80,7 +80,9 @@ async def _is_alive(connection: Connection, acks: AckTracker) -> bool:
             if not connection.is_connected or stats["reconnects"] != reconnects:
                 return True
             if asking.done() and error is None:
-                metrics.BUS_RTT_SECONDS.set(time.monotonic() - asked_s)
+                rtt_s = time.monotonic() - asked_s
+                metrics.BUS_RTT_SECONDS.set(rtt_s)
+                metrics.BUS_HOP_SECONDS.observe(rtt_s)
                 return True
             silent = silent + 1 if stats["in_msgs"] == received else 0
             received = stats["in_msgs"]

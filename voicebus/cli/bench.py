@@ -19,6 +19,7 @@ _BENCHMARKS: Final = (
     "openai",
     "telegram",
     "telephony",
+    "observing",
 )
 
 

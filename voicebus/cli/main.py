@@ -26,6 +26,7 @@ from voicebus.cli import (
     replay,
     talk,
     top,
+    trace,
     up,
 )
 from voicebus.errors import ConfigError
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"voicebus {version('voicebus')}")
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in (
-        *(up, talk, top, replay, doctor, drain, autoscale, dead_letters),
+        *(up, talk, top, replay, trace, doctor, drain, autoscale, dead_letters),
         *(config, models, keys, auth, layout, load, bench, part, nats_exporter),
     ):
         command.add_parser(subparsers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -10,7 +11,7 @@ from schemas.audio import AudioChunk, AudioEnded
 from schemas.event import Event
 from schemas.failure import Failure
 from schemas.stt import TranscribeRequest
-from schemas.turn import ConverseRequest
+from schemas.turn import ConverseRequest, TurnStarted
 from subjects.catalog import Place
 from voicebus.bus.client import Bus
 from voicebus.bus.inbox import Inbox
@@ -129,6 +130,22 @@ class Session:
         self._controls -= 1
         numbered = msgspec.structs.replace(event, seq=self._controls)
         await self._publish(numbered)
+
+    def called(self, traceparent: str) -> None:
+        """Take note of the trace that the client says it belongs to; empty: none."""
+        if traceparent:
+            self._bus.tracing.called(self.place.session, traceparent)
+
+    def responded(
+        self, started: TurnStarted, stages: Mapping[str, tuple[float, float]]
+    ) -> dict[str, str] | None:
+        """Take note that the first sound of an answer has left.
+
+        See :meth:`voicebus.tracing.tracing.Tracer.responded`.
+        """
+        tracing, session = self._bus.tracing, self.place.session
+        tracing.enter(session, started)
+        return tracing.responded(session, started, stages)
 
     async def _publish(self, event: Event) -> None:
         if not self._bus.records(type(event)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -100,6 +101,7 @@ class Sessions:
         self._open[place.session] = session
         self.ended.clear()
         metrics.SESSIONS.labels(self._kind).inc()
+        begun_s = time.monotonic()
         try:
             await session.tell(SessionOpened(client=client, ticket=ticket))
             yield session
@@ -110,8 +112,10 @@ class Sessions:
             if not self._open:
                 self.ended.set()
             metrics.SESSIONS.labels(self._kind).dec()
+            metrics.SESSION_SECONDS.labels(self._kind).observe(time.monotonic() - begun_s)
             metrics.SESSIONS_ENDED.labels(self._kind, session.close_reason).inc()
             session.inbox.close()
+            self._bus.tracing.closed(place.session)
             await asyncio.shield(self._close(session))
 
     def drain(self) -> None:

@@ -6,6 +6,7 @@ from prometheus_client import REGISTRY
 
 from schemas.event import Event
 from schemas.llm import GenerateRequest
+from schemas.tts import ClauseSpoken, SpeechDone
 from schemas.turn import ReplyPaused, ReplyResumed, TurnCancelled, TurnEnded, TurnStarted
 from services.turn.tally import Tally
 
@@ -62,3 +63,28 @@ def test_turns_are_counted_by_how_they_ended() -> None:
     ended = TurnEnded(turn=1, outcome="interrupted")
 
     assert counted("voicebus_turns_total", "interrupted", ended) == 1
+
+
+def heard_ratio(*events: Event) -> tuple[float, float]:
+    """By how much count and sum grew while this was heard and published."""
+
+    def value(part: str) -> float:
+        return REGISTRY.get_sample_value(f"voicebus_reply_heard_ratio_{part}") or 0.0
+
+    before = (value("count"), value("sum"))
+    tally = Tally()
+    for event in events:
+        tally.spoken(event)
+        tally.note(event)
+    return value("count") - before[0], value("sum") - before[1]
+
+
+def test_how_much_of_a_reply_was_heard_is_measured() -> None:
+    """Of what was made of it; a reply without audio, or of whose playback nobody knows, is none."""
+    made = ClauseSpoken(turn=1, text="a b", start_ms=0, end_ms=1_000)
+    cut = TurnEnded(turn=1, outcome="interrupted", heard_ms=250)
+
+    assert heard_ratio(made, cut) == (1, 0.25)
+    assert heard_ratio(made, SpeechDone(turn=1, samples=12_000, rate_hz=24_000), cut) == (1, 0.5)
+    assert heard_ratio(cut) == (0, 0)
+    assert heard_ratio(made, TurnEnded(turn=1, outcome="failed")) == (0, 0)

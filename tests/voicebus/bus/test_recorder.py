@@ -40,7 +40,7 @@ class Sent:
 
     async def say(self, word: bytes, fence: Fence | None = FENCE) -> None:
         """Have a word published."""
-        await self.recorder.publish("SESSION", "s.token", word, fence, self.settled)
+        await self.recorder.publish(Message("SESSION", "s.token", word), fence, self.settled)
 
     def settled(self, sequence: int, error: BusError | None) -> None:
         """Note an outcome."""

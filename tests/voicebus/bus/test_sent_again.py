@@ -175,7 +175,7 @@ async def test_a_session_that_ends_waits_for_what_it_wrote(own_nats_server: Nats
         with suppress(TimeoutError):
             async with asyncio.timeout(0.2):
                 await both.worker.settled(both.fence.subject)
-        was_settled_early = not both.worker._unsettled._counts
+        was_settled_early = not both.worker._storing._unsettled._counts
         await asyncio.to_thread(own_nats_server.start)
         begun_s = time.monotonic()
         async with asyncio.timeout(10):

@@ -1,0 +1,37 @@
+"""The language model."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Histogram
+
+from voicebus.metrics.buckets import STAGE_BUCKETS
+
+LLM_TTFT_SECONDS = Histogram(
+    "voicebus_llm_ttft_seconds",
+    "From the claim to the first token",
+    ["engine", "model"],
+    buckets=STAGE_BUCKETS,
+)
+LLM_SECONDS = Histogram(
+    "voicebus_llm_seconds",
+    "From the claim to the last token",
+    ["engine", "model"],
+    buckets=STAGE_BUCKETS,
+)
+LLM_TOKENS = Counter("voicebus_llm_tokens_total", "Pieces streamed", ["engine", "model"])
+LLM_WASTED_TOKENS = Counter(
+    "voicebus_llm_wasted_tokens_total",
+    "Pieces streamed for replies that were cancelled: speculative (never released), interrupted",
+    ["reason"],
+)
+LLM_TOKENS_PER_SECOND = Histogram(
+    "voicebus_llm_tokens_per_second",
+    "How fast one reply is written, behind its first token",
+    ["engine", "model"],
+    buckets=(1, 2, 5, 10, 15, 20, 30, 40, 50, 65, 80, 100, 150, 200, 300, 500),
+)
+LLM_PROMPT_TOKENS = Counter(
+    "voicebus_llm_prompt_tokens_total",
+    "Tokens of what the model was asked, where it says so",
+    ["engine", "model"],
+)

@@ -1,0 +1,31 @@
+"""The supervisor, and `voicebus up`."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge
+
+RESTARTS = Counter("voicebus_part_restarts_total", "Times a part was started anew", ["part"])
+HANDOVERS = Counter(
+    "voicebus_handovers_total",
+    "Claims handed on for workers that died, by how it was noticed: disconnected, silent",
+    ["role", "reason"],
+)
+DEMAND = Gauge(
+    "voicebus_demand_sessions",
+    "Claims that wait and that are held; with two supervisors the same from each: take one",
+    ["role"],
+)
+DEMAND_WAITING = Gauge("voicebus_demand_waiting", "Claims that no worker has yet", ["role"])
+FLEET_SLOTS = Gauge("voicebus_slots", "Claims that all ready workers together can hold", ["role"])
+FLEET_WORKERS = Gauge("voicebus_workers", "Workers that are ready", ["role"])
+
+AUTOSCALE_WORKERS = Gauge(
+    "voicebus_autoscale_workers",
+    "Workers that this process runs: ready, starting, draining",
+    ["role", "state"],
+)
+AUTOSCALE_STEPS = Counter(
+    "voicebus_autoscale_steps_total",
+    "Workers that were added (grows) and drained (shrinks)",
+    ["role", "how"],
+)

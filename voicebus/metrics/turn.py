@@ -1,0 +1,29 @@
+"""Turn-taking."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Histogram
+
+from voicebus.metrics.buckets import BUS_BUCKETS, PART_BUCKETS
+
+TURNS = Counter("voicebus_turns_total", "Turns by how they ended", ["outcome"])
+TURN_DECISION_SECONDS = Histogram(
+    "voicebus_turn_decision_seconds",
+    "From the caller's final to the jobs that answer it",
+    buckets=BUS_BUCKETS,
+)
+SPECULATIONS = Counter(
+    "voicebus_speculations_total",
+    "Answers begun before the end of the turn was certain: begun, used, wasted",
+    ["outcome"],
+)
+INTERRUPTIONS = Counter(
+    "voicebus_interruptions_total",
+    "Replies that paused because the caller spoke: confirmed (given up), false (gone on with)",
+    ["outcome"],
+)
+HEARD_RATIO = Histogram(
+    "voicebus_reply_heard_ratio",
+    "Part of a reply's audio that was heard, where the client's edge can tell",
+    buckets=PART_BUCKETS,
+)
