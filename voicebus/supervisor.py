@@ -170,8 +170,10 @@ class Supervisor:
         Raises:
             PartFailed: There is no part of that name.
         """
-        if name not in self._running:
+        if name not in self._parts:
             raise PartFailed(f"there is no part {name!r}: there are {', '.join(self._parts)}")
+        while name not in self._running:  # it was started just now
+            await asyncio.sleep(_POLL_S)
         process = self._running.pop(name)
         self._retired.add(process)
         self._parts.pop(name, None)
