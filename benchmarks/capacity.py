@@ -84,8 +84,9 @@ async def _run(args: argparse.Namespace, arguments: list[str]) -> report.Report:
             # Its models share the machine's cores, and each takes all of them: one place.
             turn_s = sum(real[0].cpu_s.values()) / real[0].turns_per_s / (os.cpu_count() or 1)
             found |= capacity_figures.model_figures(rows, "real", Stage(1, turn_s, 0.5))
-            found |= capacity_figures.cpu_figures(real[0])
-            found |= capacity_figures.cell_figures(real[0])
+            # The more of them, the less of it is what the processes do for nobody.
+            found |= capacity_figures.cpu_figures(real[-1])
+            found |= capacity_figures.cell_figures(real[-1])
     return report.Report(
         command=command.line("capacity", arguments),
         date=command.now(),
@@ -130,7 +131,7 @@ async def _size(
     told = await _load(url, engines, size, seconds)
     after = _cpu_s(started)
     worked_s = await _llm_s(page) - worked_s
-    # Of the whole time, its ramp included: callers who come late cost less.
+    # Of the whole time, its ramp included.
     turns = max(1, told.send_lag.count if engines == "synthetic" else told.turns)
     return SizeRow(
         engines=engines,
@@ -154,8 +155,8 @@ async def _load(url: str, engines: str, size: int, seconds: float) -> LoadReport
         url=url,
         sessions=size,
         seconds=seconds,
-        # A queue has its length only after a while.
-        ramp_s=0.0 if size == 1 else seconds / 4,
+        # A queue has its length only after a while; processor time is counted from the beginning.
+        ramp_s=0.0 if size == 1 or engines == "real" else seconds / 4,
         profile=PROFILES[profile],
         recordings=[one.samples for one in chosen],
     )

@@ -82,24 +82,25 @@ def model_figures(rows: Sequence[SizeRow], engines: str, stage: Stage) -> dict[s
     return found
 
 
-def cpu_figures(alone: SizeRow) -> dict[str, float]:
-    """Return what a conversation costs in processor time, part by part."""
-    found = {f"cpu_{part}_ms_per_s": 1000 * cpu_s for part, cpu_s in alone.cpu_s.items()}
-    found["cpu_cores_per_session"] = sum(alone.cpu_s.values())
+def cpu_figures(row: SizeRow) -> dict[str, float]:
+    """Return what one of some conversations costs in processor time, part by part."""
+    each = {part: cpu_s / row.sessions for part, cpu_s in row.cpu_s.items()}
+    found = {f"cpu_{part}_ms_per_s": 1000 * cpu_s for part, cpu_s in each.items()}
+    found["cpu_cores_per_session"] = sum(each.values())
     return found
 
 
-def services_s(alone: SizeRow) -> list[float]:
+def services_s(row: SizeRow) -> list[float]:
     """Return how long a turn holds one core, stage by stage; llama.cpp's time is the model's."""
-    cpu_s = dict(alone.cpu_s)
+    cpu_s = dict(row.cpu_s)
     cpu_s["llm"] = cpu_s.get("llm", 0.0) + cpu_s.get("llama", 0.0)
-    return [cpu_s[stage] / alone.turns_per_s for stage in _STAGES]
+    return [cpu_s[stage] / row.turns_per_s for stage in _STAGES]
 
 
-def cell_figures(alone: SizeRow) -> dict[str, float]:
+def cell_figures(row: SizeRow) -> dict[str, float]:
     """Return how long turns wait in cells of five thousand sessions, a hundred thousand in all."""
-    times_s = services_s(alone)
-    think_s = max(0.0, 1 / alone.turns_per_s - sum(times_s))
+    times_s = services_s(row)
+    think_s = max(0.0, row.sessions / row.turns_per_s - sum(times_s))
     found: dict[str, float] = {"cells_sessions": float(CELLS * CELL_SESSIONS)}
     for load in LOADS:
         places = places_for(CELL_SESSIONS, think_s, times_s, load)

@@ -174,8 +174,11 @@ class Supervisor:
         Raises:
             PartFailed: There is no part of that name.
         """
-        if name not in self._running:
+        if name not in self._parts:
             raise PartFailed(f"there is no part {name!r}: there are {', '.join(self._parts)}")
+        # It was started just now, and is being made by the system.
+        while name not in self._running:  # noqa: ASYNC110 - a few ms, once
+            await asyncio.sleep(_POLL_S)
         process = self._running.pop(name)
         self._retired.add(process)
         self._parts.pop(name, None)
