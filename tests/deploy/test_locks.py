@@ -36,11 +36,11 @@ def test_an_image_has_what_it_needs(name: str, tmp_path: Path) -> None:
     """The core's lock and its own, installed alone, import what it runs."""
     python = tmp_path / "bin" / "python"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path], check=True)
+    install = ["-m", "pip", "--python", str(python), "install", "--quiet", "--no-compile"]
+    locked = ["--only-binary=:all:", "--require-hashes"]
     for lock in dict.fromkeys(("core", name)):
-        install = ["-m", "pip", "--python", str(python), "install", "--quiet"]
-        locked = ["--only-binary=:all:", "--require-hashes", "--requirement"]
-        path = ROOT / "requirements" / "images" / f"{lock}.lock"
-        subprocess.run([sys.executable, *install, *locked, str(path)], check=True, timeout=300)
+        locked += ["--requirement", str(ROOT / "requirements" / "images" / f"{lock}.lock")]
+    subprocess.run([sys.executable, *install, *locked], check=True, timeout=300)
 
     done = subprocess.run(
         [python, "-c", "".join(f"import {module}\n" for module in MODULES[name])],
