@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from deploy.dashboards.panels import Dashboard, Kind, Panel, Query, Row, Unit, quantile, rate
+from deploy.dashboards.panels import (
+    Dashboard,
+    Kind,
+    Panel,
+    Query,
+    Row,
+    Unit,
+    quantile,
+    quantiles,
+    rate,
+)
 
 
 def dashboard() -> Dashboard:
@@ -66,6 +76,12 @@ def _all() -> tuple[Panel, ...]:
                 ),
             ),
             unit=Unit.PER_MINUTE,
+        ),
+        Panel(
+            title="Length of sessions",
+            about="Median and p95, by channel.",
+            queries=quantiles("voicebus_session_seconds", "edge", "{{edge}}"),
+            unit=Unit.SECONDS,
         ),
         Panel(
             title="Clients that came back",

@@ -31,7 +31,10 @@ def _capacity() -> tuple[Panel, ...]:
             about="Jobs that wait and jobs that are held, for each slot of the ready workers: the "
             "signal of the autoscaler. Above 1 somebody waits; 0.7 leaves room to start a worker.",
             queries=(
-                Query("role:nats_consumer_wanted:sum / role:voicebus_worker_slots:sum", "{{role}}"),
+                Query(
+                    "max by (role) (voicebus_demand_sessions) / max by (role) (voicebus_slots)",
+                    "{{role}}",
+                ),
             ),
             unit=Unit.RATIO,
             bad=1,
@@ -50,6 +53,15 @@ def _capacity() -> tuple[Panel, ...]:
                 Query("role:voicebus_worker_busy:sum", "{{role}} held"),
             ),
             unit=Unit.COUNT,
+        ),
+        Panel(
+            title="Workers of the autoscaler",
+            about="That `voicebus autoscale` runs: ready, starting, draining.",
+            queries=(
+                Query("sum by (role, state) (voicebus_autoscale_workers)", "{{role}} {{state}}"),
+            ),
+            unit=Unit.COUNT,
+            only="`voicebus autoscale`",
         ),
         Panel(
             title="Jobs that nobody has yet",

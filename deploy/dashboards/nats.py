@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from deploy.dashboards.panels import Dashboard, Kind, Panel, Query, Row, Unit, rate, recorded
+from deploy.dashboards.panels import (
+    Dashboard,
+    Kind,
+    Panel,
+    Query,
+    Row,
+    Unit,
+    quantiles,
+    rate,
+    recorded,
+)
 
 
 def dashboard() -> Dashboard:
@@ -180,6 +190,19 @@ def _seen() -> tuple[Panel, ...]:
             about="From publishing to the stream's word that it is stored. Nobody waits for it.",
             queries=recorded("stream:voicebus_bus_ack_seconds", "{{stream}}"),
             unit=Unit.SECONDS,
+        ),
+        Panel(
+            title="A hop",
+            about="As long as a message is on its way to another process.",
+            queries=quantiles("voicebus_bus_hop_seconds", ""),
+            unit=Unit.SECONDS,
+        ),
+        Panel(
+            title="Read again in the log",
+            about="After a gap, a takeover, a return.",
+            queries=(Query(rate("voicebus_bus_replayed_total", "stream"), "{{stream}}"),),
+            unit=Unit.PER_SECOND,
+            only="something to read again",
         ),
         Panel(
             title="Not stored",

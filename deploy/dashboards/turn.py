@@ -103,18 +103,23 @@ def _hearing() -> tuple[Panel, ...]:
             width=6,
         ),
         Panel(
+            title="Real-time factor of recognition",
+            about="Time in the engine for a second of audio. At 1 one caller keeps it busy.",
+            queries=quantiles("voicebus_stt_rtf_ratio", "kind", "{{kind}}"),
+            unit=Unit.COUNT,
+            bad=1,
+        ),
+        Panel(
             title="Recognised early",
             about="Finals begun inside the hold: used, or wasted because the caller went on.",
             queries=(Query(f"60 * {rate('voicebus_stt_early_total', 'outcome')}", "{{outcome}}"),),
             unit=Unit.PER_MINUTE,
-            width=12,
         ),
         Panel(
             title="Speech recognised",
             about="Seconds of speech a second, by engine.",
             queries=(Query(rate("voicebus_stt_audio_seconds_total", "engine"), "{{engine}}"),),
             unit=Unit.COUNT,
-            width=12,
         ),
     )
 
@@ -150,11 +155,16 @@ def _writing() -> tuple[Panel, ...]:
             width=6,
         ),
         Panel(
+            title="Pace of a reply",
+            about="Tokens a second behind the first one. People speak four words a second.",
+            queries=quantiles("voicebus_llm_tokens_per_second", "model", "{{model}}"),
+            unit=Unit.PER_SECOND,
+        ),
+        Panel(
             title="Tokens",
             about="Pieces streamed a second, by model.",
             queries=(Query(rate("voicebus_llm_tokens_total", "model"), "{{model}}"),),
             unit=Unit.PER_SECOND,
-            width=12,
         ),
         Panel(
             title="Answers begun before the turn was over",
@@ -163,7 +173,6 @@ def _writing() -> tuple[Panel, ...]:
                 Query(f"60 * {rate('voicebus_speculations_total', 'outcome')}", "{{outcome}}"),
             ),
             unit=Unit.PER_MINUTE,
-            width=12,
         ),
     )
 
@@ -175,18 +184,29 @@ def _speaking() -> tuple[Panel, ...]:
             about="TTFA, from the first clause on.",
             queries=recorded("engine:voicebus_tts_ttfa_seconds", "{{engine}}"),
             unit=Unit.SECONDS,
+            width=6,
+        ),
+        Panel(
+            title="Real-time factor of speech",
+            about="Time for a second of audio. At 1 replies break off.",
+            queries=quantiles("voicebus_tts_rtf_ratio", "engine", "{{engine}}"),
+            unit=Unit.COUNT,
+            bad=1,
+            width=6,
         ),
         Panel(
             title="Synthesis of a clause",
             about="Long clauses take longer; the first one should be short.",
             queries=quantiles("voicebus_tts_clause_seconds", "engine", "{{engine}}"),
             unit=Unit.SECONDS,
+            width=6,
         ),
         Panel(
             title="Audio spoken",
             about="Seconds of audio made a second.",
             queries=(Query(rate("voicebus_tts_audio_seconds_total", "engine"), "{{engine}}"),),
             unit=Unit.COUNT,
+            width=6,
         ),
     )
 
@@ -200,6 +220,19 @@ def _interrupted() -> tuple[Panel, ...]:
                 Query(f"60 * {rate('voicebus_interruptions_total', 'outcome')}", "{{outcome}}"),
             ),
             unit=Unit.PER_MINUTE,
+        ),
+        Panel(
+            title="Time to stop",
+            about="From the first sample of who interrupts to the order to stop.",
+            queries=quantiles("voicebus_barge_in_stop_seconds", "edge", "{{edge}}"),
+            unit=Unit.SECONDS,
+            only="an interruption",
+        ),
+        Panel(
+            title="Heard part of replies",
+            about="The mean, where the client tells how much it has played.",
+            queries=(Query(mean("voicebus_reply_heard_ratio", ""), "heard"),),
+            unit=Unit.RATIO,
         ),
         Panel(
             title="Tokens for nobody",

@@ -122,4 +122,5 @@ class Collector:
         flushing = Thread(target=self._provider.force_flush, daemon=True)
         flushing.start()
         flushing.join(_LEAVE_S)
-        self._exporter.shutdown()  # not the provider: that waits for the last try of all
+        # Not the provider's, which waits for the last try of all.
+        self._exporter.shutdown()  # type: ignore[no-untyped-call]
