@@ -7,15 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from prometheus_client import Histogram
+from voicebus import metrics
 
 LOOK_S: Final = 0.5
-
-LOOP_LAG_SECONDS = Histogram(
-    "voicebus_loop_lag_seconds",
-    "How much later than asked the event loop came back, twice a second",
-    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
-)
 
 
 @contextmanager
@@ -36,4 +30,4 @@ async def _look(loop: asyncio.AbstractEventLoop) -> None:
     while True:
         due_s = loop.time() + LOOK_S
         await asyncio.sleep(LOOK_S)
-        LOOP_LAG_SECONDS.observe(max(0.0, loop.time() - due_s))
+        metrics.LOOP_LAG_SECONDS.observe(max(0.0, loop.time() - due_s))

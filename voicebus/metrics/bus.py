@@ -43,6 +43,11 @@ BUS_RTT_SECONDS = Gauge("voicebus_bus_rtt_seconds", "Latest round trip to the se
 INBOX_DROPPED = Counter(
     "voicebus_inbox_dropped_total", "Received messages that were dropped because nobody read them"
 )
+LOOP_LAG_SECONDS = Histogram(
+    "voicebus_loop_lag_seconds",
+    "How much later than asked the event loop came back, twice a second",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
+)
 TASKS = Gauge("voicebus_tasks", "Tasks of the event loop, as of this page")
 AUDIO_GAPS = Counter(
     "voicebus_audio_gaps_total", "Gaps in a session's live audio, by how they ended", ["outcome"]
