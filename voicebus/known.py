@@ -41,7 +41,7 @@ _READ_BY: Final = {
     "supervisor": ("SUPERVISOR_",),
     "nats-exporter": ("NATS_EXPORTER_",),
     "autoscale": ("AUTOSCALE_", "UP_"),
-    "up": ("UP_", "TALK_"),
+    "up": ("UP_",),
 }
 """The scopes that a process reads, besides those without a scope, which every one reads."""
 

@@ -117,8 +117,8 @@ def test_the_settings_of_a_container_are_right(name: str, tmp_path: Path) -> Non
 
 
 def test_the_page_of_prometheus_names_every_process() -> None:
-    """Who is added to the containers is looked at, too; the bus by way of its exporter, which stands
-    in its network.
+    """Who is added to the containers is looked at, too; the bus by way of its exporter, which
+    stands in its network.
     """
     text = (ROOT / "deploy" / "prometheus" / "compose.yml").read_text(encoding="utf-8")
     jobs = yaml.safe_load(text)["scrape_configs"]

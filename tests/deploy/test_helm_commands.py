@@ -23,7 +23,7 @@ def test_every_pod_does_what_it_says(tmp_path: Path) -> None:
     """
     found = rendered(
         monitoring={"serviceMonitor": True},
-        roles={"telephony": {"enabled": True, "env": {"VOICEBUS_TELEPHONY_ANYONE": True}}}
+        roles={"telephony": {"enabled": True, "env": {"VOICEBUS_TELEPHONY_ANYONE": True}}},
     )
     users = tmp_path / "users"
     edges = ("voicebus-edge-0", "voicebus-edge-1", "voicebus-telephony-0")
