@@ -12,11 +12,12 @@ from typing import Final
 
 import msgspec
 import structlog
+from starlette.routing import Route
 
 from schemas.claim import Demand, Presence
 from subjects.catalog import presence_subject
 from subjects.jobs import demand_subject
-from voicebus import operator, parts, process, settings
+from voicebus import operator, parts, process, settings, targets
 from voicebus.bus.client import Bus
 from voicebus.credentials import seed_of
 from voicebus.crew import Crew
@@ -81,7 +82,11 @@ async def main(stop: asyncio.Event, wanted: Sequence[Bounds]) -> None:
         for bounds in wanted
     }
     bus_settings = _bus_settings(os.environ, "monitor")
-    async with process.running(lambda: dict(state), own, bus_settings, stop) as up:
+
+    def further(address: str) -> tuple[Route]:
+        return (targets.route(keeper, address, "autoscale"),)
+
+    async with process.running(lambda: dict(state), own, bus_settings, stop, further) as up:
         state["bus"] = True
         async with asyncio.TaskGroup() as processes:
             watching = asyncio.create_task(_watch(up.bus, crews, processes))

@@ -39,6 +39,9 @@ _READ_BY: Final = {
     "telephony": ("TELEPHONY_",),
     "telegram": ("TELEGRAM_",),
     "supervisor": ("SUPERVISOR_",),
+    "nats-exporter": ("NATS_EXPORTER_",),
+    "autoscale": ("AUTOSCALE_", "UP_"),
+    "up": ("UP_",),
 }
 """The scopes that a process reads, besides those without a scope, which every one reads."""
 

@@ -16,6 +16,7 @@ import structlog
 import uvloop
 from msgspec import Struct
 from starlette.applications import Starlette
+from starlette.routing import Route
 
 from voicebus import health, known, log, loop_lag, metrics, pulse, settings, systemd
 from voicebus.bus.client import Bus, connect
@@ -31,6 +32,9 @@ _CANCEL_AGAIN_S: Final = 0.5
 
 Main = Callable[[asyncio.Event], Awaitable[None]]
 """Runs until the event is set."""
+
+Further = Callable[[str], Iterable[Route]]
+"""Makes further routes of a process's page, from the ``host:port`` of that page."""
 
 
 def run(part: str, main: Main) -> int:
@@ -147,6 +151,7 @@ async def running(
     process: ProcessSettings,
     bus_settings: BusSettings,
     stop: asyncio.Event,
+    further: Further = lambda _: (),
 ) -> AsyncIterator[Running]:
     """Serve health and metrics at once, then connect to the bus and make its streams.
 
@@ -157,10 +162,12 @@ async def running(
         process: Where to serve.
         bus_settings: Where the bus is.
         stop: Set when the process is asked to end, which may be before there is a bus.
+        further: What else is served there.
     """
     listener = health.bind(process.metrics_host, process.metrics_port)
-    url = f"http://{health.address(listener)}/metrics"
-    app = Starlette(routes=health.routes(readiness))
+    own = health.address(listener)
+    url = f"http://{own}/metrics"
+    app = Starlette(routes=[*health.routes(readiness), *further(own)])
     async with (
         health.serve(app, listener),
         systemd.told(readiness, stop, os.environ),

@@ -1,4 +1,4 @@
-"""Where Prometheus finds the processes that ``voicebus up`` runs: its HTTP service discovery.
+"""Where Prometheus finds the processes that a supervisor of ours runs: its HTTP service discovery.
 
 Each part has a port that is chosen at the start. The list names what should run, not what answers:
 a part that died stays on it, and its ``up`` is 0 until it is back.
@@ -33,15 +33,16 @@ Targets = list[dict[str, Any]]
 """Groups of addresses with their labels, as Prometheus wants them."""
 
 
-def targets(parts: Iterable[Part], own: str) -> Targets:
+def targets(parts: Iterable[Part], own: str, name: str = "up") -> Targets:
     """Return where the metrics of a system are.
 
     Args:
         parts: What runs. Those with no metrics of ours (llama.cpp) are left out.
-        own: ``host:port`` of the page of ``voicebus up``.
+        own: ``host:port`` of the page of who runs them.
+        name: Who that is.
     """
     every = list(parts)
-    groups = [_group(own, "up")]
+    groups = [_group(own, name)]
     if servers(every):
         groups.append(_group(own, "nats", __metrics_path__=NATS_PATH))
     ours = [part for part in every if part.ready_url.endswith(_OURS)]
@@ -80,18 +81,30 @@ def routes(supervisor: Supervisor, own: str, store: Path) -> list[Route]:
         own: ``host:port`` of the page.
         store: Folder of the bus's store.
     """
-
-    def running() -> list[Part]:
-        return [supervisor.part(name) for name in supervisor.readiness()]
-
-    async def page(_: Request) -> Response:
-        return JSONResponse(targets(running(), own))
-
     return [
         *health.routes(supervisor.readiness),
-        nats_exporter.route(NATS_PATH, lambda: servers(running()), str(store)),
-        Route("/targets", page),
+        nats_exporter.route(NATS_PATH, lambda: servers(_running(supervisor)), str(store)),
+        route(supervisor, own, "up"),
     ]
+
+
+def route(supervisor: Supervisor, own: str, name: str) -> Route:
+    """Return the list alone, for a page that has the rest already.
+
+    Args:
+        supervisor: Runs the parts.
+        own: ``host:port`` of the page.
+        name: What the process of the page is called.
+    """
+
+    async def page(_: Request) -> Response:
+        return JSONResponse(targets(_running(supervisor), own, name))
+
+    return Route("/targets", page)
+
+
+def _running(supervisor: Supervisor) -> list[Part]:
+    return [supervisor.part(name) for name in supervisor.readiness()]
 
 
 def _group(address: str, name: str, **labels: str) -> dict[str, Any]:

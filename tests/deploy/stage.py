@@ -4,7 +4,8 @@ What differs from the place that they are written for, and nothing else does:
 
 - the first word is looked up beside this Python;
 - paths below a mount point become paths below the folder that is mounted there;
-- ports are free ones, and the addresses of the bus and of the language model's server follow;
+- ports are free ones, and the addresses of the bus, of its page and of the language model's server
+  follow;
 - speech engines are the synthetic ones: what the real ones need is tested elsewhere.
 """
 
@@ -66,6 +67,7 @@ class Stage:
         self._hosts: dict[str, str] = {}
         self._running: dict[str, tuple[subprocess.Popen[bytes], str]] = {}
         self.bus = ""
+        self.monitoring = ""
         self.llm = ""
 
     def __enter__(self) -> Stage:
@@ -103,6 +105,7 @@ class Stage:
             bus, page = free_port(), "healthz"
             argv += ["-a", "127.0.0.1", "-p", str(bus), "-m", str(port)]
             self.bus = f"nats://127.0.0.1:{bus}"
+            self.monitoring = f"http://127.0.0.1:{port}"
         elif command.program == "python":
             page = "health"
             argv += ["--host", "127.0.0.1", "--port", str(port)]
@@ -133,6 +136,11 @@ class Stage:
         words = ("voicebus", "talk", "--url", f"{url}/ws", "--text", "Hello.", "--json")
         return self.run(Command(name="talk", argv=words, environment={}, mounts={}))
 
+    def page(self, name: str) -> str:
+        """Return the metrics of a process."""
+        root = self._running[name][1].rpartition("/")[0]
+        return httpx2.get(f"{root}/metrics", timeout=LIMIT_S, trust_env=False).text
+
     def end(self) -> dict[str, int]:
         """Ask all to go, and then the bus, which was started first; return their exit codes."""
         bus, *others = self._running
@@ -158,6 +166,8 @@ class Stage:
     def _environment(self, command: Command) -> dict[str, str]:
         given = {name: placed(value, command.mounts) for name, value in command.environment.items()}
         reached = {"VOICEBUS_NATS_URL": self.bus} if self.bus else {}
+        if command.argv[1:] == ("nats-exporter",):
+            reached["VOICEBUS_NATS_EXPORTER_URLS"] = self.monitoring
         if self.llm and "VOICEBUS_LLM_URL" in given:
             reached["VOICEBUS_LLM_URL"] = self.llm
         inherited = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(self._folder)}

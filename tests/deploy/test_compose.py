@@ -16,6 +16,7 @@ from tests.deploy.images import shipped
 from tests.deploy.stage import ROOT, Command, Stage, models, only
 from tests.deploy.tools import tool
 from voicebus import environment
+from voicebus.nats_exporter import NatsExporterSettings
 from voicebus.settings import ProcessSettings
 
 FILE: Final = ROOT / "deploy" / "compose.yaml"
@@ -116,12 +117,33 @@ def test_the_settings_of_a_container_are_right(name: str, tmp_path: Path) -> Non
 
 
 def test_the_page_of_prometheus_names_every_process() -> None:
-    """Who is added to the containers is looked at, too."""
+    """Who is added to the containers is looked at, too; the bus by way of its exporter, which
+    stands in its network.
+    """
     text = (ROOT / "deploy" / "prometheus" / "compose.yml").read_text(encoding="utf-8")
     jobs = yaml.safe_load(text)["scrape_configs"]
     looked_at = {name for found in jobs[0]["dns_sd_configs"] for name in found["names"]}
 
-    assert looked_at == set(OURS) - set(ONCE) - {"nats", "llama"}
+    answering = set(OURS) - set(ONCE) - {"nats", "llama"}
+    found_at = {name: OURS[name].get("network_mode", name) for name in answering}
+    assert looked_at == {where.removeprefix("service:") for where in found_at.values()}
+    assert found_at["nats-exporter"] == "service:nats"
+
+
+def test_the_exporter_reads_what_the_server_tells_on_loopback() -> None:
+    """Its default is where the server of a deployment has its page, and the store is one folder."""
+    conf = (ROOT / "deploy" / "server.conf").read_text(encoding="utf-8")
+    page = re.search(r'^http: "(.+)"$', conf, re.MULTILINE)
+    volume, point, mode = OURS["nats-exporter"]["volumes"][0].split(":")
+
+    assert page is not None
+    assert NatsExporterSettings().servers() == (f"http://{page[1]}",)
+    assert f"{volume}:{point}" in OURS["nats"]["volumes"]
+    assert (OURS["nats-exporter"]["environment"], mode) == (
+        {"VOICEBUS_NATS_EXPORTER_STORE": point},
+        "ro",
+    )
+    assert "networks" not in OURS["nats-exporter"]  # compose refuses both
 
 
 @pytest.mark.model
@@ -147,8 +169,11 @@ def test_every_container_does_what_it_says(tmp_path: Path) -> None:
                 stage.start(command)
         stage.wait_until_ready()
         said = stage.talk("edge")
+        watched = stage.page("nats-exporter")
         codes = stage.end()
 
     assert json.loads(said)["reply"]
+    assert re.search(r"^nats_up\{.*\} 1.0$", watched, re.MULTILINE)
+    assert "nats_disk_free_bytes" in watched
     assert codes == dict.fromkeys(codes, 0)
     assert set(codes) == set(OURS) - set(ONCE) - set(NOT_EXECUTED)

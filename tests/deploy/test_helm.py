@@ -92,7 +92,7 @@ def test_no_pod_can_do_more_than_it_needs(values: dict[str, Any]) -> None:
 def test_every_process_has_time_to_hand_on_what_it_holds(values: dict[str, Any]) -> None:
     """What comes before SIGTERM and the drain are shorter than the time until SIGKILL."""
     for role, spec in pods(rendered(**values)["documents"]).items():
-        (container,) = spec["containers"]
+        container = spec["containers"][0]
         given = {entry["name"]: entry.get("value") for entry in container.get("env", ())}
         drain_s = float(given.get("VOICEBUS_DRAIN_S") or 0)
         stop = container.get("lifecycle", {}).get("preStop", {}).get("exec", {}).get("command", [])
@@ -120,14 +120,13 @@ def test_what_there_are_several_of_is_not_taken_away_at_once(values: dict[str, A
 def test_probes_ask_what_a_process_answers(values: dict[str, Any]) -> None:
     """Liveness asks for nothing that others could take away from it."""
     for role, spec in pods(rendered(**values)["documents"]).items():
-        (container,) = spec["containers"]
-        if role in ("layout", "nats"):
-            continue
-        paths = [container[f"{kind}Probe"]["httpGet"]["path"] for kind in ("liveness", "readiness")]
-        assert paths == (["/health"] * 2 if role == "llama" else ["/livez", "/readyz"])
-        assert container["livenessProbe"]["httpGet"]["port"] in [
-            port["name"] for port in container["ports"]
-        ]
+        for container in spec["containers"]:
+            if container["name"] in ("layout", "nats"):
+                continue
+            probes = [container[f"{kind}Probe"]["httpGet"] for kind in ("liveness", "readiness")]
+            paths = [probe["path"] for probe in probes]
+            assert paths == (["/health"] * 2 if role == "llama" else ["/livez", "/readyz"])
+            assert probes[0]["port"] in [port["name"] for port in container["ports"]]
 
 
 def test_only_what_is_meant_comes_in() -> None:
@@ -171,8 +170,27 @@ def test_prometheus_finds_every_pod() -> None:
     assert monitor["spec"]["endpoints"][0]["port"] == service["spec"]["ports"][0]["name"]
     assert monitor["metadata"]["labels"]["release"] == "prometheus"
     for role, spec in pods(documents).items():
-        names = [port["name"] for port in spec["containers"][0].get("ports", ())]
-        assert ("metrics" in names) is (role not in ("nats", "layout"))
+        found = [port for c in spec["containers"] for port in c.get("ports", ())]
+        assert [p["name"] for p in found].count("metrics") == (role != "layout"), role
+
+
+def test_the_bus_is_watched_from_beside_it() -> None:
+    """Where Prometheus is to find it, a server has an exporter in its pod, and namespaces of
+    monitoring reach its port; elsewhere there is none.
+    """
+    documents = rendered(**EVERYTHING)["documents"]
+    exporter = pods(documents)["nats"]["containers"][1]
+    alone = pods(rendered()["documents"])["nats"]
+    policy = of_kind(documents, "NetworkPolicy")["voicebus"]["spec"]
+    labels = of_kind(documents, "StatefulSet")["voicebus-nats"]["spec"]["template"]["metadata"]
+
+    assert exporter["args"] == ["voicebus", "nats-exporter"]
+    assert exporter["ports"] == [{"name": "metrics", "containerPort": 9464}]
+    assert policy["podSelector"]["matchLabels"].items() <= labels["labels"].items()
+    assert policy["ingress"][0]["ports"] == [{"port": "metrics"}]
+    assert "monitoring" in str(policy["ingress"][0]["from"])
+    assert labels["labels"]["app.kubernetes.io/component"] == "nats"  # the label `process`
+    assert [container["name"] for container in alone["containers"]] == ["nats"]
 
 
 def test_the_rules_are_those_of_prometheus() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,8 @@ def test_every_pod_does_what_it_says(tmp_path: Path) -> None:
     all of them get ready, and end with code 0 when they are asked to.
     """
     found = rendered(
-        roles={"telephony": {"enabled": True, "env": {"VOICEBUS_TELEPHONY_ANYONE": True}}}
+        monitoring={"serviceMonitor": True},
+        roles={"telephony": {"enabled": True, "env": {"VOICEBUS_TELEPHONY_ANYONE": True}}},
     )
     users = tmp_path / "users"
     edges = ("voicebus-edge-0", "voicebus-edge-1", "voicebus-telephony-0")
@@ -37,8 +39,10 @@ def test_every_pod_does_what_it_says(tmp_path: Path) -> None:
         assert environment.problems(given) == [], command.name
 
     with Stage(tmp_path) as stage:
-        stage.start(made.pop("nats")[0])
+        server, exporter = made.pop("nats")
+        stage.start(server)
         stage.wait_until_ready()
+        stage.start(exporter)
         stage.run(made.pop("layout")[0])
         stage.run(made["stt"][0])
         stage.start(made.pop("llama")[-1])
@@ -46,12 +50,16 @@ def test_every_pod_does_what_it_says(tmp_path: Path) -> None:
             stage.start(commands[-1])
         stage.wait_until_ready()
         said = stage.talk("edge")
+        watched = stage.page("nats-exporter")
         codes = stage.end()
 
     assert json.loads(said)["reply"]
+    assert re.search(r"^nats_up\{.*\} 1.0$", watched, re.MULTILINE)
+    assert "nats_disk_free_bytes" in watched
     assert codes == dict.fromkeys(codes, 0)
     assert set(codes) == {
         "nats",
+        "nats-exporter",
         "llama",
         "stt",
         "turn",

@@ -24,7 +24,9 @@ VALUES = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
 
 def test_every_unit_is_there() -> None:
     """Those that are enabled, restarted, or left out."""
-    named = set(re.findall(r"\bvoicebus-[a-z]+(?:@[a-z0-9]*)?(?=[\s`,.)]|$)", PAGE, re.M))
+    named = set(
+        re.findall(r"\bvoicebus-[a-z]+(?:-[a-z]+)*(?:@[a-z0-9]*)?(?=[\s`,.)]|$)", PAGE, re.M)
+    )
     units = {re.sub(r"@.*", "@", name) for name in named if not name.startswith("voicebus-users")}
     there = {path.name.removesuffix(".service") for path in FOLDER.glob("*.service")}
 

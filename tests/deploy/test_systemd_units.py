@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -23,6 +24,11 @@ MOST_EXPOSED = 30
 needs_systemd = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze here"
 )
+
+
+def only(name: str) -> Unit:
+    """The unit of a name."""
+    return next(unit for unit in units() if unit.name == name)
 
 
 @pytest.fixture
@@ -91,17 +97,37 @@ def test_a_process_has_time_to_hand_on_what_it_holds(unit: Unit) -> None:
 
 @pytest.mark.parametrize("unit", NOTIFYING)
 def test_each_process_has_its_own_key_and_no_other(unit: Unit) -> None:
-    """The seed is the one of its user."""
+    """The seed is the one of its user; who only reads the server's page has none."""
     seeds = {line.partition(":")[2] for line in unit.all("LoadCredential")}
     user = {
         "edge": "edge-web1",
         "telephony": "edge-tel1",
         "telegram": "telegram-tg1",
     }.get(unit.name, unit.name)
-    own = {f"/etc/voicebus/users/{user}.seed"}
+    own = set() if unit.name == "nats-exporter" else {f"/etc/voicebus/users/{user}.seed"}
 
     system = {"/etc/voicebus/users/system.seed"}
     assert seeds == (own | system if unit.name == "supervisor" else own)
+
+
+def test_the_bus_does_not_run_unwatched() -> None:
+    """What the target starts has an exporter beside the server, which looks at that one's store."""
+    exporter = only("nats-exporter")
+    store = exporter.environment()["VOICEBUS_NATS_EXPORTER_STORE"]
+    wanted = re.findall(r"^Wants=(.+)$", (FOLDER / "voicebus.target").read_text(), re.MULTILINE)
+
+    assert {"voicebus-nats.service", exporter.path.name} <= set(" ".join(wanted).split())
+    assert only("nats").one("ExecStart").endswith(f"-sd {store}")
+
+
+def test_every_port_of_metrics_is_told_to_the_operator() -> None:
+    """Who writes Prometheus' targets finds it in the guide, and no two units have the same."""
+    ports = [unit.environment().get("VOICEBUS_METRICS_PORT", "") for unit in units()]
+    given = [port for port in ports if port]
+    page = (ROOT / "docs" / "howto" / "deploy.md").read_text(encoding="utf-8")
+
+    assert len(set(given)) == len(given) > 6
+    assert [port for port in given if not re.search(rf"\b{port}\b", page)] == []
 
 
 def test_the_example_of_settings_is_right() -> None:
@@ -136,9 +162,11 @@ def test_every_unit_does_what_it_says(tmp_path: Path) -> None:
             stage.start(command)
         stage.wait_until_ready()
         said = stage.talk("edge")
+        watched = stage.page("nats-exporter")
         codes = stage.end()
 
     assert json.loads(said)["reply"]
-
+    assert re.search(r"^nats_up\{.*\} 1.0$", watched, re.MULTILINE)
+    assert "nats_disk_free_bytes" in watched
     assert codes == dict.fromkeys(codes, 0)
     assert len(codes) == len(units()) - len(TASKS) - 1

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import httpx2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -81,6 +82,13 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.2)
 
 
+def told(system: System) -> dict[str, str]:
+    """The address of each process that Prometheus is told of."""
+    url = f"{system.processes['autoscale'].url}/targets"
+    groups = httpx2.get(url, timeout=5.0, trust_env=False).json()
+    return {group["labels"]["process"]: group["targets"][0] for group in groups}
+
+
 def workers(system: System, state: str = "ready") -> int:
     """How many of its workers are in a state."""
     name = "voicebus_autoscale_workers"
@@ -147,6 +155,21 @@ async def talking(talkers: list[Talker]) -> AsyncIterator[None]:
             talker.finish()
 
 
+async def test_prometheus_is_told_where_the_workers_are(system: System) -> None:
+    """The list names the autoscaler and its worker, and both have metrics there."""
+    await until(lambda: workers(system) == 1)
+
+    found = told(system)
+    pages = {
+        name: httpx2.get(f"http://{address}/metrics", timeout=5.0, trust_env=False).text
+        for name, address in found.items()
+    }
+
+    assert set(pages) == {"autoscale", "stt-1"}
+    assert "voicebus_autoscale_workers{" in pages["autoscale"]
+    assert 'voicebus_worker_ready{role="stt"} 1.0' in pages["stt-1"]
+
+
 async def test_workers_come_with_callers_and_go_without_a_lost_turn(
     system: System, spoken: NDArray[np.int16]
 ) -> None:
@@ -161,6 +184,7 @@ async def test_workers_come_with_callers_and_go_without_a_lost_turn(
         let = [await let_in(line, system, spoken) for line in lines]
         callers = [caller for caller, _ in let]
         await until(lambda: workers(system) == 3)
+        assert set(told(system)) == {"autoscale", "stt-1", "stt-2", "stt-3"}
         held_by = {caller: await holder(bus, caller) for caller in callers}
         stay = {worker: caller for caller, worker in held_by.items()}
         talkers = [Talker(caller, spoken) for caller in stay.values()]
@@ -176,7 +200,9 @@ async def test_workers_come_with_callers_and_go_without_a_lost_turn(
                 )
             )
         now_by = [await holder(bus, caller) for caller in stay.values()]
+        listed = told(system)
 
+    assert len(listed) == 3  # one that was drained is not missed
     assert len(stay) == 3
     assert sorted(stay) != sorted(now_by)
     assert len(set(now_by)) == 2

@@ -43,6 +43,13 @@ def test_somebody_elses_bus_is_no_target() -> None:
     assert targets.servers(PARTS) == ("http://127.0.0.1:1",)
 
 
+def test_who_runs_the_parts_is_named() -> None:
+    """`voicebus autoscale` has workers, and no bus."""
+    found = targets.targets(PARTS[2:3], "127.0.0.1:9", "autoscale")
+
+    assert [group["labels"]["process"] for group in found] == ["autoscale", "stt"]
+
+
 def test_a_port_in_use_is_refused_only_to_those_who_named_it() -> None:
     """The usual port may be taken by another system; a chosen one must be that one."""
     taken = free_port()

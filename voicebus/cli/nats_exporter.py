@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from starlette.applications import Starlette
 
-from voicebus import health, nats_exporter, process, settings
+from voicebus import health, nats_exporter, process, settings, systemd
 from voicebus.nats_exporter import SCOPE, NatsExporterSettings
 from voicebus.settings import ProcessSettings
 
@@ -39,8 +39,12 @@ async def _serve(stop: asyncio.Event) -> None:
     listener = health.bind(own.metrics_host, own.metrics_port)
     page = nats_exporter.route("/metrics", chosen.servers, chosen.store)
     # Ready without a server, too: that one is away is what the page says.
-    app = Starlette(routes=[page, *health.routes(lambda: {"listening": True})])
-    async with health.serve(app, listener):
+
+    def readiness() -> dict[str, bool]:
+        return {"listening": True}
+
+    app = Starlette(routes=[page, *health.routes(readiness)])
+    async with health.serve(app, listener), systemd.told(readiness, stop, os.environ):
         structlog.get_logger().info(
             "nats_exporter.ready",
             metrics=f"http://{health.address(listener)}/metrics",

@@ -54,6 +54,30 @@ def test_a_file_is_read_on_top_of_the_environment(
     assert "VOICEBUS_DRAIN_S='soon'" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("process", "setting"),
+    [
+        ("nats-exporter", "VOICEBUS_METRICS_PORT"),
+        ("autoscale", "VOICEBUS_AUTOSCALE_TARGET"),
+        ("autoscale", "VOICEBUS_UP_METRICS_PORT"),
+        ("up", "VOICEBUS_UP_METRICS_PORT"),
+    ],
+)
+def test_who_only_watches_and_starts_others_has_settings_too(
+    process: str,
+    setting: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What would end it at its start is said; another one's settings are not its matter."""
+    monkeypatch.setenv("VOICEBUS_STT_SLOTS", "many")
+    assert main(["config", "check", process]) == 0
+    monkeypatch.setenv(setting, "soon")
+
+    assert main(["config", "check", process]) == 1
+    assert f"{setting}='soon'" in capsys.readouterr().out
+
+
 def test_a_file_that_cannot_be_read_is_a_problem(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
