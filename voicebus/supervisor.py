@@ -136,6 +136,7 @@ class Supervisor:
         """
         ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._parts[part.name] = part, group
+        self._ready.setdefault(part.name, False)  # it is one of us from now on
         metrics.RESTARTS.labels(part.name)  # from 0 on: see voicebus/zeros.py
         group.create_task(self._keep(part, ready))
         return ready
