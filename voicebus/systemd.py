@@ -45,13 +45,12 @@ async def told(
         # A name without a file begins with @ in the environment, and with a zero in the address.
         out.connect(f"\0{address[1:]}" if address.startswith("@") else address)
         async with asyncio.TaskGroup() as group:
-            tasks = (
-                group.create_task(_tell(out, readiness, stop)),
-                group.create_task(_live(out, watchdog_s(environ))),
-            )
+            telling = group.create_task(_tell(out, readiness, stop))
+            living = group.create_task(_live(out, watchdog_s(environ)))
             yield
-            for task in tasks:
-                task.cancel()
+            living.cancel()
+            if not stop.is_set():
+                telling.cancel()  # else it ends by itself, with its last word
 
 
 def watchdog_s(environ: Mapping[str, str]) -> float | None:

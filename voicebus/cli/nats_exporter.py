@@ -38,9 +38,9 @@ async def _serve(stop: asyncio.Event) -> None:
     own = settings.read(ProcessSettings, os.environ)
     listener = health.bind(own.metrics_host, own.metrics_port)
     page = nats_exporter.route("/metrics", chosen.servers, chosen.store)
-    # Ready without a server, too: that one is away is what the page says.
 
     def readiness() -> dict[str, bool]:
+        # Without a server, too: that one is away is what the page says.
         return {"listening": True}
 
     app = Starlette(routes=[page, *health.routes(readiness)])
