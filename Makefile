@@ -19,7 +19,7 @@ SELF   := $(PIP) install --quiet --no-deps --no-build-isolation --no-index --edi
 UV     := 0.13.8
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev models run test test-fast test-slow monitoring-test faults lint format types layers bench docs lock clean
+.PHONY: help setup setup-dev models run test test-fast test-slow monitoring-test operations-test faults lint format types layers bench docs lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -37,14 +37,18 @@ run: $(VENV)/run.stamp ## Start everything and talk to it in a browser (ONCE=1, 
 
 test: $(VENV)/dev.stamp lint ## Check and test everything, with real models, servers and sockets
 	$(BIN)/voicebus models pull --all
-	$(BIN)/python -m pytest -m "not (slow or monitoring)" -n 4 $(ARGS)
+	$(BIN)/python -m pytest -m "not (slow or monitoring or operations)" -n 3 $(ARGS)
 
 test-fast: $(VENV)/dev.stamp ## Only the tests that need no model, no browser and no network
-	$(BIN)/python -m pytest -m "not (model or browser or network or slow or monitoring)" $(ARGS)
+	$(BIN)/python -m pytest -m "not (model or browser or network or slow or monitoring or operations)" $(ARGS)
 
 test-slow: $(VENV)/dev.stamp ## Only the tests that take minutes
 	$(BIN)/voicebus models pull --all
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+operations-test: $(VENV)/dev.stamp ## Execute the deployments as they are written, and walk through them as an operator
+	$(BIN)/voicebus models pull --all
+	$(BIN)/python -m pytest -m "operations and not slow" $(ARGS)
 
 monitoring-test: $(VENV)/dev.stamp ## A real Prometheus asks every query of a system under load
 	$(BIN)/voicebus models pull silero-vad

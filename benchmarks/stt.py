@@ -18,6 +18,7 @@ from benchmarks.stt_manifest import Spoken, groups, read_manifest
 from benchmarks.stt_runs import Recogniser, compare, paced, together
 from services.stt.__main__ import build_ears
 from services.stt.settings import SttSettings
+from voicebus import settings
 from voicebus.cores import spare_threads
 from voicebus.errors import ConfigError
 from voicebus.models import ModelStore, default_folder
@@ -76,7 +77,9 @@ async def _run(args: argparse.Namespace, arguments: list[str]) -> report.Report:
 
 
 async def _rows(args: argparse.Namespace, lists: list[tuple[Spoken, ...]]) -> list[Row]:
-    chosen = SttSettings(engine=args.engine, model=args.model, threads=args.threads)
+    told = {"engine": args.engine, "model": args.model, "threads": args.threads}
+    environ = {settings.variable(name, "STT_"): str(value) for name, value in told.items()}
+    chosen = settings.read(SttSettings, environ, "STT_")
     store = ModelStore(default_folder(os.environ))
     ears = build_ears(chosen, store)
     utterances = [spoken for one in lists for spoken in one]

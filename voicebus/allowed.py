@@ -40,8 +40,15 @@ def _bounds(lowest: float | None, highest: float | None) -> str:
     if lowest is None and highest is None:
         return ""
     if highest is None:
-        return f" of at least {lowest}"
-    return f" of at most {highest}" if lowest is None else f" from {lowest} to {highest}"
+        return f" of at least {_number(lowest)}"
+    if lowest is None:
+        return f" of at most {_number(highest)}"
+    return f" from {_number(lowest)} to {_number(highest)}"
+
+
+def _number(bound: float | None) -> str:
+    # Annotations that compare equal are one to Python: 1 may have become 1.0, and 1.0 become 1.
+    return str(int(bound) if bound is not None and bound == int(bound) else bound)
 
 
 def listed(words: Sequence[str]) -> str:

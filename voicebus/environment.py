@@ -20,6 +20,9 @@ Kinds = Iterable[tuple[type[Struct], str]]
 _NAMED: Final = {"edge": "EDGE_NAME", "telephony": "TELEPHONY_NAME", "telegram": "TELEGRAM_NAME"}
 """Processes whose user on the bus is for one name."""
 
+_FOLLOWED: Final = {"keys_file", "sites_file"}
+"""An edge waits for these: they come with the first key, and with the first site."""
+
 
 class Shown(Struct, frozen=True):
     """A setting that is in force.
@@ -70,6 +73,8 @@ def _missing_files(kind: type[Struct], environ: Mapping[str, str], scope: str) -
         path = environ.get(settings.variable(field, scope), "")
         if field.endswith("_file") and path and not os.access(Path(path).expanduser(), os.R_OK):
             is_there = Path(path).expanduser().exists()
+            if field in _FOLLOWED and not is_there:
+                continue
             what = "may not be read by this user" if is_there else "there is no such file"
             yield f"{settings.variable(field, scope)}={path!r}: {what}"
 

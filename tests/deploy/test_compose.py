@@ -146,6 +146,7 @@ def test_the_exporter_reads_what_the_server_tells_on_loopback() -> None:
     assert "networks" not in OURS["nats-exporter"]  # compose refuses both
 
 
+@pytest.mark.operations
 @pytest.mark.model
 def test_every_container_does_what_it_says(tmp_path: Path) -> None:
     """Each command is executed with its settings and volumes, on the bus of the container `nats`;

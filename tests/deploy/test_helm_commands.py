@@ -14,7 +14,7 @@ from tests.deploy.stage import Stage
 from voicebus import credentials, environment
 from voicebus.parts import free_ports
 
-pytestmark = [pytest.mark.network, pytest.mark.model]
+pytestmark = [pytest.mark.network, pytest.mark.model, pytest.mark.operations]
 
 
 def test_every_pod_does_what_it_says(tmp_path: Path) -> None:

@@ -137,6 +137,7 @@ def test_the_example_of_settings_is_right() -> None:
     ]
 
 
+@pytest.mark.operations
 @pytest.mark.model
 def test_every_unit_does_what_it_says(tmp_path: Path) -> None:
     """Each ExecStart= is executed, on the bus of voicebus-nats.service; all of them get ready,

@@ -27,7 +27,7 @@ from voicebus.errors import Busy
 from voicebus.exchange import TurnHeard
 from voicebus.supervisor import Part
 
-pytestmark = [pytest.mark.model, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.operations, pytest.mark.model, pytest.mark.timeout(300)]
 
 SAMPLES = parts.project_root() / "examples" / "samples"
 LIMIT_S = 120.0

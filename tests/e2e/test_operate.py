@@ -18,7 +18,7 @@ from tests.e2e.test_up import Up, up
 from tests.system import SYNTHETIC
 from voicebus.parts import free_port, project_root
 
-pytestmark = [pytest.mark.model, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.operations, pytest.mark.model, pytest.mark.timeout(240)]
 
 PAGE = project_root() / "docs" / "howto" / "operate.md"
 STEP = re.compile(r"^<!-- step: (\w+), (.+) -->\n(?:\n    (.+)\n)?", re.MULTILINE)

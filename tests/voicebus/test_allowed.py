@@ -36,7 +36,7 @@ class Some(Struct):
     [
         ("flag", "true or false"),
         ("count", "a whole number"),
-        ("share", "a number from 0.0 to 1.0"),
+        ("share", "a number from 0 to 1"),
         ("least", "a whole number of at least 1"),
         ("most", "a whole number of at most 9"),
         ("colour", "red or blue"),

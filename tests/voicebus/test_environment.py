@@ -58,10 +58,11 @@ def test_files_that_are_missing_are_named(tmp_path: Path) -> None:
     environ = {
         "VOICEBUS_NATS_CA_FILE": f"{tmp_path}/ca.pem",
         "VOICEBUS_NATS_CERT_FILE": f"{tmp_path}/own.pem",
+        "VOICEBUS_EDGE_KEYS_FILE": f"{tmp_path}/the first key makes it.json",
     }
 
     told = f"VOICEBUS_NATS_CERT_FILE='{tmp_path}/own.pem': there is no such file"
-    assert problems(environ, "llm") == [told]
+    assert problems(environ, "llm") == problems(environ) == [told]
 
 
 @pytest.mark.parametrize("process", ["edge", "telephony", "telegram"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from voicebus.audio.wav import read_wav
 
 SAMPLES = Path(__file__).parents[3] / "examples" / "samples"
 OUT_HZ = 16000
+WHOLE_S = 6.9
+"""How much of the sentence is speech."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,13 @@ ALL: Mapping[str, Encoding] = {**STREAMED, **WHOLE}
 def sentence() -> NDArray[np.int16]:
     """A sentence of 7.1 s, mono, 16 kHz."""
     return read_wav(SAMPLES / "austen-leisure.wav")[1]
+
+
+def seconds_heard(text: str) -> float:
+    """How long an utterance was, in the words of the synthetic recogniser."""
+    told = re.search(r"utterance of ([\d.]+) seconds", text)
+    assert told, text
+    return float(told[1])
 
 
 @cache
