@@ -42,8 +42,18 @@ def axe() -> str:
     return (installed().folder / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
 
 
+ALL_HAS_COME_IN = """
+Promise.all([...document.querySelectorAll("*")]
+  .flatMap((one) => one.shadowRoot?.getAnimations({ subtree: true }) ?? [])
+  .filter((one) => one.effect.getComputedTiming().iterations !== Infinity)
+  .map((one) => one.finished)).then(() => true)
+"""
+"""What fades in has little contrast until it is there."""
+
+
 async def found_by(page: Page, axe: str) -> list[Any]:
     """Return what axe-core finds on the page as it is: rule, and where."""
+    assert await page.evaluate(ALL_HAS_COME_IN)
     await page.evaluate(f"void (window.axe || (() => {{ {axe} }})())")
     return list(
         await page.evaluate(
