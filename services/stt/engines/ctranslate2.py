@@ -183,7 +183,8 @@ class Passes:
         for one, written, most in zip(utterances, found, bounds, strict=True):
             # What it was told to begin with is among them.
             tokens = tuple(written.sequences_ids[0])
-            # The score is a mean over the tokens without the end mark; the sum includes it.
+            # The score is a mean over the tokens without the end mark; the sum includes it, and
+            # nothing of what it was told to begin with.
             logprob = written.scores[0] * len(tokens) / (len(tokens) + 1)
             text = self._tokenizer_of(one).decode(tokens).strip()
             one.attempt = Attempt(text, tokens, logprob, written.no_speech_prob, most)
