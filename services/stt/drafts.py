@@ -9,13 +9,13 @@ from typing import Final
 
 import numpy as np
 import structlog
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from services.stt.completion import UNJUDGED, completion
 from services.stt.ears import Ears
 from services.stt.engine import Hint
 from services.stt.marks import PauseStarted, UtteranceEnded
-from services.stt.partials import Settled
 from services.stt.scheduler import Priority, Timed
 from voicebus import metrics
 from voicebus.errors import EngineError
@@ -75,16 +75,16 @@ class Drafts:
         self._changed = changed
         self.current: Draft | None = None
 
-    def begin(self, pause: PauseStarted, samples: NDArray[np.float32], settled: Settled) -> Draft:
+    def begin(self, pause: PauseStarted, samples: NDArray[np.float32], language: str) -> Draft:
         """Recognise the utterance up to a pause. Nobody is told until the pause has ended it.
 
         Args:
             pause: The pause.
             samples: The utterance up to there.
-            settled: What of it is settled already.
+            language: In which its first words are, if they are settled already; else empty.
         """
         self.void()
-        hint = settled.told(self._hint)
+        hint = replace(self._hint, language=language or self._hint.language)
         recognition = self._group.create_task(self._recognise(samples, Priority.DRAFT, hint))
         self.current = Draft(pause, recognition)
         return self.current

@@ -26,8 +26,6 @@ class Hint(msgspec.Struct, frozen=True):
         vocabulary: Names and words to expect, as they are spelt, separated by commas.
         word_times: Whether the time of each word is wanted.
         translate: Whether English text is wanted, whatever is spoken.
-        begun: What the audio begins with, as far as that is settled: an engine may go on from there
-            instead of writing it again, and may as well not.
     """
 
     language: str = ""
@@ -35,7 +33,6 @@ class Hint(msgspec.Struct, frozen=True):
     vocabulary: str = ""
     word_times: bool = False
     translate: bool = False
-    begun: str = ""
 
 
 class Recognition(msgspec.Struct, frozen=True):

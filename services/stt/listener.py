@@ -168,7 +168,7 @@ class Listener:
             # waste, because the speech after the pause is there already.
             return
         samples = self._samples.between(pause.start_sample, pause.decided_sample)
-        draft = self._drafts.begin(pause, samples, self._partials.settled)
+        draft = self._drafts.begin(pause, samples, self._partials.language)
         if self._hold is None:
             return
         self._outbox.say(

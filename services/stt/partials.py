@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Hashable
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import structlog
-from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from schemas.audio import CALLER_RATE_HZ
@@ -23,27 +22,6 @@ from voicebus import metrics
 from voicebus.errors import EngineError, EngineOverloaded
 
 log: Final = structlog.get_logger()
-
-
-class Settled(NamedTuple):
-    """What of a running utterance will not change any more.
-
-    Attributes:
-        text: Its first words; empty when there are none.
-        language: In which they were understood.
-    """
-
-    text: str = ""
-    language: str = ""
-
-    def told(self, hint: Hint) -> Hint:
-        """Return a hint that says so.
-
-        The last word is left out: more of it may have been said since, or a comma have become a
-        full stop.
-        """
-        begun = " ".join(self.text.split()[:-1])
-        return replace(hint, begun=begun, language=self.language) if begun else hint
 
 
 class Partials:
@@ -68,7 +46,7 @@ class Partials:
         self._say = say
         self._task: asyncio.Task[None] | None = None
         self._agreement = Agreement()
-        self._settled = Settled()
+        self._language = ""
         self._utterance = 0
         self._speech = self._last = 0
 
@@ -76,14 +54,14 @@ class Partials:
         """An utterance begins with the sample ``speech``."""
         self.cancel()
         self._agreement = Agreement()
-        self._settled = Settled()
+        self._language = ""
         self._utterance = utterance
         self._speech = self._last = speech
 
     @property
-    def settled(self) -> Settled:
-        """What partials and drafts of this utterance agree on."""
-        return self._settled
+    def language(self) -> str:
+        """That of the words that partials and drafts agree on; empty before there are some."""
+        return self._language
 
     def is_due(self, now: int) -> bool:
         """Whether the last one is old enough at sample ``now``, and none is being made."""
@@ -104,7 +82,9 @@ class Partials:
 
     def _take(self, text: str, language: str) -> int:
         stable = self._agreement.take(text)
-        self._settled = Settled(self._agreement.text[:stable], language)
+        if " " in self._agreement.text[:stable].strip():
+            # One short word is the same in many languages.
+            self._language = language
         return stable
 
     def cancel(self) -> None:

@@ -85,7 +85,7 @@ class Utterance:
 
 
 class Passes:
-    """One loaded model. Utterances that go together have a window and a prompt in common."""
+    """One loaded model. Utterances that go together have one window and one vocabulary."""
 
     def __init__(self, loaded: WhisperModel) -> None:
         self._loaded = loaded
@@ -115,7 +115,6 @@ class Passes:
     def _cut(
         self, item: int, samples: NDArray[np.float32], hint: Hint, language: str
     ) -> list[Utterance]:
-        hint = replaced(hint, begun="")
         return [
             replace(self._utterance(item, piece, hint, language), begin=begin)
             for begin, piece in pieces(samples, int(PART_S * CALLER_RATE_HZ))
@@ -181,10 +180,8 @@ class Passes:
             return_no_speech_prob=True,
         )
         for one, written, most in zip(utterances, found, bounds, strict=True):
-            # What it was told to begin with is among them.
             tokens = tuple(written.sequences_ids[0])
-            # The score is a mean over the tokens without the end mark; the sum includes it, and
-            # nothing of what it was told to begin with.
+            # The score is a mean over the tokens without the end mark; the sum includes it.
             logprob = written.scores[0] * len(tokens) / (len(tokens) + 1)
             text = self._tokenizer_of(one).decode(tokens).strip()
             one.attempt = Attempt(text, tokens, logprob, written.no_speech_prob, most)
@@ -216,12 +213,7 @@ class Passes:
         tokenizer = self._tokenizer_of(one)
         before = self._vocabulary(one.hint.vocabulary.strip())
         # With time marks Whisper may end a window early, and leave the rest for the next one.
-        return [*before, *tokenizer.sot_sequence, tokenizer.no_timestamps, *self._begun(one)]
-
-    def _begun(self, one: Utterance) -> tuple[int, ...]:
-        """Return the tokens of what is settled."""
-        text = one.hint.begun.strip()
-        return tuple(self._tokenizer_of(one).encode(f" {text}")) if text else ()
+        return [*before, *tokenizer.sot_sequence, tokenizer.no_timestamps]
 
     def _encoded_vocabulary(self, vocabulary: str) -> tuple[int, ...]:
         """Return it as the text before this one, which Whisper goes on from."""

@@ -98,7 +98,7 @@ class FasterWhisperEngine:
         return understood(self.recognise_batch([(samples, hint)])[0])
 
     def recognise_batch(self, items: Sequence[Item]) -> list[Outcome]:
-        """Recognise several utterances; those with equal windows and prompts together.
+        """Recognise several utterances; those with equal windows and vocabularies together.
 
         Raises:
             EngineUnavailable: Not warmed.
@@ -109,16 +109,16 @@ class FasterWhisperEngine:
         """Recognise step by step; see :meth:`services.stt.engine.Engine.steps`."""
         passes = self._require()
         refused: dict[int, Outcome] = {}
-        waiting: dict[tuple[int, str, str], list[Utterance]] = {}
+        waiting: dict[tuple[int, str], list[Utterance]] = {}
         for index, (samples, hint) in enumerate(items):
             refusal = self._refusal(samples, hint)
             if refusal is not None:
                 refused[index] = refusal
             elif len(samples):
                 for one in passes.prepared(index, samples, hint):
-                    waiting.setdefault(_shared(one.window, one.hint), []).append(one)
+                    waiting.setdefault((one.window, one.hint.vocabulary), []).append(one)
         done: list[Utterance] = []
-        for (window, *_), group in waiting.items():
+        for (window, _), group in waiting.items():
             for at in range(0, len(group), PASS[window]):
                 done += yield from _understand(passes, group[at : at + PASS[window]])
                 yield "decoded"
@@ -128,9 +128,9 @@ class FasterWhisperEngine:
         ]
 
     def bucket(self, samples: NDArray[np.float32], hint: Hint) -> Hashable:
-        """Let utterances share a pass that have a short window and a prompt in common."""
+        """Let utterances share a pass that have a short window and a vocabulary in common."""
         window = window_s(len(samples) / CALLER_RATE_HZ)
-        return object() if PASS[window] == 1 else _shared(window, hint)
+        return object() if PASS[window] == 1 else (window, hint.vocabulary)
 
     def transcribe_long(self, samples: NDArray[np.float32], hint: Hint) -> Recognition:
         """Recognise piece by piece; the first piece that has words decides the language.
@@ -179,7 +179,7 @@ def _understand(passes: Passes, utterances: Sequence[Utterance]) -> Understandin
         metrics.STT_RETRIES.labels(reason).inc()
         yield "doubtful"
         # A vocabulary is a pattern, and decoders that loop may be going on with it.
-        asked = _afresh(one, one.hint.vocabulary if reason == "probability" else "")
+        asked = one if reason == "probability" else _without_vocabulary(one)
         if reason == "loop" and one.window == FULL_WINDOW_S:
             for part in passes.parts(asked):
                 yield from _once(passes, [part])
@@ -199,14 +199,8 @@ def _once(passes: Passes, utterances: Sequence[Utterance]) -> Generator[Step, No
     passes.align(encoded, utterances)
 
 
-def _shared(window: int, hint: Hint) -> tuple[int, str, str]:
-    """Return what utterances of one pass have in common."""
-    return window, hint.vocabulary, hint.begun
-
-
-def _afresh(one: Utterance, vocabulary: str) -> Utterance:
-    """Return an utterance of which nothing is settled, and less may be expected."""
-    return replace(one, hint=replaced(one.hint, vocabulary=vocabulary, begun=""))
+def _without_vocabulary(one: Utterance) -> Utterance:
+    return replace(one, hint=replaced(one.hint, vocabulary=""))
 
 
 def _better(one: Utterance, again: Utterance) -> Utterance:

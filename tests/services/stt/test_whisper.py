@@ -220,57 +220,6 @@ def test_a_vocabulary_that_is_looped_on_is_left_out_of_the_second_try(
     assert plain(found.text) == " ".join(RECORDINGS[name] for name in said)
 
 
-def test_what_is_settled_is_not_written_again(
-    base: FasterWhisperEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The text is the same, with the times of all its words, and the decoder wrote its end only."""
-    sizes: list[int] = []
-    write = ctranslate2.Passes.write
-
-    def counting(
-        self: ctranslate2.Passes, encoded: object, utterances: list[ctranslate2.Utterance]
-    ) -> None:
-        write(self, encoded, utterances)
-        attempt = utterances[0].attempt
-        assert attempt is not None
-        sizes.append(len(attempt.tokens) - len(self._begun(utterances[0])))
-
-    monkeypatch.setattr(ctranslate2.Passes, "write", counting)
-    samples = recording("leisure")
-    whole = base.recognise(samples, Hint("en", word_times=True))
-    begun = " ".join(whole.text.split()[:12])
-
-    found = base.recognise(samples, Hint("en", word_times=True, begun=begun))
-
-    assert found.text == whole.text
-    assert [word.text for word in found.words] == [word.text for word in whole.words]
-    starts = [(a.start_ms, b.start_ms) for a, b in zip(found.words, whole.words, strict=True)]
-    assert max(abs(a - b) for a, b in starts) <= 60
-    assert sizes[1] <= sizes[0] / 2
-    assert base.bucket(samples, Hint("en", begun=begun)) != base.bucket(samples, EN)
-
-
-def test_what_was_taken_for_settled_does_not_spoil_a_second_try(
-    base: FasterWhisperEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where what came of it is doubtful it is written afresh."""
-    write = ctranslate2.Passes.write
-
-    def looping(
-        self: ctranslate2.Passes, encoded: object, utterances: list[ctranslate2.Utterance]
-    ) -> None:
-        write(self, encoded, utterances)
-        for one in utterances:
-            if one.hint.begun:
-                one.attempt = Attempt("press one " * 30, tuple(range(20)), -0.1, 0.0, 40)
-
-    monkeypatch.setattr(ctranslate2.Passes, "write", looping)
-
-    found = base.recognise(recording("amiable"), Hint("en", begun="Press one"))
-
-    assert plain(found.text) == RECORDINGS["amiable"]
-
-
 def test_silence_is_not_tried_again(base: FasterWhisperEngine) -> None:
     """A cough or a click costs one short window, not the full one too."""
     before = [retries(reason) for reason in ("rate", "loop", "probability")]
