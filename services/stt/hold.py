@@ -32,11 +32,11 @@ class Limits(msgspec.Struct, frozen=True):
 
 POLICIES: Final = {
     "eager": Limits(384, 800, 500),
-    "balanced": Limits(480, 1_200, 600),
+    "balanced": Limits(544, 1_200, 600),
     "patient": Limits(800, 2_000, 1_000),
 }
 
-SURE: Final = 0.73
+SURE: Final = 0.58
 """Completion from which the shortest hold is enough."""
 
 _OPEN: Final = 0.2

@@ -28,7 +28,7 @@ SETTINGS = st.builds(
         (EndOfTurn(min_hold_ms=700), Limits(700, 1_200, 700)),
         (EndOfTurn(min_hold_ms=3_000), Limits(3_000, 3_000, 3_000)),
         (EndOfTurn(max_hold_ms=400), Limits(400, 400, 400)),
-        (EndOfTurn(max_hold_ms=5_000), Limits(480, 5_000, 600)),
+        (EndOfTurn(max_hold_ms=5_000), Limits(544, 5_000, 600)),
         (EndOfTurn(min_hold_ms=1, max_hold_ms=1), Limits(200, 200, 200)),
         (EndOfTurn(min_hold_ms=900, max_hold_ms=500), Limits(900, 900, 900)),
     ],
@@ -96,9 +96,9 @@ def test_an_end_that_no_pause_made_teaches_nothing() -> None:
     """The client sent no silence, and its next words follow at once by the audio's clock."""
     hold = Hold(EndOfTurn())
     before_ms = hold.shortest_ms
-    hold.ended(1_000, 1_480)
+    hold.ended(1_000, 1_544)
     hold.forget()
-    hold.started(1_480)
+    hold.started(1_544)
 
     assert hold.shortest_ms == before_ms
 
@@ -106,7 +106,7 @@ def test_an_end_that_no_pause_made_teaches_nothing() -> None:
 def test_who_was_cut_off_is_given_more_time() -> None:
     """Speech that begins again right after the end of a turn shows that it was none."""
     hold = Hold(EndOfTurn())
-    hold.ended(1_000, 1_480)
+    hold.ended(1_000, 1_544)
     hold.started(1_700)
 
     assert hold.shortest_ms > 600
@@ -119,7 +119,7 @@ def test_who_was_nearly_cut_off_is_given_a_little_more() -> None:
     hold.length_ms(1.0)
     hold.resumed(450)
 
-    assert 480 < hold.shortest_ms < 600
+    assert 544 < hold.shortest_ms < 664
 
 
 def test_a_pause_that_was_judged_rightly_changes_nothing() -> None:
@@ -128,28 +128,28 @@ def test_a_pause_that_was_judged_rightly_changes_nothing() -> None:
     hold.length_ms(0.0)
     hold.resumed(700)
 
-    assert hold.shortest_ms == 480
+    assert hold.shortest_ms == 544
 
 
 def test_turns_that_end_well_take_the_addition_back() -> None:
     """A speaker is not made to wait for ever for one mistake."""
     hold = Hold(EndOfTurn())
-    hold.ended(1_000, 1_480)
+    hold.ended(1_000, 1_544)
     hold.started(1_700)
     for turn in range(2, 9):
-        hold.ended(turn * 10_000, turn * 10_000 + 480)
+        hold.ended(turn * 10_000, turn * 10_000 + 544)
         hold.started(turn * 10_000 + 5_000)
 
-    assert hold.shortest_ms == 480
+    assert hold.shortest_ms == 544
 
 
 def test_a_session_may_refuse_to_adapt() -> None:
     """Then the limits are what they are."""
     hold = Hold(EndOfTurn(adapt=False))
-    hold.ended(1_000, 1_480)
+    hold.ended(1_000, 1_544)
     hold.started(1_700)
 
-    assert hold.shortest_ms == 480
+    assert hold.shortest_ms == 544
 
 
 def test_an_end_that_the_caller_forced_is_no_mistake() -> None:
@@ -158,7 +158,7 @@ def test_an_end_that_the_caller_forced_is_no_mistake() -> None:
     hold.ended(1_000, 1_000)
     hold.started(1_010)
 
-    assert hold.shortest_ms == 480
+    assert hold.shortest_ms == 544
 
 
 @given(SETTINGS, st.lists(st.tuples(st.integers(0, 5_000), st.integers(0, 5_000)), max_size=40))

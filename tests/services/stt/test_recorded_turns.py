@@ -63,7 +63,7 @@ async def test_a_recorded_sentence_is_drafted_and_final_in_the_same_words() -> N
     assert plain(final.text) == "he might even have been made amiable himself"
     assert drafts[-1].text == final.text
     assert 0.0 < final.completion == drafts[-1].completion < 1.0
-    assert 480 <= final.hold_ms <= 1_232
+    assert 544 <= final.hold_ms <= 1_232
 
 
 async def test_a_pause_within_a_sentence_does_not_end_the_turn() -> None:

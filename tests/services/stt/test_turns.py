@@ -71,7 +71,7 @@ async def test_a_turn_is_paused_drafted_and_final() -> None:
 
 @pytest.mark.parametrize(
     ("verdict", "text", "low_ms", "high_ms"),
-    [(0.98, "Yes.", 480, 512), (0.02, "and then", 1_200, 1_232)],
+    [(0.98, "Yes.", 544, 576), (0.02, "and then", 1_200, 1_232)],
 )
 async def test_the_hold_is_as_long_as_the_turn_is_open(
     verdict: float, text: str, low_ms: int, high_ms: int
@@ -88,7 +88,7 @@ async def test_the_hold_is_as_long_as_the_turn_is_open(
 async def test_a_speaker_who_goes_on_voids_the_draft() -> None:
     """One final for the whole turn, however often its speaker paused."""
     engine = Writer("one", "one two", "one two three.")
-    async with listening(engine, request=LIVE, judge=Verdicts(0.1, 0.1, 0.98)) as heard:
+    async with listening(engine, request=LIVE, judge=Verdicts(0.02, 0.02, 0.98)) as heard:
         await heard.follow(sound(1.0), quiet(0.7), sound(1.0), quiet(0.7), sound(1.0), quiet(1.5))
 
     assert kinds(heard) == [
