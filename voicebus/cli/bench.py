@@ -12,6 +12,7 @@ _BENCHMARKS: Final = (
     "latency",
     "conversation",
     "stt",
+    "endpointing",
     "scale",
     "capacity",
     "failover",

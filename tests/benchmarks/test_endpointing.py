@@ -1,0 +1,84 @@
+"""Whom the waits for the end of a turn cut off, counted by hand and on real speech."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import endpointing
+from benchmarks.endpointing_figures import Pause, cut_off, figures, policies, void_reasons
+from services.stt.hold import POLICIES, SURE
+from voicebus.parts import project_root
+
+WHOLE = Pause("a", "en", True, None, 0.0, 0.98, "Yes, I am sure.", 0.98)
+OPEN = Pause("a", "en", False, None, 100.0, 0.02, "and then", 0.5)
+
+
+def test_a_pause_that_is_longer_than_the_hold_cuts_off() -> None:
+    """Counted from when voice detection sees it, in whole windows of 32 ms."""
+    late = Pause("b", "en", False, None, 200.0, 0.02, "and then", 0.5)
+
+    assert cut_off([OPEN], lambda _: 600, (700, 707, 708, 709)) == 0.5
+    assert cut_off([OPEN, late], lambda _: 600, (750,)) == 0.5
+    assert cut_off([OPEN, late], lambda _: 600, (650, 850)) == 0.5
+
+
+def test_the_policies_are_those_of_the_recogniser() -> None:
+    """A complete turn gets the shortest hold of each, an open one the longest."""
+    holds = policies()
+
+    for name, limits in POLICIES.items():
+        assert (holds[name](WHOLE), holds[name](OPEN)) == (limits.min_ms, limits.max_ms)
+    assert holds["silence_600"](WHOLE) == holds["silence_600"](OPEN) == 600
+
+
+def test_where_no_word_is_heard_nobody_is_cut_off() -> None:
+    """Such a pause is over after the shortest hold, as in the recogniser."""
+    assert Pause("a", "en", False, None, 0.0, 0.5, "", 0.1).completion == 1.0
+    assert OPEN.completion < SURE <= WHOLE.completion
+
+
+def test_figures_are_told_apart_by_language() -> None:
+    """One list must not hide what happens in another."""
+    russian = Pause("c", "ru", False, None, 0.0, 0.98, "Нажмите один.", 0.98)
+    found = figures([WHOLE, OPEN, russian])
+
+    assert (found["ends"], found["gaps"]) == (1, 2)
+    assert found["balanced_cut_off_en_ratio"] == 0
+    assert found["balanced_cut_off_ru_ratio"] > 0.3
+    assert found["balanced_hold_p50_ms"] == POLICIES["balanced"].min_ms
+    assert (found["ends_sure_ratio"], found["gaps_sure_ratio"]) == (1.0, 0.5)
+
+
+def test_a_run_without_gaps_decides_nothing() -> None:
+    """Nor does one without ends."""
+    assert void_reasons([WHOLE])
+    assert void_reasons([OPEN])
+    assert void_reasons([WHOLE, OPEN]) == ()
+
+
+@pytest.mark.model
+def test_the_projects_own_sentences_are_judged(tmp_path: Path) -> None:
+    """The whole run, with the real models."""
+    samples = project_root() / "examples" / "samples"
+    manifest, file = tmp_path / "own-en.tsv", tmp_path / "endpointing.json"
+    manifest.write_text(
+        "file\ttext\n"
+        "austen-amiable.wav\tHe might even have been made amiable himself.\n"
+        "austen-leisure.wav\tMr. John Dashwood had then leisure to consider.\n",
+        encoding="utf-8",
+    )
+
+    code = endpointing.main(
+        ["--manifest", str(manifest), "--root", str(samples), "--json", str(file)]
+    )
+
+    assert code == 0
+    told = json.loads(file.read_text(encoding="utf-8"))
+    assert told["figures"]["ends"] == 3, "two whole sentences, one of them in noise as well"
+    assert told["figures"]["gaps"] >= 2
+    assert 0 <= told["figures"]["balanced_cut_off_ratio"] <= 1
+    heard = [turn["text"] for turn in told["turns"] if turn["complete"]]
+    assert all("amiable" in text or "power" in text for text in heard)
