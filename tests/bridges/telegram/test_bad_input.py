@@ -10,6 +10,7 @@ import pytest
 from bridges.telegram.bots import BotConfig
 from tests.bridges.telegram.bot_api.faults import Harm
 from tests.bridges.telegram.serving import REPLY, Served, ogg_of
+from tests.plain import PLAIN
 from tests.voicebus.audio.recordings import sentence
 from voicebus import parts
 
@@ -126,7 +127,7 @@ def webhook(telegram: Served) -> str:
 def post(url: str, secret: str, body: bytes) -> int:
     """Send a body as Telegram would; return the status."""
     headers = {"x-telegram-bot-api-secret-token": secret}
-    return httpx2.post(url, content=body, headers=headers, trust_env=False).status_code
+    return httpx2.post(url, content=body, headers=headers, **PLAIN).status_code
 
 
 def test_updates_may_be_sent(telegram: Served, webhook: str) -> None:
