@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import time
+from collections.abc import Iterator
 
 import httpx2
 import pytest
@@ -115,13 +117,17 @@ def test_a_stranger_is_not_served(telegram: Served) -> None:
 
 
 @pytest.fixture(scope="module")
-def webhook(telegram: Served) -> str:
-    """The address at which a bridge takes the updates of a bot."""
+def webhook(telegram: Served) -> Iterator[str]:
+    """The address at which a bridge takes the updates of a bot; both go with the last test."""
     port = parts.free_port()
     root = f"http://127.0.0.1:{port}"
     telegram.configure("hooked", HOOKED, updates="webhook")
-    telegram.bridge("hooks", TELEGRAM_WEBHOOK_URL=root, TELEGRAM_PORT=str(port))
-    return f"{root}/telegram/{HOOKED}"
+    bridge = telegram.bridge("hooks", TELEGRAM_WEBHOOK_URL=root, TELEGRAM_PORT=str(port))
+    yield f"{root}/telegram/{HOOKED}"
+    telegram.remove("hooked")
+    bridge.signal(signal.SIGTERM)
+    bridge.wait(20)
+    del telegram.system.processes["hooks"]
 
 
 def post(url: str, secret: str, body: bytes) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx2
 import msgspec
-from openai import AsyncOpenAI
+from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
 from edge.access import Door
 from edge.app import create_app
@@ -139,7 +139,10 @@ async def api(
         await stack.enter_async_context(health.serve(app, listener, **given_options))
         root = f"http://{health.address(listener)}"
         http = httpx2.AsyncClient(base_url=root, timeout=30, **PLAIN)
-        sdk = AsyncOpenAI(base_url=f"{root}/v1", api_key=key, max_retries=0, timeout=30)
+        asking = DefaultAsyncHttpxClient(**PLAIN)
+        sdk = AsyncOpenAI(
+            base_url=f"{root}/v1", api_key=key, max_retries=0, timeout=30, http_client=asking
+        )
         await stack.enter_async_context(http)
         await stack.enter_async_context(sdk)
         yield Served(http, sdk, sessions, bus, edge)
