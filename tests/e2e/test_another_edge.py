@@ -130,7 +130,7 @@ def expect_the_same(heard: TurnHeard, as_before: TurnHeard) -> None:
     assert heard.turns == as_before.turns == 1
 
 
-@pytest.mark.parametrize("after_s", [0.3, 1.0, 2.0])
+@pytest.mark.parametrize("after_s", [0.3, 2.0])
 async def test_an_edge_that_dies_in_mid_utterance_costs_no_word(
     pair: Pair, unharmed: TurnHeard, after_s: float
 ) -> None:
@@ -145,7 +145,8 @@ async def test_an_edge_that_dies_in_mid_utterance_costs_no_word(
     expect_the_same(heard, unharmed)
 
 
-@pytest.mark.parametrize("kind", ["final", "turn_started", "reply_text", "audio_start", "spoken"])
+# Before there is a turn, in its words before its sound, and in its sound.
+@pytest.mark.parametrize("kind", ["final", "reply_text", "spoken"])
 async def test_an_edge_that_dies_in_mid_reply_costs_no_word(
     pair: Pair, unharmed: TurnHeard, kind: str
 ) -> None:
