@@ -19,7 +19,7 @@ SELF   := $(PIP) install --quiet --no-deps --no-build-isolation --no-index --edi
 UV     := 0.13.8
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev models run test test-fast test-slow monitoring-test operations-test faults lint format types layers bench docs lock clean
+.PHONY: help setup setup-dev models run test test-fast test-slow browser-test monitoring-test operations-test faults lint format types layers bench docs lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -35,9 +35,13 @@ models: $(VENV)/run.stamp ## Download the model files (make models ARGS=--all fo
 run: $(VENV)/run.stamp ## Start everything and talk to it in a browser (ONCE=1, PORT=8080)
 	$(BIN)/voicebus up --port $(PORT) $(if $(ONCE),--once)
 
-test: $(VENV)/dev.stamp lint ## Check and test everything, with real models, servers and sockets
+test: $(VENV)/dev.stamp lint ## Check and test all but the browser, with real models, servers and sockets
 	$(BIN)/voicebus models pull --all
-	$(BIN)/python -m pytest -m "not (slow or monitoring or operations)" -n 3 $(ARGS)
+	$(BIN)/python -m pytest -m "not (browser or slow or monitoring or operations)" -n 3 $(ARGS)
+
+browser-test: $(VENV)/dev.stamp ## The talk page and the widget in a real Chromium
+	$(BIN)/voicebus models pull --all
+	$(BIN)/python -m pytest -m "browser and not slow" -n 2 $(ARGS)
 
 test-fast: $(VENV)/dev.stamp ## Only the tests that need no model, no browser and no network
 	$(BIN)/python -m pytest -m "not (model or browser or network or slow or monitoring or operations)" $(ARGS)

@@ -13,6 +13,7 @@ import msgspec
 
 from tests.bus import bus_settings
 from tests.nats_server import NatsServer
+from tests.plain import PLAIN
 from voicebus.bus import server_config
 from voicebus.bus.server_config import Cluster, Server
 from voicebus.parts import free_ports
@@ -53,7 +54,7 @@ class ServerCluster:
 
     @staticmethod
     def _is_ready(server: NatsServer) -> bool:
-        info = httpx2.get(f"{server.monitoring_url}/jsz", trust_env=False).json()
+        info = httpx2.get(f"{server.monitoring_url}/jsz", **PLAIN).json()
         meta = info.get("meta_cluster") or {}
         return bool(meta.get("leader")) and meta.get("cluster_size") == SIZE
 

@@ -16,6 +16,7 @@ import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.nats_server import NatsServer
+from tests.plain import PLAIN
 from voicebus import parts
 from voicebus.models.store import ModelStore, default_folder
 from voicebus.settings import PREFIX
@@ -95,7 +96,7 @@ class Process:
         """Ask /readyz or /livez. llama.cpp has its one page for both."""
         url = f"{self.url}/{page}" if self._has_pages else self._part.ready_url
         with suppress(httpx2.HTTPError):
-            return httpx2.get(url, timeout=2.0, trust_env=False).status_code == 200
+            return httpx2.get(url, timeout=2.0, **PLAIN).status_code == 200
         return False
 
     def rss_bytes(self) -> int:
@@ -222,7 +223,7 @@ class System:
 
     def samples(self, name: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
         """Return a process's metrics by name and labels, read with Prometheus' own parser."""
-        answer = httpx2.get(self.processes[name].url + "/metrics", timeout=5.0, trust_env=False)
+        answer = httpx2.get(self.processes[name].url + "/metrics", timeout=5.0, **PLAIN)
         return {
             (sample.name, frozenset(sample.labels.items())): sample.value
             for family in text_string_to_metric_families(answer.text)

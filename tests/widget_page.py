@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from tests.browser import Page, browse
+from tests.plain import PLAIN
 from tests.system import System
 from voicebus import health
 
@@ -168,7 +169,7 @@ async def open_sites(system: System, host: Host, **more: str) -> None:
     path = system.folder / SITES
     await asyncio.to_thread(path.write_text, "\n".join(texts), encoding="utf-8")
     host.edge = system.root
-    async with asyncio.timeout(20), httpx2.AsyncClient(trust_env=False) as client:
+    async with asyncio.timeout(20), httpx2.AsyncClient(**PLAIN) as client:
         for key in more:
             url, headers = f"{system.root}/widget/sites/{key}", {"origin": host.origin}
             while (await client.get(url, headers=headers)).status_code != 200:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -10,14 +11,17 @@ from benchmarks.figures import bars, synthetic_figures, void_reasons
 from benchmarks.report import Report, table
 from benchmarks.turns import Row
 from tests.benchmarks.rows import run
+from voicebus.parts import project_root
 
 
 @pytest.mark.model
 def test_a_run_writes_figures_that_its_rows_give(tmp_path: Path) -> None:
     """Two rounds against real processes: a file from which the figures can be computed anew."""
     file = tmp_path / "latency.json"
+    shutil.copy(project_root() / "examples" / "samples" / "austen-amiable.wav", tmp_path)
+    own = ["--recordings", str(tmp_path), "--json", str(file)]
 
-    code = latency.main(["--engines", "synthetic", "--turns", "2", "--json", str(file), "--check"])
+    code = latency.main(["--engines", "synthetic", "--turns", "2", *own, "--check"])
 
     written = msgspec.json.decode(file.read_bytes())
     rows = msgspec.convert(written["turns"], list[Row])

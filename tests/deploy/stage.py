@@ -25,6 +25,7 @@ from typing import Final
 import httpx2
 from msgspec import Struct
 
+from tests.plain import PLAIN
 from voicebus.models.store import default_folder
 from voicebus.parts import free_port
 
@@ -139,7 +140,7 @@ class Stage:
     def page(self, name: str) -> str:
         """Return the metrics of a process."""
         root = self._running[name][1].rpartition("/")[0]
-        return httpx2.get(f"{root}/metrics", timeout=LIMIT_S, trust_env=False).text
+        return httpx2.get(f"{root}/metrics", timeout=LIMIT_S, **PLAIN).text
 
     def end(self) -> dict[str, int]:
         """Ask all to go, and then the bus, which was started first; return their exit codes."""
@@ -195,5 +196,5 @@ def only(commands: Iterable[Command], name: str) -> Command:
 
 def _answers(url: str) -> bool:
     with suppress(httpx2.HTTPError):
-        return httpx2.get(url, timeout=5.0, trust_env=False).status_code == 200
+        return httpx2.get(url, timeout=5.0, **PLAIN).status_code == 200
     return False

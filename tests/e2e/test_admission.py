@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e.client import Client, connected, expect_eventually
 from tests.models import model_path
+from tests.plain import PLAIN
 from tests.system import SYNTHETIC, System
 from voicebus.audio.wav import wav_header
 from voicebus.keys import Allowance, add_key, new_key
@@ -69,7 +70,7 @@ async def test_a_caller_who_cannot_be_served_is_told_at_once(
             error = await refused.until("error")
             assert await refused.until_closed() == 1013
             assert time.monotonic() - begun_s < 5
-        async with httpx2.AsyncClient(trust_env=False, timeout=10) as http:
+        async with httpx2.AsyncClient(timeout=10, **PLAIN) as http:
             answer = await http.post(
                 f"{small_system.root}/interact", content=SILENCE, headers=headers
             )
@@ -136,7 +137,7 @@ async def test_the_metrics_are_for_this_machine_and_for_who_has_a_key(
 ) -> None:
     """Health is for everybody, as a load balancer has no key."""
     far = {"X-Forwarded-For": "192.0.2.1"}
-    async with httpx2.AsyncClient(trust_env=False, base_url=small_system.root) as http:
+    async with httpx2.AsyncClient(base_url=small_system.root, **PLAIN) as http:
         statuses = [
             (await http.get(path, headers=headers)).status_code
             for path in ("/metrics", "/readyz")
@@ -154,7 +155,7 @@ async def test_no_log_has_the_key_or_a_word(small_system: System, key: tuple[str
         await client.until("turn_ended", outcome="completed")
         await client.send_raw(f'{{"type":"{canary}"}}')
         await client.until("error")
-    async with httpx2.AsyncClient(trust_env=False, base_url=small_system.root) as http:
+    async with httpx2.AsyncClient(base_url=small_system.root, **PLAIN) as http:
         refused = await http.post(f"/interact?key={secret}", content=SILENCE)
         wrong = {"Authorization": f"Bearer {secret}x", "Sec-WebSocket-Protocol": secret}
         await http.post("/interact", content=SILENCE, headers=wrong)

@@ -73,18 +73,20 @@ class Call:
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory, language_model: LanguageModel) -> Iterator[Pair]:
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     """Synthetic ears and voice, a language model that says what was said, and two edges."""
     model_path("silero-vad")
-    settings = {
-        **SYNTHETIC,
-        "LLM_ENGINE": "openai",
-        "LLM_URL": language_model.url,
-        "LLM_FIRST_TOKEN_S": "5",
-        "LLM_NEXT_TOKEN_S": "5",
-    }
-    with Pair(tmp_path_factory.mktemp("pair"), settings) as system:
-        yield system
+    # A language model of its own: the folder's would keep this file behind all that share it.
+    with LanguageModel() as model:
+        settings = {
+            **SYNTHETIC,
+            "LLM_ENGINE": "openai",
+            "LLM_URL": model.url,
+            "LLM_FIRST_TOKEN_S": "5",
+            "LLM_NEXT_TOKEN_S": "5",
+        }
+        with Pair(tmp_path_factory.mktemp("pair"), settings) as system:
+            yield system
 
 
 @asynccontextmanager
@@ -109,10 +111,15 @@ def recording() -> NDArray[np.int16]:
     return read_wav(SAMPLES / "austen-amiable.wav")[1]
 
 
-async def unharmed(pair: Pair) -> TurnHeard:
-    """Speak the sentence to an edge that lives."""
-    async with call(pair.ws_of(SECOND)) as caller:
-        return await caller.speak(recording())
+@pytest.fixture(scope="module")
+def unharmed(pair: Pair) -> TurnHeard:
+    """What is heard of the sentence at an edge that lives."""
+
+    async def heard() -> TurnHeard:
+        async with call(pair.ws_of(SECOND)) as caller:
+            return await caller.speak(recording())
+
+    return asyncio.run(heard())
 
 
 def expect_the_same(heard: TurnHeard, as_before: TurnHeard) -> None:
@@ -123,10 +130,11 @@ def expect_the_same(heard: TurnHeard, as_before: TurnHeard) -> None:
     assert heard.turns == as_before.turns == 1
 
 
-@pytest.mark.parametrize("after_s", [0.3, 1.0, 2.0])
-async def test_an_edge_that_dies_in_mid_utterance_costs_no_word(pair: Pair, after_s: float) -> None:
+@pytest.mark.parametrize("after_s", [0.3, 2.0])
+async def test_an_edge_that_dies_in_mid_utterance_costs_no_word(
+    pair: Pair, unharmed: TurnHeard, after_s: float
+) -> None:
     """What the caller had said before is heard at the other edge, too."""
-    as_before = await unharmed(pair)
     async with called(pair) as (ours, caller):
         speaking = asyncio.create_task(caller.speak(recording()))
         await asyncio.sleep(after_s)
@@ -134,26 +142,29 @@ async def test_an_edge_that_dies_in_mid_utterance_costs_no_word(pair: Pair, afte
         heard = await speaking
 
     assert ours.kinds.count("resumed") == 1
-    expect_the_same(heard, as_before)
+    expect_the_same(heard, unharmed)
 
 
-@pytest.mark.parametrize("kind", ["final", "turn_started", "reply_text", "audio_start", "spoken"])
-async def test_an_edge_that_dies_in_mid_reply_costs_no_word(pair: Pair, kind: str) -> None:
+# Before there is a turn, in its words before its sound, and in its sound.
+@pytest.mark.parametrize("kind", ["final", "reply_text", "spoken"])
+async def test_an_edge_that_dies_in_mid_reply_costs_no_word(
+    pair: Pair, unharmed: TurnHeard, kind: str
+) -> None:
     """What was heard of the reply is not said again, and the rest follows."""
-    as_before = await unharmed(pair)
     async with called(pair) as (ours, caller):
         ours.kill_at = kind
         heard = await caller.speak(recording())
         again = await caller.type_text("and now?")
 
     assert ours.kinds.count("resumed") == 1
-    expect_the_same(heard, as_before)
+    expect_the_same(heard, unharmed)
     assert (again.transcript, again.reply) == ("and now?", "You said: and now?.")
 
 
-async def test_an_edge_that_is_told_to_go_sends_its_callers_on(pair: Pair) -> None:
+async def test_an_edge_that_is_told_to_go_sends_its_callers_on(
+    pair: Pair, unharmed: TurnHeard
+) -> None:
     """SIGTERM in the middle of a sentence: the edge ends at once, and the call goes on."""
-    as_before = await unharmed(pair)
     async with called(pair) as (ours, caller):
         speaking = asyncio.create_task(caller.speak(recording()))
         await asyncio.sleep(1.0)
@@ -162,7 +173,7 @@ async def test_an_edge_that_is_told_to_go_sends_its_callers_on(pair: Pair) -> No
 
     assert code == 0
     assert ours.kinds.count("resumed") == 1
-    expect_the_same(heard, as_before)
+    expect_the_same(heard, unharmed)
 
 
 async def test_what_was_said_before_is_known_at_the_other_edge(pair: Pair) -> None:

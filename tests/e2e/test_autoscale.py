@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from schemas.claim import Claimed
 from schemas.codec import decode
 from subjects.catalog import Place, subject_of
+from tests.plain import PLAIN
 from tests.system import SYNTHETIC, System
 from tests.workers import bus_in
 from voicebus import parts
@@ -85,7 +86,7 @@ async def until(condition: Callable[[], bool]) -> None:
 def told(system: System) -> dict[str, str]:
     """The address of each process that Prometheus is told of."""
     url = f"{system.processes['autoscale'].url}/targets"
-    groups = httpx2.get(url, timeout=5.0, trust_env=False).json()
+    groups = httpx2.get(url, timeout=5.0, **PLAIN).json()
     return {group["labels"]["process"]: group["targets"][0] for group in groups}
 
 
@@ -161,7 +162,7 @@ async def test_prometheus_is_told_where_the_workers_are(system: System) -> None:
 
     found = told(system)
     pages = {
-        name: httpx2.get(f"http://{address}/metrics", timeout=5.0, trust_env=False).text
+        name: httpx2.get(f"http://{address}/metrics", timeout=5.0, **PLAIN).text
         for name, address in found.items()
     }
 

@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from tests.e2e.upstream import LanguageModel
+from tests.plain import PLAIN
 from tests.system import SYNTHETIC, System
 
 pytestmark = pytest.mark.model
@@ -152,7 +153,7 @@ def test_a_worker_waits_for_a_language_model_that_comes_later(tmp_path: Path) ->
                 system.launch()
                 worker = system.processes["llm"]
                 system.wait_alive(worker)
-                answer = httpx2.get(f"{worker.url}/readyz", trust_env=False)
+                answer = httpx2.get(f"{worker.url}/readyz", **PLAIN)
                 assert answer.status_code == 503
                 assert answer.json()["engine"] is False
             system.wait_ready()

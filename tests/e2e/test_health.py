@@ -10,6 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.client import PAUSE, connected, expect_eventually
+from tests.plain import PLAIN
 from tests.system import SYNTHETIC, System
 from tests.voicebus.audio.recordings import sentence
 from voicebus import parts
@@ -78,7 +79,7 @@ def test_a_process_lives_is_ready_and_can_be_read(synthetic_system: System, name
     """/livez and /readyz are 200; /metrics parses, and every metric of ours has its help."""
     root = synthetic_system.processes[name].url
     live, ready, metrics = (
-        httpx2.get(f"{root}/{page}", trust_env=False) for page in ("livez", "readyz", "metrics")
+        httpx2.get(f"{root}/{page}", **PLAIN) for page in ("livez", "readyz", "metrics")
     )
 
     assert (live.status_code, ready.status_code) == (200, 200)
@@ -113,6 +114,6 @@ def expect_alive_and_not_ready(system: System) -> None:
     for role in parts.ROLES:
         process = system.processes[role]
         system.wait_alive(process)
-        answer = httpx2.get(f"{process.url}/readyz", trust_env=False)
+        answer = httpx2.get(f"{process.url}/readyz", **PLAIN)
         assert answer.status_code == 503
         assert answer.json()["bus"] is False

@@ -14,6 +14,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.e2e.client import expect_eventually, word_error_rate
+from tests.plain import PLAIN
 from tests.system import System
 from voicebus.audio import g711
 from voicebus.audio.resample import Resampler
@@ -26,7 +27,7 @@ SENTENCE = "The yellow bicycle in the garden belongs to my grandmother."
 
 def client(system: System) -> httpx2.AsyncClient:
     """A client of the edge."""
-    return httpx2.AsyncClient(base_url=system.root, trust_env=False, timeout=60)
+    return httpx2.AsyncClient(base_url=system.root, timeout=60, **PLAIN)
 
 
 async def spoken(system: System, **asked: Any) -> httpx2.Response:

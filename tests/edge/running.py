@@ -30,6 +30,7 @@ from subjects.catalog import Place, place_of, subject_of
 from subjects.tokens import new_token
 from tests.bus import CELL, bus_at
 from tests.e2e.client import Client, Listener
+from tests.plain import PLAIN
 from voicebus import health
 from voicebus.bus.client import Bus
 from voicebus.sessions.sessions import Sessions
@@ -43,7 +44,7 @@ async def edge_at(
     async with (
         bus_at(url) as bus,
         served(bus, new_token("e"), settings, keys) as edge,
-        httpx2.AsyncClient(base_url=edge.http, trust_env=False, timeout=10) as client,
+        httpx2.AsyncClient(base_url=edge.http, timeout=10, **PLAIN) as client,
     ):
         yield client
 

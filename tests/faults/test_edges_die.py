@@ -12,6 +12,7 @@ from tests.cutting import proxy
 from tests.e2e.client import connected, expect_eventually
 from tests.faults.account import Samples, expect_unharmed, until_over
 from tests.faults.crew import LIMIT_S, REPLY, Crew
+from tests.plain import PLAIN
 from tests.voicebus.audio.recordings import sentence
 from voicebus.caller import Start, call
 
@@ -82,9 +83,7 @@ async def test_an_edge_without_descriptors_serves_again_when_there_are_some(
         refused = 0
         for _ in range(5):
             try:
-                await asyncio.to_thread(
-                    httpx2.get, f"{edge.url}/livez", timeout=0.5, trust_env=False
-                )
+                await asyncio.to_thread(httpx2.get, f"{edge.url}/livez", timeout=0.5, **PLAIN)
             except httpx2.HTTPError:
                 refused += 1
         await client.send("text", text="What of the sea?")

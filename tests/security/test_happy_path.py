@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e.client import PAUSE, connected, expect_healthy
 from tests.models import model_path
+from tests.plain import PLAIN
 from tests.secured import CELL, EDGES, Secured, secured_server
 from tests.system import SYNTHETIC, Process, System
 from tests.telephones import calling_by_tcp
@@ -154,7 +155,7 @@ def restart(system: System, process: Process) -> None:
 async def test_each_process_is_a_user_of_its_own(secured_system: SecuredSystem) -> None:
     """Or the tests above would say nothing: all of them could be the admin."""
     url = f"{secured_system.bus.server.monitoring_url}/connz?auth=true"
-    listed = httpx2.get(url, timeout=5.0, trust_env=False).json()["connections"]
+    listed = httpx2.get(url, timeout=5.0, **PLAIN).json()["connections"]
 
     connected_users = sorted(connection["authorized_user"] for connection in listed)
 
@@ -166,7 +167,7 @@ async def test_work_without_a_conversation_meets_no_refusal(secured_system: Secu
     """An edge gives out jobs of its own, hears their results, and cancels what nobody waits for."""
     url = f"{secured_system.system.root}/v1"
     ask = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hello"}]}
-    async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
+    async with httpx2.AsyncClient(base_url=url, timeout=30, **PLAIN) as client:
         chat = await client.post("/chat/completions", json=ask)
         spoken = await client.post(
             "/chat/completions", json={**ask, "modalities": ["text", "audio"]}

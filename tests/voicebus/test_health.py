@@ -11,6 +11,7 @@ from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 
+from tests.plain import PLAIN
 from voicebus import health, metrics
 from voicebus.errors import ConfigError
 
@@ -20,7 +21,7 @@ async def get(conditions: dict[str, bool], path: str, accept: str = "*/*") -> ht
     listener = health.bind("127.0.0.1", 0)
     app = Starlette(routes=health.routes(lambda: conditions))
     url = f"http://{health.address(listener)}{path}"
-    async with health.serve(app, listener), httpx2.AsyncClient(trust_env=False) as client:
+    async with health.serve(app, listener), httpx2.AsyncClient(**PLAIN) as client:
         return await client.get(url, headers={"accept": accept})
 
 

@@ -14,6 +14,7 @@ import httpx2
 import pytest
 
 from tests.nats_server import nats_server_binary
+from tests.plain import PLAIN
 from voicebus import credentials
 from voicebus.nats_cluster import cluster_parts
 from voicebus.parts import free_port
@@ -38,7 +39,7 @@ def server(argv: list[str], log: Path) -> Iterator[None]:
 def told(monitor: str, page: str) -> dict[str, Any]:
     """What a server says of itself."""
     try:
-        found: dict[str, Any] = httpx2.get(f"{monitor}/{page}", trust_env=False).json()
+        found: dict[str, Any] = httpx2.get(f"{monitor}/{page}", **PLAIN).json()
     except httpx2.HTTPError:
         return {}
     return found
@@ -81,7 +82,7 @@ def test_only_servers_with_the_password_come_in(tmp_path: Path) -> None:
             assert time.monotonic() < deadline_s
             time.sleep(0.1)
         names = {entry["remote_name"] for entry in told(monitor, "routez")["routes"]}
-        shown = httpx2.get(f"{monitor}/varz", trust_env=False).text
+        shown = httpx2.get(f"{monitor}/varz", **PLAIN).text
 
     (password,) = passwords
     assert names == {"voicebus-2", "voicebus-3"}

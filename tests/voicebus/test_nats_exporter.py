@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from subjects.streams import ROLES, Limits, streams
 from tests.nats_pages import said_by
 from tests.nats_server import NatsServer
+from tests.plain import PLAIN
 from voicebus import health, nats_exporter
 from voicebus.bus.client import connect
 from voicebus.bus.layout import ensure_layout
@@ -35,7 +36,7 @@ async def scraped(*servers: str, store: str = "") -> Samples:
     listener = health.bind("127.0.0.1", 0)
     app = Starlette(routes=[nats_exporter.route("/metrics", lambda: servers, store)])
     url = f"http://{health.address(listener)}/metrics"
-    async with health.serve(app, listener), httpx2.AsyncClient(trust_env=False) as client:
+    async with health.serve(app, listener), httpx2.AsyncClient(**PLAIN) as client:
         answer = await client.get(url)
     assert answer.status_code == 200
     return samples_of(answer.text)

@@ -19,6 +19,7 @@ import pytest
 
 from subjects.tokens import new_token
 from tests.nats_server import NatsServer
+from tests.plain import PLAIN
 from voicebus.parts import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -70,7 +71,7 @@ def worker(url: str, port: int, cell: str) -> Iterator[subprocess.Popen[str]]:
 
 async def readiness(port: int) -> tuple[int, dict[str, bool]]:
     """What /readyz says; (0, {}) while nobody listens."""
-    async with httpx2.AsyncClient(trust_env=False) as client:
+    async with httpx2.AsyncClient(**PLAIN) as client:
         with contextlib.suppress(httpx2.HTTPError):
             answer = await client.get(f"http://127.0.0.1:{port}/readyz")
             return answer.status_code, answer.json()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import time
+from collections.abc import Iterator
 
 import httpx2
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from bridges.telegram.bots import BotConfig
 from tests.bridges.telegram.bot_api.faults import Harm
 from tests.bridges.telegram.serving import REPLY, Served, ogg_of
+from tests.plain import PLAIN
 from tests.voicebus.audio.recordings import sentence
 from voicebus import parts
 
@@ -114,19 +117,23 @@ def test_a_stranger_is_not_served(telegram: Served) -> None:
 
 
 @pytest.fixture(scope="module")
-def webhook(telegram: Served) -> str:
-    """The address at which a bridge takes the updates of a bot."""
+def webhook(telegram: Served) -> Iterator[str]:
+    """The address at which a bridge takes the updates of a bot; both go with the last test."""
     port = parts.free_port()
     root = f"http://127.0.0.1:{port}"
     telegram.configure("hooked", HOOKED, updates="webhook")
-    telegram.bridge("hooks", TELEGRAM_WEBHOOK_URL=root, TELEGRAM_PORT=str(port))
-    return f"{root}/telegram/{HOOKED}"
+    bridge = telegram.bridge("hooks", TELEGRAM_WEBHOOK_URL=root, TELEGRAM_PORT=str(port))
+    yield f"{root}/telegram/{HOOKED}"
+    telegram.remove("hooked")
+    bridge.signal(signal.SIGTERM)
+    bridge.wait(20)
+    del telegram.system.processes["hooks"]
 
 
 def post(url: str, secret: str, body: bytes) -> int:
     """Send a body as Telegram would; return the status."""
     headers = {"x-telegram-bot-api-secret-token": secret}
-    return httpx2.post(url, content=body, headers=headers, trust_env=False).status_code
+    return httpx2.post(url, content=body, headers=headers, **PLAIN).status_code
 
 
 def test_updates_may_be_sent(telegram: Served, webhook: str) -> None:

@@ -117,3 +117,4 @@ def test_settings_are_shown_and_reset(telegram: Served) -> None:
     ann.write("/reset")
 
     assert "new conversation" in ann.until("sendMessage", count + 1)[-1].given["text"]
+    telegram.configure("sea", BOT)

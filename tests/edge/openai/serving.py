@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx2
 import msgspec
-from openai import AsyncOpenAI
+from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
 from edge.access import Door
 from edge.app import create_app
@@ -32,6 +32,7 @@ from services.tts.engines.synthetic import SyntheticEngine as Speaker
 from services.tts.engines.synthetic import SyntheticSettings as SpeakerSettings
 from services.tts.worker import speak
 from subjects.tokens import new_token
+from tests.plain import PLAIN
 from tests.workers import bus_in, worker_in
 from voicebus import health
 from voicebus.bus.client import Bus
@@ -137,8 +138,11 @@ async def api(
         given_options = {**options(chosen), "timeout_graceful_shutdown": 1}
         await stack.enter_async_context(health.serve(app, listener, **given_options))
         root = f"http://{health.address(listener)}"
-        http = httpx2.AsyncClient(base_url=root, trust_env=False, timeout=30)
-        sdk = AsyncOpenAI(base_url=f"{root}/v1", api_key=key, max_retries=0, timeout=30)
+        http = httpx2.AsyncClient(base_url=root, timeout=30, **PLAIN)
+        asking = DefaultAsyncHttpxClient(**PLAIN)
+        sdk = AsyncOpenAI(
+            base_url=f"{root}/v1", api_key=key, max_retries=0, timeout=30, http_client=asking
+        )
         await stack.enter_async_context(http)
         await stack.enter_async_context(sdk)
         yield Served(http, sdk, sessions, bus, edge)

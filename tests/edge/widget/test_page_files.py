@@ -15,6 +15,7 @@ from edge.widget.settings import WidgetSettings
 from subjects.tokens import new_token
 from tests.bus import bus_at
 from tests.edge.running import served
+from tests.plain import PLAIN
 
 PAGE = Path(__file__).parents[3] / "edge" / "widget" / "page"
 IMPORT = re.compile(r"""from ["'](\..*?)["']""")
@@ -26,7 +27,7 @@ async def demo(url: str) -> AsyncIterator[httpx2.AsyncClient]:
     async with (
         bus_at(url) as bus,
         served(bus, new_token("e"), EdgeSettings(), widget=WidgetSettings(demo=True)) as edge,
-        httpx2.AsyncClient(base_url=edge.http, trust_env=False) as client,
+        httpx2.AsyncClient(base_url=edge.http, **PLAIN) as client,
     ):
         yield client
 

@@ -23,6 +23,7 @@ from subjects.catalog import Place, subject_of
 from subjects.tokens import new_token
 from tests.bus import CELL, bus_at
 from tests.edge.running import Served, served
+from tests.plain import PLAIN
 from voicebus.bus.client import Bus
 from voicebus.keys import Allowance, add_key, new_key
 
@@ -69,7 +70,7 @@ class Edge:
 
     async def describe(self, key: str, **headers: str) -> httpx2.Response:
         """Ask what a site wants."""
-        async with httpx2.AsyncClient(trust_env=False) as client:
+        async with httpx2.AsyncClient(**PLAIN) as client:
             return await client.get(f"{self.http}/widget/sites/{key}", headers=headers)
 
 
@@ -241,7 +242,7 @@ async def test_without_sites_there_is_no_widget(nats_server: str) -> None:
     async with (
         bus_at(nats_server) as bus,
         served(bus, name, EdgeSettings()) as edge,
-        httpx2.AsyncClient(base_url=edge.http, trust_env=False) as client,
+        httpx2.AsyncClient(base_url=edge.http, **PLAIN) as client,
     ):
         answers = [
             (await client.get(path)).status_code

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import cache
 from pathlib import Path
 
 import jiwer
@@ -22,8 +23,9 @@ EN = Hint("en")
 WHISPERS = ["whisper-tiny.en", "whisper-base"]
 
 
+@cache
 def build(name: str) -> Engine:
-    """Return an engine that is warm."""
+    """Return an engine that is warm; loading takes longer than most tests."""
     engine = SyntheticEngine(5) if name == "synthetic" else FasterWhisperEngine(model_path(name))
     engine.warm()
     return engine

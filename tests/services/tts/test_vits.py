@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.onnx import session
-from services.tts.engines.vits import FIRST_FRAMES, Feed, Halves, Whole, load, spans
+from services.tts.engines.vits import FIRST_FRAMES, Feed, Halves, Synthesis, Whole, load, spans
 from tests.models import model_path
 
 HOP = 256
@@ -31,6 +31,18 @@ def feed(phonemes: int) -> Feed:
         "input_lengths": np.array([phonemes], np.int64),
         "scales": np.array([0.0, 1.0, 0.0], np.float32),
     }
+
+
+@pytest.fixture(scope="module")
+def halves() -> Synthesis:
+    """That voice, cut in two."""
+    return load(graph_file(), 1, HOP)
+
+
+@pytest.fixture(scope="module")
+def whole() -> Whole:
+    """That voice as it is."""
+    return Whole(session(graph_file(), 1))
 
 
 @pytest.mark.parametrize(
@@ -62,11 +74,8 @@ def test_pieces_are_the_whole(frames: int) -> None:
 
 @pytest.mark.model
 @pytest.mark.parametrize("phonemes", [3, 20, 120])
-def test_halves_say_what_the_whole_says(phonemes: int) -> None:
+def test_halves_say_what_the_whole_says(halves: Synthesis, whole: Whole, phonemes: int) -> None:
     """Sample by sample, whatever the length, and as many as announced."""
-    halves = load(graph_file(), 1, HOP)
-    whole = Whole(session(graph_file(), 1))
-
     count, pieces = halves.start(feed(phonemes))
     said = np.concatenate(list(pieces))
     (_, (expected,)) = whole.start(feed(phonemes))

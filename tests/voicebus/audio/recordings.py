@@ -100,6 +100,16 @@ def likeness(heard: NDArray[np.int16], said: NDArray[np.int16]) -> float:
     reach = OUT_HZ * 60 // 1000
     length = min(heard.size, said.size) - 2 * reach
     middle = said[reach : reach + length].astype(np.float64)
-    return max(
-        float(np.corrcoef(heard[lag : lag + length], middle)[0, 1]) for lag in range(2 * reach)
-    )
+    middle -= middle.mean()
+    around = heard[: length + 2 * reach].astype(np.float64)
+    lags = np.arange(2 * reach)
+
+    def sums(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        totals = np.concatenate([[0.0], np.cumsum(values)])
+        return np.asarray(totals[lags + length] - totals[lags])
+
+    # All lags at once: one by one they are a second of CPU.
+    spectrum = np.fft.rfft(around) * np.fft.rfft(middle, around.size).conj()
+    products = np.fft.irfft(spectrum, around.size)[lags]
+    powers = sums(around**2) - sums(around) ** 2 / length
+    return float(np.max(products / np.sqrt(powers * (middle**2).sum())))

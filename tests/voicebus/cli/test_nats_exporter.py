@@ -14,6 +14,7 @@ import httpx2
 import pytest
 
 from tests.nats_server import NatsServer
+from tests.plain import PLAIN
 from voicebus.parts import free_port
 
 VOICEBUS = str(Path(sys.executable).with_name("voicebus"))
@@ -24,7 +25,7 @@ def until_answered(process: subprocess.Popen[bytes], url: str) -> str:
     deadline = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < deadline:
         try:
-            return httpx2.get(url, timeout=5.0, trust_env=False).text
+            return httpx2.get(url, timeout=5.0, **PLAIN).text
         except httpx2.HTTPError:
             time.sleep(0.1)
     pytest.fail("the exporter does not answer")

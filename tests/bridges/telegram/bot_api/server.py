@@ -22,6 +22,7 @@ from tests.bridges.telegram.bot_api.faults import Faults, Harm
 from tests.bridges.telegram.bot_api.flood import Flood
 from tests.bridges.telegram.bot_api.methods import Refusal, perform
 from tests.bridges.telegram.bot_api.shapes import fault_of
+from tests.plain import PLAIN
 from voicebus import health
 
 _REFUSALS: Final = {
@@ -140,7 +141,7 @@ class BotApi:
     async def _deliver(self, account: Account, update: dict[str, Any]) -> None:
         """Send an update until it is taken, as Telegram does."""
         headers = {"x-telegram-bot-api-secret-token": account.webhook.get("secret_token", "")}
-        async with httpx2.AsyncClient(trust_env=False, timeout=10) as client:
+        async with httpx2.AsyncClient(timeout=10, **PLAIN) as client:
             for _ in range(50):
                 self.delivered_s.setdefault(update["update_id"], time.monotonic())
                 try:
