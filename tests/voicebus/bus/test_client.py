@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from prometheus_client import REGISTRY
 
 from schemas.audio import AudioChunk
 from schemas.claim import Claimed
@@ -134,3 +135,28 @@ async def test_a_bus_closes_while_it_connects_anew(own_nats_server: NatsServer) 
     await bus.close()
 
     assert not bus.is_connected
+
+
+async def test_a_page_tells_whether_the_process_reaches_a_server(
+    own_nats_server: NatsServer,
+) -> None:
+    """It falls with the server, which may be the last that is known of it, and rises with it."""
+    settings = bus_settings(own_nats_server.url)
+
+    async def is_told(connected: float) -> None:
+        async with asyncio.timeout(20):
+            while told(settings.cell) != connected:
+                await asyncio.sleep(0.005)
+
+    bus = await connect(settings, "test")
+    await is_told(1)
+    await asyncio.to_thread(own_nats_server.stop)
+    await is_told(0)
+    await asyncio.to_thread(own_nats_server.start)
+    await is_told(1)
+    await bus.close()
+
+
+def told(cell: str) -> float | None:
+    """What this process shows."""
+    return REGISTRY.get_sample_value("voicebus_bus_connected", {"cell": cell})
