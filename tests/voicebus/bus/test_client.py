@@ -143,20 +143,22 @@ async def test_a_page_tells_whether_the_process_reaches_a_server(
     """It falls with the server, which may be the last that is known of it, and rises with it."""
     settings = bus_settings(own_nats_server.url)
 
-    async def is_told(connected: float) -> None:
+    def told() -> float | None:
+        return REGISTRY.get_sample_value("voicebus_bus_connected", {"cell": settings.cell})
+
+    async def changed(former: float) -> None:
         async with asyncio.timeout(20):
-            while told(settings.cell) != connected:
+            while told() == former:
                 await asyncio.sleep(0.005)
 
     bus = await connect(settings, "test")
-    await is_told(1)
+    seen = [told()]
     await asyncio.to_thread(own_nats_server.stop)
-    await is_told(0)
+    await changed(1)
+    seen.append(told())
     await asyncio.to_thread(own_nats_server.start)
-    await is_told(1)
+    await changed(0)
+    seen.append(told())
     await bus.close()
 
-
-def told(cell: str) -> float | None:
-    """What this process shows."""
-    return REGISTRY.get_sample_value("voicebus_bus_connected", {"cell": cell})
+    assert seen == [1, 0, 1]
