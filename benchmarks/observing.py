@@ -43,8 +43,8 @@ from voicebus.supervisor import Part, UpSettings
 SPEECH_S: Final = 1.0
 _WARM_S: Final = 3.0
 
-_SILENT: Final = {f"{PREFIX}LOG_LEVEL": "critical"}
-_LOUD: Final = {f"{PREFIX}LOG_LEVEL": "info", f"{PREFIX}LOG_FORMAT": "json"}
+SILENT: Final = {f"{PREFIX}LOG_LEVEL": "error"}
+LOUD: Final = {f"{PREFIX}LOG_LEVEL": "info", f"{PREFIX}LOG_FORMAT": "json"}
 
 
 def main(arguments: list[str]) -> int:
@@ -113,16 +113,16 @@ async def _start(stack: AsyncExitStack, folder: Path) -> dict[str, System]:
     environ = {**base_environment(), **SYNTHETIC, f"{PREFIX}LLM_SLOTS": "16"}
     endpoint = await stack.enter_async_context(_collector())
     own: dict[str, Mapping[str, str]] = {
-        "bare": _SILENT,
-        "measured": _LOUD,
-        "traced": {**_LOUD, f"{PREFIX}TRACING_ENDPOINT": endpoint},
+        "bare": SILENT,
+        "measured": LOUD,
+        "traced": {**LOUD, f"{PREFIX}TRACING_ENDPOINT": endpoint},
     }
     systems: dict[str, System] = {}
     for variant, settings in own.items():
         started = await stack.enter_async_context(starter(folder / variant))
         systems[variant] = await _system(started, {**environ, **settings}, variant)
     started = await stack.enter_async_context(starter(folder / "floor"))
-    url = await start_floor(started, {**environ, **_SILENT})
+    url = await start_floor(started, {**environ, **SILENT})
     floor = System(url, (started.pid("floor"),))
     return {**systems, "again": systems["measured"], "floor": floor}
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from edge import telling
+from edge.measuring import Measuring, Responded, untraced
 from edge.timeline import AudioClock, Stopwatch, Timeline
 from edge.wire import Medium, Outgoing
 from schemas.claim import Claimed
@@ -42,15 +43,6 @@ class _Moment:
     now_s: float
 
 
-Responded: TypeAlias = Callable[
-    [TurnStarted, Mapping[str, tuple[float, float]]], dict[str, str] | None
-]
-
-
-def _untraced(_: TurnStarted, __: Mapping[str, tuple[float, float]]) -> None:
-    """Nobody traces."""
-
-
 class Downlink:
     """The client's view of one session.
 
@@ -70,15 +62,13 @@ class Downlink:
     """
 
     def __init__(
-        self, clock: AudioClock, medium: Medium, kind: str, responded: Responded = _untraced
+        self, clock: AudioClock, medium: Medium, kind: str, responded: Responded = untraced
     ) -> None:
-        self._responded = responded
+        self._measuring = Measuring(clock, kind, responded)
         self._started: TurnStarted | None = None
         self._medium = medium
         self._kind = kind
         self._held = Held()
-        self._clock = clock
-        self._speech_s: float | None = None
         self._stopwatch = Stopwatch(clock)
         self._timeline: Timeline | None = None
         self._audio_turn = 0
@@ -139,7 +129,7 @@ class Downlink:
         return self._go_on()
 
     def _on_speech_started(self, event: SpeechStarted, _: _Moment) -> list[Outgoing]:
-        self._speech_s = self._clock.at(event.start_ms)
+        self._measuring.speech_began(event.start_ms)
         return [{"type": "speech_started", "start_ms": event.start_ms}]
 
     def _on_speech_resumed(self, _: SpeechResumed, __: _Moment) -> list[Outgoing]:
@@ -191,30 +181,14 @@ class Downlink:
         timeline = self._timeline
         if timeline is None or timeline.is_sent:
             return []
-        timeline.is_sent = True
-        told = telling.latency(timeline, turn, at.now_s)
-        stages = {stage["name"]: (stage["start_ms"], stage["end_ms"]) for stage in told["stages"]}
-        response_ms = told["response_ms"]
-        exemplar = None
-        if self._started is not None:
-            exemplar = self._responded(self._started, {"": (0.0, response_ms), **stages})
-        metrics.RESPONSE_SECONDS.labels(self._kind).observe(response_ms / 1000, exemplar)
-        for name, (start_ms, end_ms) in stages.items():
-            metrics.STAGE_SECONDS.labels(name).observe((end_ms - start_ms) / 1000, exemplar)
-        return [told]
+        return [self._measuring.answered(self._started, timeline, turn, at.now_s)]
 
     def _on_paused(self, event: ReplyPaused, at: _Moment) -> list[Outgoing]:
         if self._paused_turn == event.turn:
             return []
         self._paused_turn = event.turn
-        self._stopped(at)
+        self._measuring.stopped(at.now_s)
         return [{"type": "pause", "turn": event.turn}]
-
-    def _stopped(self, at: _Moment) -> None:
-        """Measure how long a caller who interrupts has waited for silence, once."""
-        begun_s, self._speech_s = self._speech_s, None
-        if begun_s is not None:
-            metrics.BARGE_IN_STOP_SECONDS.labels(self._kind).observe(at.now_s - begun_s)
 
     def _on_resumed(self, event: ReplyResumed, _: _Moment) -> list[Outgoing]:
         return self._go_on() if self._paused_turn == event.turn else []

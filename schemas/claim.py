@@ -65,6 +65,8 @@ class Presence(Event, frozen=True, kw_only=True, tag="claim.presence"):
         final_p50_ms: STT only: from an end of turn to the final, half of the time.
         final_p99_ms: STT only: the same, 99 of 100 times.
         returns: Edges only: how often it had lost the bus and came back to it.
+        promised: Edges only: places of ``stt`` that it keeps for sessions of which nobody was asked
+            to hear anything yet.
         models: The models that it serves, the default one first.
         voices: TTS only: the voices that it has, the default one first.
     """
@@ -80,6 +82,7 @@ class Presence(Event, frozen=True, kw_only=True, tag="claim.presence"):
     final_p50_ms: float = 0.0
     final_p99_ms: float = 0.0
     returns: int = 0
+    promised: int = 0
     models: tuple[str, ...] = ()
     voices: tuple[str, ...] = ()
 
@@ -95,6 +98,7 @@ class Demand(Event, frozen=True, kw_only=True, tag="claim.demand"):
         held: Jobs that workers have.
         slots: How many jobs the ready workers can hold.
         workers: How many ready workers there are.
+        promised: Places that edges keep for sessions which have no job of this stage yet.
     """
 
     role: str
@@ -102,3 +106,9 @@ class Demand(Event, frozen=True, kw_only=True, tag="claim.demand"):
     held: int
     slots: int
     workers: int
+    promised: int = 0
+
+    @property
+    def whole(self) -> int:
+        """What there should be slots for."""
+        return self.waiting + self.held + self.promised

@@ -109,7 +109,7 @@ class Crew:
     def _fresh(self, now_s: float) -> int | None:
         if self._demand is None or now_s - self._demand[1] > STALE_S:
             return None
-        return self._demand[0].waiting + self._demand[0].held
+        return self._demand[0].whole
 
     def _note(self, what: str, step: int, scene: Scene) -> None:
         metrics.AUTOSCALE_STEPS.labels(self.role, what).inc(abs(step))

@@ -11,6 +11,7 @@ from schemas.claim import Presence
 from voicebus.sessions.room import GONE_S
 
 _SUPERVISOR: Final = "supervisor"
+_EDGE: Final = "edge"
 
 
 class Strength(Struct, frozen=True):
@@ -51,6 +52,10 @@ class Headcount:
         """Return what a role's workers can do together."""
         ready = self.ready(role, now_s)
         return Strength(len(ready), sum(presence.slots for presence in ready))
+
+    def promised(self, now_s: float) -> int:
+        """Return how many places of ``stt`` the edges keep for sessions that need none yet."""
+        return sum(presence.promised for presence in self.ready(_EDGE, now_s))
 
     def is_first(self, name: str, now_s: float) -> bool:
         """Say whether no living supervisor comes before the one of this name."""

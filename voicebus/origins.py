@@ -78,6 +78,7 @@ async def origins(bus: Bus, place: Place, *, awaited: bool = False) -> list[Orig
         BusError: The log cannot be read, or does not catch up.
     """
     found: list[Origin] = []
+    here = place
     for _ in range(_TRIES):
         came = await _came_from(bus, place)
         if came is None and (found or not awaited):
@@ -87,6 +88,7 @@ async def origins(bus: Bus, place: Place, *, awaited: bool = False) -> list[Orig
             await asyncio.sleep(_PAUSE_S)
             continue
         found.append(left[1])
+        bus.tracing.moved(came.session, here.session)
         place = came
     raise BusTimeout("the log does not show where this session was before")
 

@@ -80,7 +80,8 @@ class Scene(Struct, frozen=True, kw_only=True):
     """What there is of a role.
 
     Fields
-        demand: Claims that wait and that are held; None while nobody tells.
+        demand: Claims that wait, that are held and that are promised a place; None while nobody
+            tells.
         others: Slots of the workers that are not ours.
         each: Slots of one of our workers; 0 while none has said it.
         running: Our workers that were not asked to end, ready or not.

@@ -1,8 +1,8 @@
 """``python -m benchmarks.load.bare PACKAGE``: a part of the system that measures nothing.
 
 What goes into its metrics is thrown away before anything is looked up or added. With
-``VOICEBUS_LOG_LEVEL=critical`` it logs nothing either: what the others take more of the processor
-is what metrics and logs cost.
+``VOICEBUS_LOG_LEVEL=error`` it logs nothing either, as long as all is well: what the others take
+more of the processor is what metrics and logs cost.
 """
 
 from __future__ import annotations

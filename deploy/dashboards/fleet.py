@@ -28,8 +28,9 @@ def _capacity() -> tuple[Panel, ...]:
         ),
         Panel(
             title="Wanted against slots",
-            about="Jobs that wait and jobs that are held, for each slot of the ready workers: the "
-            "signal of the autoscaler. Above 1 somebody waits; 0.7 leaves room to start a worker.",
+            about="Jobs that wait, jobs that are held and places that are promised, for each slot "
+            "of the ready workers: the signal of the autoscaler. Above 1 somebody waits; 0.7 "
+            "leaves room to start a worker.",
             queries=(
                 Query(
                     "max by (role) (voicebus_demand_sessions) / max by (role) (voicebus_slots)",
@@ -68,6 +69,14 @@ def _capacity() -> tuple[Panel, ...]:
             about="The queue. Not 0 for long: a stage is too small, or its workers hang.",
             queries=(Query("role:nats_consumer_waiting:sum", "{{role}}"),),
             unit=Unit.COUNT,
+        ),
+        Panel(
+            title="Age of the oldest job that nobody has",
+            about="Grows by a second each second: nobody takes jobs of this stage. Like a saw: too "
+            "few do.",
+            queries=(Query("max by (role) (voicebus_queue_age_seconds)", "{{role}}"),),
+            unit=Unit.SECONDS,
+            bad=5,
         ),
         Panel(
             title="Wait for a worker",

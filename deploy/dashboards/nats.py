@@ -192,6 +192,12 @@ def _seen() -> tuple[Panel, ...]:
             unit=Unit.SECONDS,
         ),
         Panel(
+            title="Processes that are connected",
+            about="Those of one cell. None: the bus is gone, whatever else is known of it.",
+            queries=(Query("sum by (cell) (voicebus_bus_connected)", "{{cell}}"),),
+            unit=Unit.COUNT,
+        ),
+        Panel(
             title="A hop",
             about="As long as a message is on its way to another process.",
             queries=quantiles("voicebus_bus_hop_seconds", ""),

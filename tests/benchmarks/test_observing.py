@@ -11,6 +11,8 @@ import pytest
 
 from benchmarks import observing
 from benchmarks.observing_figures import VARIANTS, Row, bars, figures, void_reasons
+from voicebus import settings
+from voicebus.settings import ProcessSettings
 
 MS = {"bare": 20.0, "measured": 20.2, "again": 20.2, "traced": 20.8, "floor": 10.0}
 
@@ -61,6 +63,12 @@ def test_a_run_that_decides_nothing_says_why(rows: list[Row], stolen: float, rea
     reasons = void_reasons(rows, figures(rows, seed=1), stolen)
 
     assert any(reason in told for told in reasons)
+
+
+@pytest.mark.parametrize("given", [observing.SILENT, observing.LOUD])
+def test_what_the_variants_are_set_to_is_there_to_be_set(given: dict[str, str]) -> None:
+    """None of them would start."""
+    assert settings.read(ProcessSettings, given).log_level in given.values()
 
 
 def test_the_bare_system_measures_nothing() -> None:

@@ -13,13 +13,16 @@ from pathlib import Path
 import httpx2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from prometheus_client.openmetrics import parser
 
 from tests.collector import Collector, Kept
 from tests.e2e.client import PAUSE, connected
+from tests.e2e.openai import realtime
 from tests.models import model_path
 from tests.system import SYNTHETIC, System
 from tests.voicebus.audio.recordings import SAMPLES
+from voicebus.audio.resample import Resampler
 from voicebus.audio.wav import read_wav
 
 pytestmark = pytest.mark.model
@@ -27,6 +30,8 @@ pytestmark = pytest.mark.model
 EVERY = {"speech_to_text", "endpointing", "invoke_agent", "chat", "text_to_speech", "response"}
 SERVICES = {f"voicebus-{part}" for part in ("stt", "turn", "llm", "tts", "edge")}
 VOICEBUS = Path(sys.executable).with_name("voicebus")
+FIRST = SAMPLES / "austen-amiable.wav"
+FILE = "00-1af7651916cd43dd8448eb211c80319c-b7ad6b7169203332-01"
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
@@ -65,7 +70,7 @@ def turn(system: System, collector: Collector) -> list[Kept]:
 
     async def speak() -> None:
         async with connected(system, {}) as client:
-            words = read_wav(SAMPLES / "austen-amiable.wav")[1]
+            words = read_wav(FIRST)[1]
             await client.speak(np.concatenate([words, PAUSE]), pace=1.0)
             await client.until("turn_ended")
 
@@ -160,3 +165,66 @@ def test_a_request_belongs_to_the_trace_of_its_caller(system: System, collector:
     found = ours(collector.spans)
     assert found["request"].parent_id == CALLER.split("-")[2]
     assert found["chat"].parent_id == found["request"].span_id
+
+
+def test_a_file_is_one_trace_however_many_work_on_it(system: System, collector: Collector) -> None:
+    """The request is its root, and each passage a span of the recogniser."""
+    file = ("speech.wav", FIRST.read_bytes(), "audio/wav")
+    answer = httpx2.post(
+        f"{system.root}/v1/audio/transcriptions",
+        data={"model": "whisper-1"},
+        files={"file": file},
+        headers={"traceparent": FILE},
+        timeout=60,
+        trust_env=False,
+    )
+    assert answer.status_code == 200, answer.text
+
+    def ours(spans: list[Kept]) -> dict[str, Kept]:
+        return {span.name: span for span in traces(spans)[FILE.split("-")[1]]}
+
+    collector.wait(lambda spans: len(ours(spans)) > 1)
+    found = ours(collector.spans)
+    assert found["request"].parent_id == FILE.split("-")[2]
+    assert found["speech_to_text"].parent_id == found["request"].span_id
+    assert found["speech_to_text"].service == "voicebus-stt"
+    assert found["speech_to_text"].attributes["voicebus.passage"] == 1
+    assert found["speech_to_text"].attributes["voicebus.audio_ms"] > 1_000
+
+
+async def test_a_turn_of_a_realtime_client_is_a_trace_like_any_other(
+    system: System, collector: Collector
+) -> None:
+    """From its first sample on, with the wait that its client had."""
+    before, name = set(traces(collector.spans)), "voicebus_turn_response_seconds_count"
+    async with realtime.connected(system, {}) as client:
+        await client.speak(at_24_khz(np.concatenate([read_wav(FIRST)[1], PAUSE])))
+        await client.until("response.done")
+
+    def ours(spans: list[Kept]) -> list[Kept]:
+        return whole([span for span in spans if span.trace_id not in before])
+
+    await asyncio.to_thread(collector.wait, ours)
+    found = {span.name: span for span in ours(collector.spans)}
+    assert found["response"].attributes["voicebus.stage.hold_ms"] > 0
+    assert found["response"].parent_id == found["invoke_agent"].span_id
+    assert system.metric("edge", name, edge="openai-realtime") == 1
+
+
+async def test_how_fast_a_realtime_client_falls_silent_is_measured(system: System) -> None:
+    """Of one that interrupts what it hears, once; it may have got all of the answer before."""
+    name, words = "voicebus_barge_in_stop_seconds_count", read_wav(FIRST)[1]
+    async with realtime.connected(system, {}) as client:
+        await client.speak(at_24_khz(np.concatenate([words, PAUSE])))
+        await client.until("response.output_audio.delta")
+        before = system.metric("edge", name, edge="openai-realtime")
+        await client.speak(at_24_khz(words))
+        await client.until("input_audio_buffer.speech_started")
+
+    assert (before, system.metric("edge", name, edge="openai-realtime")) == (0, 1)
+
+
+def at_24_khz(samples: NDArray[np.int16]) -> NDArray[np.int16]:
+    """A recording at the rate of the Realtime API."""
+    resampler = Resampler(16_000, realtime.RATE_HZ)
+    return np.concatenate([resampler.push(samples), resampler.finish()])

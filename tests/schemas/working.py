@@ -9,7 +9,7 @@ from schemas.event import Event
 
 WORKING: Final[tuple[Event, ...]] = (
     DrainAsked(worker="host-1"),
-    Demand(role="stt", waiting=2, held=14, slots=20, workers=5),
+    Demand(role="stt", waiting=2, held=14, slots=20, workers=5, promised=3),
     Presence(
         role="llm",
         worker="host-1",
@@ -22,6 +22,7 @@ WORKING: Final[tuple[Event, ...]] = (
         final_p50_ms=20.5,
         final_p99_ms=300.5,
         returns=3,
+        promised=2,
         models=("smollm2",),
         voices=("en_US-joe-medium",),
     ),

@@ -279,16 +279,22 @@ async def connect(settings: BusSettings, name: str) -> Bus:
 
     outbox = bus._outbox  # its factory
 
+    connected = metrics.BUS_CONNECTED.labels(bus.cell)
+
     def disconnected() -> None:
+        connected.set(0)
         for notify in (outbox.on_disconnect, *bus.on_disconnect):
             notify()
 
     async def reconnected() -> int:
+        connected.set(1)
         sent_again = await outbox.on_reconnect()
         for notify in bus.on_reconnect:
             notify()
         return sent_again
 
+    connected.set(0)
     await establish(connection, settings, name, identity, disconnected, reconnected)
+    connected.set(1)
     await bus._start()
     return bus

@@ -1,7 +1,8 @@
 """The signal that the number of workers follows: how much work there is against how much fits.
 
 A claim is held for as long as its work lasts, so queued and held claims together are exactly the
-work that there is. Two supervisors may run: both count and show it, and the first of them tells it.
+work that there is; and edges say for how many sessions they keep a place that none of them has
+used yet. Two supervisors may run: both count and show it, and the first of them tells it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from voicebus import metrics
 from voicebus.bus.acks import ApiError, error_of
 from voicebus.bus.client import Bus
 from voicebus.errors import BusError
+from voicebus.failover.queue import Queue
 from voicebus.headcount import Headcount
+from voicebus.sessions.room import PROMISED
 from voicebus.worker import PRESENCE_S
 
 log: Final = structlog.get_logger()
@@ -35,7 +38,12 @@ _LISTEN_S: Final = PRESENCE_S + 0.5
 """Who is there has spoken by then: nothing is told of workers before they were heard."""
 
 
+class _Delivered(Struct, frozen=True):
+    consumer_seq: int = 0
+
+
 class _Info(Struct):
+    delivered: _Delivered = _Delivered()
     num_pending: int = 0
     num_ack_pending: int = 0
     error: ApiError | None = None
@@ -53,6 +61,7 @@ class Teller:
         self._bus = bus
         self._name = name
         self._headcount = Headcount()
+        self._queues = {role: Queue() for role in ROLES}
         bus.on_reconnect.append(lambda: self._headcount.deafened(time.monotonic()))
 
     async def run(self) -> None:
@@ -89,9 +98,13 @@ class Teller:
             held=info.num_ack_pending,
             slots=able.slots,
             workers=able.workers,
+            promised=self._headcount.promised(now_s) if role == PROMISED else 0,
         )
-        metrics.DEMAND.labels(role).set(demand.waiting + demand.held)
+        age_s = self._queues[role].look(info.num_pending, info.delivered.consumer_seq, now_s)
+        metrics.QUEUE_AGE_SECONDS.labels(role).set(age_s)
+        metrics.DEMAND.labels(role).set(demand.whole)
         metrics.DEMAND_WAITING.labels(role).set(demand.waiting)
+        metrics.DEMAND_PROMISED.labels(role).set(demand.promised)
         metrics.FLEET_SLOTS.labels(role).set(demand.slots)
         metrics.FLEET_WORKERS.labels(role).set(demand.workers)
         if self._headcount.is_first(self._name, now_s):

@@ -20,6 +20,9 @@ BUS_ACK_FAILURES = Counter(
 BUS_MALFORMED = Counter(
     "voicebus_bus_malformed_total", "Messages that were no message of the catalog and were dropped"
 )
+BUS_CONNECTED = Gauge(
+    "voicebus_bus_connected", "1 while the process is connected to a server of its cell", ["cell"]
+)
 BUS_RECONNECTS = Counter("voicebus_bus_reconnects_total", "Times the connection was made anew")
 BUS_SAID_AGAIN = Counter(
     "voicebus_bus_said_again_total", "Messages repeated for an edge that had lost the bus"

@@ -18,6 +18,7 @@ from voicebus.metrics import bus, conversation, edge, llm, stt, supervisor, tts,
 
 LABELS: Final = {
     "bot": "a bot's number at Telegram, of the file of bots",
+    "cell": "a cell, as the settings name it",
     "code": "an error's stable name, of voicebus/errors.py",
     "direction": "`up` from the caller, `down` to the caller",
     "edge": "kind of the edge: `websocket`, `realtime`, `telephony`, `telegram` …",

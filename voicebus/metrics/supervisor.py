@@ -12,10 +12,21 @@ HANDOVERS = Counter(
 )
 DEMAND = Gauge(
     "voicebus_demand_sessions",
-    "Claims that wait and that are held; with two supervisors the same from each: take one",
+    "Claims that wait and that are held, and places that edges keep for sessions which have said "
+    "nothing yet; with two supervisors the same from each: take one",
     ["role"],
 )
 DEMAND_WAITING = Gauge("voicebus_demand_waiting", "Claims that no worker has yet", ["role"])
+DEMAND_PROMISED = Gauge(
+    "voicebus_demand_promised",
+    "Places that edges keep for sessions which have said nothing yet: a part of the demand",
+    ["role"],
+)
+QUEUE_AGE_SECONDS = Gauge(
+    "voicebus_queue_age_seconds",
+    "How long the oldest job has waited that no worker has yet; 0 where none waits",
+    ["role"],
+)
 FLEET_SLOTS = Gauge("voicebus_slots", "Claims that all ready workers together can hold", ["role"])
 FLEET_WORKERS = Gauge("voicebus_workers", "Workers that are ready", ["role"])
 

@@ -11,7 +11,7 @@ from subjects.catalog import presence_subject
 from voicebus import metrics
 from voicebus.bus.client import Bus
 from voicebus.errors import BusError, Busy, NoWorker
-from voicebus.sessions.room import HELD_BY_SESSIONS, Room
+from voicebus.sessions.room import HELD_BY_SESSIONS, PROMISED, Room
 from voicebus.worker import PRESENCE_S
 
 _LISTEN_S: Final = PRESENCE_S + 0.5
@@ -57,6 +57,10 @@ class Capacity:
         """Keep a place for a session, until :meth:`ended`."""
         held = tuple(role for role in HELD_BY_SESSIONS if not needed or role in needed)
         self._room.promise(session, _now_s(), held)
+
+    def promised(self) -> tuple[str, ...]:
+        """Return the sessions for which a listener's place is kept that none has taken."""
+        return self._room.promised(PROMISED, _now_s())
 
     def claimed(self, session: str, claim: Claimed) -> None:
         """Note that a worker has taken a session."""

@@ -23,6 +23,9 @@ seconds. Who is let in for a worker that is dead is told so by the claim's deadl
 PROMISED_S: Final = 30.0
 """How long a place is kept for a session that does not need it yet, as it has not spoken."""
 
+PROMISED: Final = "stt"
+"""The role whose place is kept: that of the others is asked for as the session opens."""
+
 HELD_BY_SESSIONS: Final = ("turn", "stt")
 """Roles whose claims last as long as a session; the others' last a turn, and wait in a queue."""
 
@@ -96,6 +99,16 @@ class Room:
             if (place := places.get(role)) is not None
         )
         return free - taken
+
+    def promised(self, role: str, now_s: float) -> tuple[str, ...]:
+        """Return the sessions for which a place of a role is kept that no worker has taken."""
+        return tuple(
+            session
+            for session, places in self._sessions.items()
+            if (place := places.get(role)) is not None
+            and not place.worker
+            and now_s - place.asked_s < PROMISED_S
+        )
 
     def promise(
         self, session: str, now_s: float, roles: tuple[str, ...] = HELD_BY_SESSIONS

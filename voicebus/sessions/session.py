@@ -12,7 +12,8 @@ from schemas.event import Event
 from schemas.failure import Failure
 from schemas.stt import TranscribeRequest
 from schemas.turn import ConverseRequest, TurnStarted
-from subjects.catalog import Place
+from subjects.catalog import Place, subject_of
+from subjects.jobs import role_of
 from voicebus.bus.client import Bus
 from voicebus.bus.inbox import Inbox
 from voicebus.errors import BusError
@@ -28,6 +29,7 @@ class Session:
 
     Attributes:
         place: Where it is in the subject tree.
+        asked: Roles that were asked for a job.
         inbox: What the workers say to it.
         offset: Samples sent so far.
         close_reason: Why it ended; set by whoever ends it.
@@ -40,6 +42,7 @@ class Session:
         self.may_move: Final = may_move
         self.inbox: Final = Inbox(_SESSION_INBOX)
         self.offset = 0
+        self.asked: set[str] = set()
         self.close_reason = "client"
         self.is_left = False
         self._bus = bus
@@ -171,6 +174,7 @@ class Session:
                 self.inbox.put("", failure)
 
         asked = request
+        self.asked.add(role_of(subject_of(type(request), self.place, job=job)))
         if job == SESSION_JOB:
             asked = msgspec.structs.replace(request, life=self._life)
         await self._bus.publish(asked, self.place, None, settled, job=job)

@@ -19,6 +19,7 @@ from voicebus.bus.client import Bus
 from voicebus.errors import BusError, BusUnavailable, Busy
 from voicebus.sessions.beats import Beats
 from voicebus.sessions.capacity import Capacity
+from voicebus.sessions.room import PROMISED
 from voicebus.sessions.session import Session
 
 log: Final = structlog.get_logger()
@@ -158,7 +159,13 @@ class Sessions:
             metrics=self._url,
             life=self._life,
             returns=returns,
+            promised=self._promised(),
         )
+
+    def _promised(self) -> int:
+        """Return how many sessions have the promise of a listener, and have not asked for one."""
+        kept = () if self._capacity is None else self._capacity.promised()
+        return sum(PROMISED not in self._open[session].asked for session in kept)
 
     async def _close(self, session: Session) -> None:
         if session.is_left:

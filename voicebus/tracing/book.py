@@ -3,6 +3,7 @@
 A trace begins with what the caller says: the one who first tells others of it begins it (an edge
 with a typed text, the recogniser with an utterance). The turn that answers it goes on with the
 trace; a turn that answers nothing (a greeting) begins one of its own.
+A file is one trace, however many passages it is recognised in.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from msgspec import Struct
 from schemas.event import Event
 from schemas.llm import GenerateRequest
 from schemas.session import AnswerAsked, KeysPressed, UserText
-from schemas.stt import TranscriptDraft, TranscriptFinal
+from schemas.stt import RecogniseRequest, TranscriptDraft, TranscriptFinal
 from schemas.tts import SpeakRequest
 from schemas.turn import TurnStarted
 from voicebus.tracing.context import TraceContext
@@ -28,7 +29,10 @@ _UTTERANCES: Final = (TranscriptDraft, TranscriptFinal)
 _CONTROLS: Final = (UserText, KeysPressed, AnswerAsked)
 _OF_TURNS: Final = (GenerateRequest, SpeakRequest, TurnStarted)
 
-CARRIERS: Final = frozenset((*_UTTERANCES, *_CONTROLS, *_OF_TURNS))
+_GOES_ON: Final = (*_OF_TURNS, AnswerAsked)
+"""What goes on with the trace of what was said before it, if nothing has answered that."""
+
+CARRIERS: Final = frozenset((*_UTTERANCES, *_CONTROLS, *_OF_TURNS, RecogniseRequest))
 """Messages with whose heads a trace travels. Never those of audio, of which there are many."""
 
 Key: TypeAlias = tuple[str, str, int, int]
@@ -60,6 +64,8 @@ def key_of(session: str, event: Event) -> Key:
             return session, "utterance", event.utterance, 0
         case UserText() | KeysPressed() | AnswerAsked():
             return session, "control", event.seq, 0
+        case RecogniseRequest():
+            return session, "file", 0, 0
     return session, "turn", event.turn, event.revision
 
 
@@ -75,17 +81,19 @@ class Book:
         self._entries: OrderedDict[Key, Entry] = OrderedDict()
         self._origins: OrderedDict[str, Entry] = OrderedDict()
         self._callers: dict[str, TraceContext] = {}
+        self._moved: OrderedDict[str, str] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def heard(self, session: str, event: Event, context: TraceContext, now_ns: int) -> None:
-        """A message came with a trace."""
+        """A message came with a trace, or was found in the log of where its session was before."""
+        session = self._moved.get(session, session)
         key = key_of(session, event)
         known = self._entries.get(key)
         if known is None or known.context != context:
             known = self._put(key, self._shared(session, context) or Entry(context, now_ns))
-            if not isinstance(event, _OF_TURNS):
+            if not isinstance(event, (*_OF_TURNS, RecogniseRequest)):
                 self._origin(session, known)
         self._date(known, event, now_ns)
         if isinstance(event, _OF_TURNS):
@@ -98,7 +106,7 @@ class Book:
         if entry is None:
             origin = self._origins.get(session)
             is_free = origin is not None and origin.turn in (0, event.turn)
-            if isinstance(event, _OF_TURNS) and origin is not None and is_free:
+            if isinstance(event, _GOES_ON) and origin is not None and is_free:
                 entry = self._put(key, origin)
             else:
                 entry = self._put(key, self._begun(session, now_ns))
@@ -106,6 +114,20 @@ class Book:
         if isinstance(event, _OF_TURNS):
             entry.turn = event.turn
         return entry.context
+
+    def moved(self, former: str, session: str) -> None:
+        """A session goes on under another name: its traces go on, too."""
+        self._moved[former] = session
+        if len(self._moved) > KEPT:
+            self._moved.popitem(last=False)
+        for key in [key for key in self._entries if key[0] == former]:
+            self._put((session, *key[1:]), self._entries[key])
+        if (origin := self._origins.get(former)) is not None:
+            self._origin(session, origin)
+
+    def of_file(self, session: str) -> Entry | None:
+        """Return the trace of a session's file."""
+        return self._entries.get((session, "file", 0, 0))
 
     def of_turn(self, session: str, turn: int, revision: int) -> Entry | None:
         """Return the trace of an attempt at a turn."""
@@ -120,12 +142,15 @@ class Book:
         self._callers[session] = caller
 
     def close(self, session: str) -> Iterator[tuple[int, Entry]]:
-        """Forget a session; yield those of its turns whose traces were begun here."""
+        """Forget a session; yield those of its turns whose traces were begun here.
+
+        A file is the turn 0.
+        """
         self._origins.pop(session, None)
         self._callers.pop(session, None)
         for key in [key for key in self._entries if key[0] == session]:
             entry = self._entries.pop(key)
-            if key[1] == "turn" and entry.ours:
+            if key[1] in ("turn", "file") and entry.ours:
                 yield key[2], entry
 
     def _shared(self, session: str, context: TraceContext) -> Entry | None:

@@ -10,9 +10,10 @@ from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 
+from schemas.audio import CALLER_RATE_HZ
 from schemas.event import Event
 from schemas.llm import GenerateRequest, GenerationDone
-from schemas.stt import TranscriptFinal
+from schemas.stt import PassageRecognised, RecogniseRequest, TranscriptFinal
 from schemas.tts import SpeakRequest, SpeechDone
 from schemas.turn import TurnEnded, TurnStarted
 from voicebus.tracing import conventions as names
@@ -20,6 +21,7 @@ from voicebus.tracing.book import Entry, spoken_ns
 from voicebus.tracing.context import TraceContext, new_span_id
 
 Attribute: TypeAlias = str | int | float | bool | Sequence[str]
+Done: TypeAlias = GenerationDone | SpeechDone | PassageRecognised
 
 _REASONS: Final = {"completed": "completed", "interrupted": "interrupted"}
 
@@ -127,7 +129,7 @@ def asked(role: str, session: str, request: Event) -> dict[str, Attribute]:
     known: dict[str, Attribute] = {
         names.OPERATION: names.OPERATIONS[role],
         names.CONVERSATION: session,
-        names.TURN: request.turn,
+        names.PASSAGE if isinstance(request, RecogniseRequest) else names.TURN: request.turn,
         names.REVISION: request.revision,
     }
     match request:
@@ -139,7 +141,7 @@ def asked(role: str, session: str, request: Event) -> dict[str, Attribute]:
     return {name: value for name, value in known.items() if value not in ("", 0)}
 
 
-def done(event: GenerationDone | SpeechDone) -> dict[str, Attribute]:
+def done(event: Done) -> dict[str, Attribute]:
     """Return what is known of a job at its end."""
     match event:
         case GenerationDone():
@@ -154,4 +156,10 @@ def done(event: GenerationDone | SpeechDone) -> dict[str, Attribute]:
             return {
                 names.TTFA_MS: round(event.ttfa_ms, 2),
                 names.AUDIO_MS: event.samples * 1000 // event.rate_hz,
+            }
+        case PassageRecognised():
+            return {
+                names.COMPUTE_MS: round(event.compute_ms, 2),
+                names.AUDIO_MS: (event.end - event.start) * 1000 // CALLER_RATE_HZ,
+                **({names.INPUT_LANGUAGE: event.language} if event.language else {}),
             }

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from schemas.event import Event
 from schemas.llm import GenerationDone
-from schemas.stt import TranscriptFinal
+from schemas.stt import PassageRecognised, RecogniseRequest, TranscriptFinal
 from schemas.tts import SpeechDone
 from schemas.turn import TurnEnded, TurnStarted
 from subjects.catalog import place_of
@@ -26,7 +26,14 @@ from voicebus.tracing.spans import Attribute, Span
 
 Export: TypeAlias = Callable[[Span], None]
 
-_SAID: Final = (TranscriptFinal, TurnStarted, TurnEnded, GenerationDone, SpeechDone)
+_SAID: Final = (
+    TranscriptFinal,
+    PassageRecognised,
+    TurnStarted,
+    TurnEnded,
+    GenerationDone,
+    SpeechDone,
+)
 
 
 class Tracer(Protocol):
@@ -66,6 +73,10 @@ class Tracer(Protocol):
         """Who opened a session has a trace already, and this is its ``traceparent``."""
         ...
 
+    def moved(self, former: str, session: str) -> None:
+        """A session goes on at another place, under another name."""
+        ...
+
     def closed(self, session: str) -> None:
         """A session that was opened here is over."""
         ...
@@ -97,7 +108,7 @@ class Off:
     def _ignore(self, *_: Any) -> None:
         return None
 
-    heard = said = enter = worked = responded = called = closed = _ignore
+    heard = said = enter = worked = responded = called = moved = closed = _ignore
 
 
 OFF: Final[Tracer] = Off()
@@ -119,8 +130,7 @@ class Tracing:
         self._now_ns = now_ns
         self._book = Book(partial(begin, ratio))
         self._started: OrderedDict[tuple[str, int], TurnStarted] = OrderedDict()
-        self._done: OrderedDict[tuple[str, str, int, int], GenerationDone | SpeechDone]
-        self._done = OrderedDict()
+        self._done: OrderedDict[tuple[str, str, int, int], spans.Done] = OrderedDict()
 
     def head(self, session: str, event: Event) -> dict[str, str] | None:
         """See :class:`Tracer`."""
@@ -156,6 +166,8 @@ class Tracing:
                 _keep(self._done, (session, "llm", event.turn, event.revision), event)
             case SpeechDone():
                 _keep(self._done, (session, "tts", event.turn, event.revision), event)
+            case PassageRecognised():
+                _keep(self._done, (session, "stt", event.turn, event.revision), event)
 
     def enter(self, session: str, event: Event) -> None:
         """See :class:`Tracer`."""
@@ -222,6 +234,10 @@ class Tracing:
         if context is not None:
             self._book.called(session, context)
 
+    def moved(self, former: str, session: str) -> None:
+        """See :class:`Tracer`."""
+        self._book.moved(former, session)
+
     def closed(self, session: str) -> None:
         """See :class:`Tracer`."""
         for turn, entry in self._book.close(session):
@@ -235,7 +251,10 @@ class Tracing:
                     parent_id=entry.parent,
                     start_ns=entry.begun_ns,
                     end_ns=self._now_ns(),
-                    attributes={names.CONVERSATION: session, names.TURN: turn},
+                    attributes={
+                        names.CONVERSATION: session,
+                        **({names.TURN: turn} if turn else {}),
+                    },
                 )
             )
 
@@ -251,6 +270,8 @@ class Tracing:
         match event:
             case TranscriptFinal():
                 entry = self._book.of_utterance(session, event.utterance)
+            case RecogniseRequest():
+                entry = self._book.of_file(session)
             case _:
                 entry = self._book.of_turn(session, event.turn, event.revision)
         return entry.context if entry is not None and entry.context.sampled else None

@@ -15,17 +15,19 @@ from edge.call import refusal as close_code
 from edge.clock import now_s
 from edge.connection import Connection, Frame
 from edge.line import GOODBYES
+from edge.measuring import Measuring
 from edge.openai.endpoint import Api
 from edge.openai.errors import refusal
 from edge.openai.realtime import client, told
 from edge.openai.realtime.answering import Orders
 from edge.openai.realtime.errors import BadEvent
 from edge.openai.realtime.machine import Realtime
-from edge.openai.realtime.session import Pcm
-from edge.openai.realtime.session import Session as RealtimeSettings
+from edge.openai.realtime.session import Format, Pcm
 from edge.openai.realtime.sound import rate_of
+from edge.openai.realtime.timing import Timing
 from edge.openai.realtime.told import ServerEvent
 from edge.outbox import Outbox, Parcel
+from edge.timeline import AudioClock
 from edge.visit import Visit
 from schemas.audio import AudioChunk, AudioEnded
 from schemas.claim import Claimed
@@ -93,6 +95,8 @@ class RealtimeCall:
         self._heard_since_s: float | None = None
         self._heard_s = 0.0
         self._listening: TranscribeRequest | None = None
+        self._clock = AudioClock()
+        self._timing = Timing(self._clock, Measuring(self._clock, KIND, session.responded))
 
     async def serve(self, connection: Connection) -> None:
         """Run the session until one of the two sides ends it."""
@@ -172,13 +176,14 @@ class RealtimeCall:
         if isinstance(event, client.Append):
             await self._append(event.decoded())
             return
+        asked_s = now_s()
         if isinstance(event, client.ResponseCreate):
             self._expect_turn(event.event_id or "")
-        await self._do(partial(self._machine.take, event))
+        await self._do(partial(self._machine.take, event), asked_s)
 
     async def _append(self, data: bytes) -> None:
         """Hand audio on second by second, so that a large event holds nobody up."""
-        per_s = _bytes_per_s(self._machine.session)
+        per_s = _bytes_per_s(self._machine.session.audio.input.format)
         for first in range(0, len(data), per_s):
             piece = data[first : first + per_s]
             await self._do(partial(self._machine.hear, piece))
@@ -207,6 +212,7 @@ class RealtimeCall:
 
     async def _hear(self) -> None:
         async for _, event in self._session.inbox:
+            self._timing.heard(event, now_s())
             match event:
                 case Claimed():
                     self._claimed.add(event.role)
@@ -220,23 +226,42 @@ class RealtimeCall:
             for over in self._visit.count(event):
                 await self._do(partial(self._machine.refuse_answer, over["code"], over["message"]))
 
-    async def _do(self, step: Callable[[], Orders]) -> None:
-        """Take a step of the machine and carry out its orders before the next one's."""
-        async with self._turn:
-            await self._carry(step())
+    async def _do(self, step: Callable[[], Orders], asked_s: float | None = None) -> None:
+        """Take a step of the machine and carry out its orders before the next one's.
 
-    async def _carry(self, orders: Orders) -> None:
+        Args:
+            step: The step.
+            asked_s: When the client asked for it; None where it did not.
+        """
+        async with self._turn:
+            await self._carry(step(), asked_s)
+
+    async def _carry(self, orders: Orders, asked_s: float | None = None) -> None:
         for order in orders:
             match order:
                 case dict():
+                    self._time(order, asked_s)
                     self._tell(order)
                 case AudioChunk():
+                    self._clock.note(order.offset + len(order.pcm) // 2, now_s())
                     self._listening = self._listening or self._machine.listening
                     await self._session.send_audio(order.pcm, self._listening)
                 case AudioEnded():
                     await self._session.end_audio()
                 case AnswerAsked() | CancelAsked():
+                    if isinstance(order, AnswerAsked) and not order.generate.speculative:
+                        self._timing.ordered(order.seq)
                     await self._session.relay(order, order.seq)
+
+    def _time(self, event: ServerEvent, asked_s: float | None) -> None:
+        self._timing.told(event, at_s := now_s(), asked_s)
+        match event:
+            case {"type": "response.output_audio.delta", "delta": str(coded)}:
+                per_s = _bytes_per_s(self._machine.session.audio.output.format)
+                self._timing.sounded(len(coded) * 3 / 4 / per_s, at_s)
+            case {"type": "input_audio_buffer.speech_started"}:
+                if self._machine.session.is_interruptible:
+                    self._timing.interrupted(at_s)
 
     def _tell(self, event: ServerEvent) -> None:
         for spelt in self._spelling(event):
@@ -264,8 +289,7 @@ class RealtimeCall:
                 raise NoWorker("no worker is free to take this session; try again later")
 
 
-def _bytes_per_s(session: RealtimeSettings) -> int:
-    wanted = session.audio.input.format
+def _bytes_per_s(wanted: Format) -> int:
     return rate_of(wanted) * (2 if isinstance(wanted, Pcm) else 1)
 
 

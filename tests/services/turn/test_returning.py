@@ -33,6 +33,8 @@ from voicebus.bus.client import Bus
 from voicebus.claim import Claim
 from voicebus.errors import SessionExpired
 from voicebus.origins import counted, departure, origins
+from voicebus.tracing.spans import Span
+from voicebus.tracing.tracing import Tracing
 
 TOKEN = "the token"
 DIGEST = hashlib.sha256(TOKEN.encode()).hexdigest()
@@ -192,6 +194,22 @@ async def test_what_followed_from_the_edges_silence_does_not_count(nats_server: 
         events = [decode(message.payload) for message in await counted(bus, origin)]
 
     assert events == [SessionOpened(ticket=DIGEST), written[0], written[3]]
+
+
+async def test_a_session_that_moves_goes_on_in_its_traces(nats_server: str) -> None:
+    """Who takes it over finds them in the log of where it was, also in another process."""
+    first = new_place()
+    second, begun = elsewhere(first), TurnStarted(text="x", turn=1, utterance=1)
+    async with bus_in(nats_server, first.cell) as there, bus_in(nats_server, first.cell) as here:
+        there.tracing, here.tracing = Tracing(list[Span]().append), Tracing(list[Span]().append)
+        await there.store(SessionOpened(ticket=DIGEST), first)
+        for event in (final(1), begun):
+            await there.store(event, first)
+        await move(await claim_at(here, second), asked(first))
+        (origin,) = await origins(here, second, awaited=True)
+        await counted(here, origin)
+
+        assert here.tracing.head(second.session, begun) == there.tracing.head(first.session, begun)
 
 
 def past(*events: Event) -> list[Past]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from prometheus_client import REGISTRY
 
 from schemas.audio import AudioChunk
 from schemas.claim import Claimed
@@ -134,3 +135,30 @@ async def test_a_bus_closes_while_it_connects_anew(own_nats_server: NatsServer) 
     await bus.close()
 
     assert not bus.is_connected
+
+
+async def test_a_page_tells_whether_the_process_reaches_a_server(
+    own_nats_server: NatsServer,
+) -> None:
+    """It falls with the server, which may be the last that is known of it, and rises with it."""
+    settings = bus_settings(own_nats_server.url)
+
+    def told() -> float | None:
+        return REGISTRY.get_sample_value("voicebus_bus_connected", {"cell": settings.cell})
+
+    async def changed(former: float) -> None:
+        async with asyncio.timeout(20):
+            while told() == former:
+                await asyncio.sleep(0.005)
+
+    bus = await connect(settings, "test")
+    seen = [told()]
+    await asyncio.to_thread(own_nats_server.stop)
+    await changed(1)
+    seen.append(told())
+    await asyncio.to_thread(own_nats_server.start)
+    await changed(0)
+    seen.append(told())
+    await bus.close()
+
+    assert seen == [1, 0, 1]

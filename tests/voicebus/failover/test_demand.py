@@ -8,12 +8,16 @@ from contextlib import asynccontextmanager
 
 from prometheus_client import REGISTRY
 
-from schemas.claim import Demand
+from schemas.claim import Demand, Presence
+from schemas.codec import encode
+from subjects.catalog import presence_subject
 from subjects.jobs import demand_subject
 from tests.voicebus.toys import Work, ask, role
 from tests.workers import beside, bus_in, new_place, until, worker_in
 from voicebus.bus.client import Bus
 from voicebus.failover.demand import Teller
+
+LLM = {"role": "llm"}
 
 
 @asynccontextmanager
@@ -36,7 +40,10 @@ async def heard(bus: Bus, about: str) -> Demand:
 
 
 async def test_queued_and_held_claims_are_told_against_the_slots(nats_server: str) -> None:
-    """Five jobs for three slots: three are held, two wait. Stages without work are told, too."""
+    """Five jobs for three slots: three are held, two wait, and age until there is a slot.
+
+    Stages without work are told, too.
+    """
     place, work = new_place(), Work()
     async with (
         bus_in(nats_server, place.cell) as bus,
@@ -50,16 +57,38 @@ async def test_queued_and_held_claims_are_told_against_the_slots(nats_server: st
         llm = await heard(bus, "llm")
         stt = await heard(bus, "stt")
         shown = {
-            name: REGISTRY.get_sample_value(name, {"role": "llm"})
+            name: REGISTRY.get_sample_value(name, LLM)
             for name in (
                 "voicebus_demand_sessions",
                 "voicebus_demand_waiting",
                 "voicebus_slots",
                 "voicebus_workers",
+                "voicebus_demand_promised",
             )
         }
+        async with asyncio.timeout(10):
+            while not (REGISTRY.get_sample_value("voicebus_queue_age_seconds", LLM) or 0.0) > 1.0:
+                await asyncio.sleep(0.1)
         work.go.set()
+        async with asyncio.timeout(10):
+            while REGISTRY.get_sample_value("voicebus_queue_age_seconds", LLM):
+                await asyncio.sleep(0.1)
 
     assert llm == Demand(role="llm", waiting=2, held=3, slots=3, workers=2)
     assert stt == Demand(role="stt", waiting=0, held=0, slots=0, workers=0)
-    assert list(shown.values()) == [5, 2, 3, 2]
+    assert list(shown.values()) == [5, 2, 3, 2, 0]
+
+
+async def test_a_session_in_which_nothing_was_said_is_demand(nats_server: str) -> None:
+    """Edges keep a place for each, so a listener is needed: for nobody else of the stages."""
+    place = new_place()
+    async with bus_in(nats_server, place.cell) as bus, telling(bus):
+        await heard(bus, "tts")  # it listens
+        for name, promised in (("a", 2), ("b", 3)):
+            edge = Presence(role="edge", worker=name, slots=9, busy=9, promised=promised)
+            await bus.announce(presence_subject(place.cell, "edge", name), encode(edge))
+        await heard(bus, "tts")  # and has counted once more
+        stt, turn = await heard(bus, "stt"), await heard(bus, "turn")
+
+    assert (stt.promised, stt.whole) == (5, 5)
+    assert (turn.promised, turn.whole) == (0, 0)

@@ -13,10 +13,12 @@ from prometheus_client import REGISTRY
 from edge.clock import now_s
 from schemas.claim import Presence
 from schemas.codec import encode
+from schemas.stt import TranscribeRequest
 from schemas.turn import ConverseRequest
 from subjects.catalog import presence_subject
 from subjects.tokens import new_token
 from tests.workers import bus_in, worker_in
+from voicebus.bus.client import Bus
 from voicebus.claim import Claim
 from voicebus.errors import Busy, NoWorker, VoicebusError
 from voicebus.sessions.capacity import Capacity
@@ -58,6 +60,35 @@ async def opened(
         return type(err) if err.retry_after_s else VoicebusError
     await session.converse(ConverseRequest())
     return session
+
+
+async def promised(bus: Bus, wanted: int) -> None:
+    """Wait until the edge says that it keeps so many places."""
+    async with bus.listen(presence_subject(bus.cell, "edge", "*")) as inbox, asyncio.timeout(10):
+        async for _, event in inbox:
+            if isinstance(event, Presence) and event.promised == wanted:
+                return
+
+
+async def test_an_edge_tells_for_how_many_it_keeps_a_listener_until_they_speak(
+    nats_server: str,
+) -> None:
+    """From the first audio on there is a job, which counts by itself."""
+    cell = new_token("c")
+    async with (
+        bus_in(nats_server, cell) as bus,
+        worker_in(nats_server, cell, turn_worker(4), hold),
+        edge_in(nats_server, cell, "turn") as sessions,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        first, second = await opened(sessions, stack), await opened(sessions, stack)
+        assert isinstance(first, Session)
+        assert isinstance(second, Session)
+        await promised(bus, 2)
+        await first.send_audio(b"\0\0", TranscribeRequest())
+        await promised(bus, 1)
+        await stack.aclose()
+        await promised(bus, 0)
 
 
 async def test_the_one_too_many_is_told_at_once(nats_server: str) -> None:

@@ -165,3 +165,18 @@ def test_who_holds_nothing_for_long_is_promised_nothing() -> None:
     room.promise("a", 0.1, ())
 
     assert room.free("stt", 0.1) == 2
+
+
+def test_a_promise_is_one_until_a_worker_has_taken_it_or_it_was_kept_for_long() -> None:
+    """Of the role that is asked for; a session that needs no ears has been promised none."""
+    room = Room()
+    room.promise("a", 0.0)
+    room.promise("b", 1.0)
+    room.promise("c", 1.0, ("turn",))
+    room.claimed("a", Claimed(role="turn", worker="w"))
+
+    assert room.promised("stt", 1.0) == ("a", "b")
+    assert room.promised("turn", 1.0) == ("b", "c")
+    assert room.promised("stt", PROMISED_S) == ("b",)
+    room.claimed("b", Claimed(role="stt", worker="w"))
+    assert room.promised("stt", 1.0) == ("a",)

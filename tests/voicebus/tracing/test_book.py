@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import count
 
 from schemas.llm import GenerateRequest
-from schemas.session import UserText
-from schemas.stt import TranscriptDraft, TranscriptFinal
+from schemas.session import AnswerAsked, UserText
+from schemas.stt import RecogniseRequest, TranscriptDraft, TranscriptFinal
 from schemas.tts import SpeakRequest
 from schemas.turn import TurnStarted
 from voicebus.tracing.book import KEPT, Book
@@ -37,6 +37,11 @@ def final(utterance: int) -> TranscriptFinal:
 def draft(utterance: int) -> TranscriptDraft:
     """What a final will say."""
     return TranscriptDraft(utterance=utterance, text="x", end_ms=3_000)
+
+
+def answer(number: int) -> AnswerAsked:
+    """A client that keeps the conversation asks for its next word."""
+    return AnswerAsked(generate=GenerateRequest(messages=()), seq=number)
 
 
 def asked(turn: int, revision: int = 0) -> GenerateRequest:
@@ -95,6 +100,52 @@ def test_another_attempt_goes_on_with_the_trace_of_its_words() -> None:
     assert turn.told("s", asked(1, 2), NOW) == second
 
 
+def test_an_answer_that_an_edge_asks_for_goes_on_with_what_was_said() -> None:
+    """Also where it is asked for early; a second one to the same words has a trace of its own."""
+    edge, begun = book(), TraceContext("a" * 32, "b" * 16)
+    edge.heard("s", draft(1), begun, NOW)
+    early = edge.told("s", answer(0), NOW)
+    edge.heard("s", final(1), begun, NOW)
+    asked_for = edge.told("s", answer(1), NOW)
+    edge.heard("s", TurnStarted(text="x", turn=1, control=1), begun, NOW)
+
+    assert (early, asked_for) == (begun, begun)
+    assert edge.told("s", answer(2), NOW) != begun
+
+
+def test_all_passages_of_a_file_are_one_trace_below_its_callers() -> None:
+    """Which the edge ends with the session, once; a file is no turn that others go on with."""
+    edge, worker, caller = book(), book(), TraceContext("a" * 32, "b" * 16)
+    edge.called("s", caller)
+    passages = [RecogniseRequest(start=0, cut_from=1, end=2, turn=n, revision=n) for n in (1, 2)]
+    first, second = (edge.told("s", passage, NOW) for passage in passages)
+    worker.heard("s", passages[1], second, NOW)
+
+    entry = worker.of_file("s")
+    assert first == second
+    assert first.trace_id == caller.trace_id
+    assert entry is not None
+    assert entry.context == second
+    assert worker.told("s", SpeakRequest(turn=1), NOW) != second
+    ((turn, root),) = edge.close("s")
+    assert (turn, root.parent) == (0, caller.span_id)
+
+
+def test_a_session_that_moves_takes_its_traces_along() -> None:
+    """Those that are known, and those that are found later in the log of where it was."""
+    turn, known = book(), TraceContext("a" * 32, "b" * 16)
+    later = TraceContext("c" * 32, "d" * 16)
+    turn.heard("old", final(1), known, NOW)
+    turn.heard("old", TurnStarted(text="x", turn=1), known, NOW)
+
+    turn.moved("old", "new")
+    turn.heard("old", final(2), later, NOW)
+
+    assert turn.told("new", asked(1), NOW) == known
+    assert turn.told("new", asked(2), NOW) == later
+    assert turn.of_utterance("new", 2) is not None
+
+
 def test_sessions_do_not_mix() -> None:
     """Numbers are a session's own."""
     edge = book()
@@ -126,5 +177,6 @@ def test_the_book_is_bounded() -> None:
 
     for number in range(2 * KEPT):
         edge.told(f"s{number}", UserText(text="x", seq=1), NOW)
+        edge.moved(f"t{number}", f"s{number}")
 
     assert len(edge) == KEPT

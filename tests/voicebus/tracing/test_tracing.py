@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from schemas.claim import Claimed
 from schemas.llm import GenerateRequest, GenerationDone
-from schemas.stt import TranscriptFinal
+from schemas.stt import PassageRecognised, RecogniseRequest, TranscriptFinal
 from schemas.tts import ReplyChunk
 from schemas.turn import TurnEnded, TurnStarted
 from subjects.catalog import Place, subject_of
@@ -57,6 +57,25 @@ def test_a_job_is_a_span_with_what_its_end_said() -> None:
     assert span.attributes["gen_ai.response.model"] == "m"
     assert span.attributes["voicebus.queue_ms"] == 5.0
     assert span.attributes["voicebus.attempt"] == 2
+
+
+def test_a_passage_of_a_file_is_a_span_with_its_length() -> None:
+    """By its number in the file, which is no turn."""
+    worker = Process()
+    passage = RecogniseRequest(start=16_000, cut_from=1, end=64_000, turn=3)
+    subject = subject_of(RecogniseRequest, PLACE, job="3-0")
+    worker.tracing.heard(subject, passage, CONTEXT.header())
+    recognised = PassageRecognised(start=16_000, end=48_000, language="en", compute_ms=80.0, turn=3)
+    worker.tracing.said("s", recognised)
+
+    worker.tracing.worked("stt", "s", passage, job("done"))
+
+    (span,) = worker.spans
+    assert (span.name, span.parent_id) == ("speech_to_text", CONTEXT.span_id)
+    assert span.attributes["voicebus.passage"] == 3
+    assert span.attributes["voicebus.audio_ms"] == 2_000
+    assert span.attributes["voicebus.compute_ms"] == 80.0
+    assert "voicebus.turn" not in span.attributes
 
 
 def test_a_job_that_failed_is_a_span_with_an_error() -> None:
