@@ -125,6 +125,7 @@ class Guard:
                 self._roster.seen(event.worker, time.monotonic())
                 if event.state == "drained":
                     self._workers.discard(event.worker)
+                    self._ledger.take(event.worker)  # it has handed on all that was not done
                 elif event.role in ROLES:
                     self._workers.add(event.worker)
 
