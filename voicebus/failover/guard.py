@@ -104,7 +104,8 @@ class Guard:
         async with self._bus.listen(claims, beats, limit=_HEARD) as inbox:
             await self._bus.flush()
             if system is not None:
-                await self._list(system)
+                # Nobody waits for it: the end of a connection that is not known counts.
+                self._spawn(self._list(system))
             await self._learn()
             self.ready.set()
             async with asyncio.TaskGroup() as group:
