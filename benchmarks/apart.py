@@ -8,6 +8,7 @@ does it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -100,7 +101,8 @@ async def starter_apart(folder: Path, steady_s: float = STEADY_S) -> AsyncIterat
             asyncio.run(run())
         except BaseException as err:
             failure = err
-        here.call_soon_threadsafe(over, failure)
+        with contextlib.suppress(RuntimeError):  # who waited has been cut short, loop and all
+            here.call_soon_threadsafe(over, failure)
 
     # The kernel ends the parts when the thread that started them does: it must outlive them.
     thread = threading.Thread(target=work, name="parts")

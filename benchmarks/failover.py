@@ -31,7 +31,6 @@ from subjects.streams import ROLES
 from voicebus.audio.loudness import last_speech_sample
 from voicebus.bus.client import Bus, connect
 from voicebus.caller import RATE_HZ
-from voicebus.cli.replay import recorded
 from voicebus.settings import PREFIX
 
 KINDS: Final = (*ROLES, "edge", "supervisor", "nats")
@@ -161,7 +160,8 @@ async def measure_failover(
             _say("the system is ready")
             talks, kills = await _talk(system, bus, spoken, chosen)
             turns = [turn for talk in talks for turn in talk.turns]
-            logs = {name: await _log(bus, name) for name in {turn.session for turn in turns}}
+            sessions = {turn.session for turn in turns}
+            logs = {name: await failover_log.fetch(bus, name) for name in sessions}
         finally:
             await bus.close()
     reply = REPLY if chosen.engines == "synthetic" else ""
@@ -237,11 +237,6 @@ def compared(
         judged(turn, place, known.get(turn.recording), around, harming)
         for turn, place, around, harming in met
     ]
-
-
-async def _log(bus: Bus, session: str) -> SessionLog:
-    events = await recorded(bus, session) if session else []
-    return failover_log.read([(m.stored_ns, m.subject, event) for m, event in events])
 
 
 def _spoken() -> list[Recording]:

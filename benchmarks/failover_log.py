@@ -1,4 +1,7 @@
-"""What the log says of a session after a run: who served it when, and its caller's audio. Pure."""
+"""What the log says of a session after a run: who served it when, and its caller's audio.
+
+A session that moved to another edge has another name and another log there. Both are read as one.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,12 @@ from schemas.claim import Claimed
 from schemas.event import Event
 from schemas.llm import GenerationDone
 from schemas.tts import SpeechDone
-from schemas.turn import TurnEnded
+from schemas.turn import SessionMoved, TurnEnded
+from subjects.catalog import Place, place_of
 from subjects.streams import ROLES
 from voicebus.audio.pcm import samples_of
+from voicebus.bus.client import Bus
+from voicebus.cli.replay import recorded
 
 
 class Service(Struct, frozen=True, kw_only=True):
@@ -49,6 +55,24 @@ class SessionLog(Struct, frozen=True, kw_only=True):
     services: tuple[Service, ...]
     audio: NDArray[np.int16]
     gap_ms: float
+
+
+async def fetch(bus: Bus, session: str) -> SessionLog:
+    """Return the log of a session, wherever it went.
+
+    Args:
+        bus: Of a user that may read the streams.
+        session: Its first name; empty for a session that never was.
+
+    Raises:
+        BusError: The streams cannot be read.
+    """
+    stored: list[tuple[int, str, Event]] = []
+    while session:
+        found = await recorded(bus, session)
+        stored += [(message.stored_ns, message.subject, event) for message, event in found]
+        session = next((e.session for _, e in found if isinstance(e, SessionMoved)), "")
+    return read(sorted(stored, key=lambda entry: entry[0]))
 
 
 def read(events: Sequence[tuple[int, str, Event]]) -> SessionLog:
@@ -89,6 +113,7 @@ def served(log: SessionLog, kill: Kill) -> bool:
 def _services(events: Sequence[tuple[int, str, Event]]) -> tuple[Service, ...]:
     open_: dict[str, Service] = {}
     found: list[Service] = []
+    left: set[Place] = set()
 
     def close(subject: str, at_ns: int) -> None:
         service = open_.pop(subject)
@@ -104,7 +129,11 @@ def _services(events: Sequence[tuple[int, str, Event]]) -> tuple[Service, ...]:
 
     for at_ns, subject, event in events:
         match event:
-            case Claimed():
+            case SessionMoved():
+                left.add(place_of(subject))
+                for held in [held for held in open_ if place_of(held) in left]:
+                    close(held, at_ns)
+            case Claimed() if place_of(subject) not in left:
                 if subject in open_:
                     close(subject, at_ns)
                 open_[subject] = Service(

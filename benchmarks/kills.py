@@ -17,6 +17,7 @@ from benchmarks.doubled import Doubled, worker_name
 from benchmarks.failover_turns import Talk
 from schemas.claim import Claimed
 from schemas.codec import decode
+from schemas.turn import SessionMoved
 from subjects.catalog import Place, subject_of
 from subjects.streams import ROLES
 from voicebus.bus.client import Bus
@@ -174,13 +175,23 @@ class Executioner:
     async def _victim(self, kind: str, session: str) -> str:
         """Return the part that serves a session now; any of its kind where none does."""
         if kind in ROLES and session:
-            subject = subject_of(Claimed, Place(self._bus.cell, "*", session), kind)
             with contextlib.suppress(BusError):
-                last = await self._bus.last("SESSION", subject)
+                place = Place(self._bus.cell, "*", await self._name_now(session))
+                last = await self._bus.last("SESSION", subject_of(Claimed, place, kind))
                 event = decode(last.payload) if last is not None else None
                 if isinstance(event, Claimed) and (name := self._system.part_of(event.worker)):
                     return name
         return self._chance.choice(self._system.names(kind))
+
+    async def _name_now(self, session: str) -> str:
+        """Return the name of a session at the edge where it is now."""
+        while True:
+            said = subject_of(SessionMoved, Place(self._bus.cell, "*", session))
+            events = [decode(m.payload) async for m in self._bus.read("SESSION", said)]
+            moves = [event for event in events if isinstance(event, SessionMoved)]
+            if not moves:
+                return session
+            session = moves[0].session
 
     async def _until_whole(self) -> float:
         """Wait until every part is ready; return when that was seen."""

@@ -65,9 +65,9 @@ def edge_figures(rows: Sequence[EdgeRow]) -> dict[str, float]:
             "edge_forward_p50_ms": row.forward_p50_ms,
             "edge_forward_p99_ms": row.forward_p99_ms,
         }
-    if rows:
-        most = max((row for row in rows if not row.error), key=lambda row: row.sessions)
-        first = rows[0]
+    carried = sorted((row for row in rows if not row.error), key=lambda row: row.sessions)
+    if carried:
+        first, most = carried[0], carried[-1]
         found |= {
             "edge_cpu_per_session_ms_s": 1000 * most.edge_cpu_ratio / most.sessions,
             "bus_cpu_per_session_ms_s": 1000 * most.bus_cpu_ratio / most.sessions,

@@ -25,6 +25,9 @@ LEAST_MB_PER_H: Final = 6.0
 ALLOWED: Final = 2
 """Tasks and descriptors come and go by themselves: a beat, a question, the page that is read."""
 
+LEAST_WARM_S: Final = 120.0
+"""Memory of every process grows for about so long after the first caller, and then stays."""
+
 _SAID_AT_MOST: Final = 3
 
 
@@ -163,6 +166,8 @@ def void_reasons(
 ) -> list[str]:
     """Return why the run decides nothing; an empty list if it does."""
     reasons = []
+    if stages.quiet_s < LEAST_WARM_S:
+        reasons.append(f"too short: nothing counts that was warmed up for {stages.quiet_s:.0f} s")
     if not slopes(processes, stages):
         reasons.append(f"too short: a slope takes {2 * BLOCKS} samples while people call")
     if not any(deed.turns for deed in deeds):

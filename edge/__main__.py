@@ -58,8 +58,9 @@ async def main(stop: asyncio.Event) -> None:
 
         async with asyncio.TaskGroup() as group:
             helpers = [
-                group.create_task(sessions.run()),
+                # It has to hear what workers answer to the first sign of life.
                 group.create_task(capacity.run()),
+                group.create_task(sessions.run()),
                 group.create_task(keys.follow()),
                 group.create_task(sites.follow()),
             ]

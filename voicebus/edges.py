@@ -1,6 +1,7 @@
 """Which edges are alive: the sessions of one that died must not hold workers' slots for ever.
 
-And which had lost the bus for a moment: they are told again what they may have missed.
+And which had lost the bus for a moment: they are told again what they may have missed. And which
+have just come: they do not know who is there.
 """
 
 from __future__ import annotations
@@ -42,6 +43,10 @@ class EdgeWatch:
 
     An edge that was started again under its name is another one: it knows nothing of the sessions
     of the former, and those end as if its name had never been heard again.
+
+    Attributes:
+        arrived: Set each time that an edge is heard that was not there before, or that was started
+            again.
     """
 
     def __init__(self, bus: Bus) -> None:
@@ -51,6 +56,7 @@ class EdgeWatch:
         self._lives: dict[str, str] = {}
         self._beats: dict[str, _Beat] = {}
         self._former: list[tuple[float, asyncio.Future[None]]] = []
+        self.arrived = asyncio.Event()
 
     def gone(self, edge: str, life: str = "") -> asyncio.Future[None]:
         """Return a future that is done once an edge is gone.
@@ -106,6 +112,8 @@ class EdgeWatch:
     def _heard(self, edge: str, life: str) -> None:
         now_s = time.monotonic()
         self._seen_s[edge] = now_s
+        if self._lives.get(edge) != life:
+            self.arrived.set()
         self._lives[edge] = life
         for asked in [asked for asked in self._waiting if asked[0] == edge and asked[1] != life]:
             waiting = self._waiting.pop(asked)

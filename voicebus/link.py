@@ -36,8 +36,10 @@ DEAD_S: Final = 2.0
 
 _WATCH_S: Final = 0.5
 _ANSWER_S: Final = 5.0
-_FIRST_PAUSE_S: Final = 0.1
+_SHORTEST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 3.0
+_PAUSE_PART: Final = 0.25
+"""Of the time without a server, one pause is no more: so little is added to it."""
 
 
 class Link:
@@ -195,12 +197,13 @@ class Link:
         """
         self._connection = None
         self._arrived.put_nowait({"type": "reconnecting"})
-        deadline_s = time.monotonic() + self._metadata["resume_s"]
+        broke_s = time.monotonic()
+        deadline_s = broke_s + self._metadata["resume_s"]
         pause_s = 0.0
         while (left_s := deadline_s - time.monotonic()) > 0:
             # Not all clients of a server that was restarted may come at once.
             await asyncio.sleep(min(left_s, random.uniform(pause_s / 2, pause_s)))
-            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S) or _FIRST_PAUSE_S
+            pause_s = _pause_s(time.monotonic() - broke_s)
             with contextlib.suppress(BusUnavailable, TimeoutError, ConnectionClosed):
                 async with asyncio.timeout(_ANSWER_S):
                     if await self._resumed():
@@ -287,6 +290,10 @@ def parse(data: str | bytes) -> Message:
     if "type" not in message:
         raise ProtocolError("The server sent a message without a type.")
     return message
+
+
+def _pause_s(away_s: float) -> float:
+    return min(max(_SHORTEST_PAUSE_S, _PAUSE_PART * away_s), _LONGEST_PAUSE_S)
 
 
 def _encode(message: Message) -> str:

@@ -22,6 +22,8 @@ from voicebus.errors import VoicebusError
 log: Final = structlog.get_logger()
 
 _FIRST_PAUSE_S: Final = 0.5
+"""Before the second start in a row. The first one is at once: somebody waits for the part."""
+
 _LONGEST_PAUSE_S: Final = 30.0
 _STEADY_S: Final = 60.0
 _POLL_S: Final = 0.1
@@ -212,7 +214,7 @@ class Supervisor:
             await process.wait()
 
     async def _keep(self, part: Part, ready: asyncio.Future[None]) -> None:
-        pause_s = _FIRST_PAUSE_S
+        pause_s = 0.0
         while True:
             begun_s = time.monotonic()
             self._ready[part.name] = False
@@ -236,11 +238,11 @@ class Supervisor:
                 ready.set_exception(PartFailed(self._obituary(part, code)))
                 return
             if time.monotonic() - begun_s > self._steady_s:
-                pause_s = _FIRST_PAUSE_S
+                pause_s = 0.0
             log.warning("part.died", part=part.name, code=code, again_in_s=pause_s)
             metrics.RESTARTS.labels(part.name).inc()
             await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S) or _FIRST_PAUSE_S
             if self._stopping:
                 return
             if process in self._retired:  # another one was started in its place meanwhile

@@ -46,16 +46,20 @@ class Vitals:
         role: What the worker offers.
         held: What it holds, as of now.
         state: What it does: ``starting``, ``ready``, ``draining``, ``drained``.
+        asked: Set by whoever does not know yet that the worker is there.
 
     Attributes:
         stuck: The engine's call that never ends, once there is one.
     """
 
-    def __init__(self, bus: Bus, role: Role, held: Held, state: Callable[[], str]) -> None:
+    def __init__(
+        self, bus: Bus, role: Role, held: Held, state: Callable[[], str], asked: asyncio.Event
+    ) -> None:
         self._bus = bus
         self._role = role
         self._held = held
         self._state = state
+        self._asked = asked
         self._reconnected = asyncio.Event()
         self.stuck: asyncio.Future[Hang] = asyncio.get_running_loop().create_future()
         bus.on_reconnect.append(self._reconnected.set)
@@ -77,10 +81,16 @@ class Vitals:
             jobs.ask()
 
     async def announce(self) -> None:
-        """Tell others of the worker; runs until cancelled."""
+        """Tell others of the worker; runs until cancelled.
+
+        Who has just come is told at once: an edge lets nobody in before it knows who is there.
+        """
         while True:
+            self._asked.clear()
             await self.say()
-            await asyncio.sleep(PRESENCE_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PRESENCE_S):
+                    await self._asked.wait()
 
     async def say(self) -> None:
         """Give one sign of life."""

@@ -69,7 +69,7 @@ class Worker:
         self._probation = Probation()
         self._state = "starting"
         self._edges = EdgeWatch(bus)
-        self._vitals = Vitals(bus, role, self._held, lambda: self._state)
+        self._vitals = Vitals(bus, role, self._held, lambda: self._state, self._edges.arrived)
         self._jobs = JobSource(bus, role.name, self._free)
 
     @property

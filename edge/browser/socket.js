@@ -8,7 +8,8 @@ const FINAL = [1000, 1008, 1009, 1013, 4001]; // a server that closes with these
 const WATCH_MS = 500;
 const DEAD_MS = 2000; // a server that is spoken to and says nothing cannot be reached
 const ANSWER_MS = 5000;
-const LONGEST_PAUSE_MS = 3000;
+const [SHORTEST_PAUSE_MS, LONGEST_PAUSE_MS] = [100, 3000];
+const PAUSE_PART = 0.25; // of the time without a server: so little is added to it
 
 const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
@@ -138,8 +139,10 @@ export function createSocket({ dial, hello, receive, closed, away }) {
   async function comeBack(left) {
     left.isAway = true;
     away(true);
-    const deadline = performance.now() + left.seconds * 1000;
-    for (let wait = 0; performance.now() < deadline; wait = Math.min(2 * wait, LONGEST_PAUSE_MS) || 100) {
+    const broke = performance.now();
+    const since = () => performance.now() - broke;
+    const patience = () => Math.min(Math.max(SHORTEST_PAUSE_MS, PAUSE_PART * since()), LONGEST_PAUSE_MS);
+    for (let wait = 0; since() < left.seconds * 1000; wait = patience()) {
       await pause(wait * (0.5 + Math.random() / 2)); // not all clients of a server come at once
       if (session !== left) return; // the user has begun anew
       const { asking, answer } = await ask(left);

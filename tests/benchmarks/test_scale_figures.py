@@ -76,6 +76,7 @@ def test_an_edge_carries_what_it_forwards_in_time() -> None:
     assert found["edge_cpu_per_session_ms_s"] == pytest.approx(1)
     assert found["bus_messages_per_session_s"] == pytest.approx(50)
     assert found["edge_memory_per_session_kb"] == pytest.approx(100)
+    assert edge_figures([EdgeRow(sessions=100, error="nobody answers")]) == {"edge_sessions": 0}
     assert [bar.holds for bar in bars(found)] == [False]
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -16,7 +17,7 @@ from benchmarks.soak_figures import (
 )
 from benchmarks.soak_samples import BusSample, ProcessSample
 
-STAGES = Stages(quiet_s=100.0, begun_s=120.0, ended_s=720.0, done_s=740.0)
+STAGES = Stages(quiet_s=120.0, begun_s=140.0, ended_s=720.0, done_s=740.0)
 TIMES_S = [float(at) for at in range(100, 741, 5)]
 NOISE = np.random.default_rng(1).normal(0, 0.3, len(TIMES_S))
 
@@ -130,3 +131,5 @@ def test_the_figures_count_what_was_served() -> None:
     assert [bar.name for bar in bars(found) if not bar.holds] == ["leaks", "failures"]
     assert void_reasons(growing(0.0), deeds, STAGES) == []
     assert "nobody was answered" in void_reasons(growing(0.0), [], STAGES)[0]
+    hasty = msgspec.structs.replace(STAGES, quiet_s=30.0)
+    assert "warmed up for 30 s" in void_reasons(growing(0.0), deeds, hasty)[0]

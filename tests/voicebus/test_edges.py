@@ -116,6 +116,19 @@ async def test_an_edge_that_was_started_again_has_left_its_sessions(nats_server:
         second.cancel()
 
 
+async def test_an_edge_that_comes_is_noticed_once(nats_server: str) -> None:
+    """It does not know who is there; so does one that was started again under its name."""
+    place = new_place()
+    async with bus_in(nats_server, place.cell) as bus, watching(bus) as watch:
+        for life in ("first", "second"):
+            beating = asyncio.create_task(beat(bus, place.edge, life))
+            await until(watch.arrived.is_set)
+            watch.arrived.clear()
+            await asyncio.sleep(GONE_S / 2)
+            assert not watch.arrived.is_set()
+            beating.cancel()
+
+
 async def test_nobody_gives_signs_of_life_for_another_edge(nats_server: str) -> None:
     """An edge is who may publish on its subject, whatever it calls itself."""
     place = new_place()

@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from tests.cutting import proxy
 from tests.edge_script import Line, edge
 from voicebus.errors import ProtocolError
-from voicebus.link import Link, link
+from voicebus.link import Link, _pause_s, link
 
 START = {"type": "start", "resume": True}
 
@@ -232,3 +232,10 @@ async def test_what_is_acknowledged_is_not_kept() -> None:
 
     assert seen == ["metadata", "ready", "pong"]
     assert confirmed == [{"type": "received", "seq": 2}]
+
+
+def test_the_longer_a_server_is_away_the_more_seldom_it_is_tried() -> None:
+    """One that is back after a second is found within a quarter of that."""
+    away_s = (0.0, 1.0, 4.0, 12.0, 60.0)
+
+    assert list(map(_pause_s, away_s)) == [0.1, 0.25, 1.0, 3.0, 3.0]

@@ -47,7 +47,7 @@ async def main(stop: asyncio.Event) -> None:
                     nats_password=chosen.system_password,
                     nats_nkey_file=chosen.system_nkey_file,
                 )
-                attending = attend(as_system, own.name(), guard.began, guard.ended)
+                attending = attend(as_system, own.name(), guard.began, guard.ended, guard.returned)
                 system = await stack.enter_async_context(attending)
             else:
                 log.warning("supervisor.no_system_account", effect="deaths are noticed after 6 s")

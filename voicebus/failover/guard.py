@@ -86,6 +86,12 @@ class Guard:
         if patience_s is not None:
             self._spawn(self._bury(name, link, change.reason, patience_s))
 
+    def returned(self) -> None:
+        """The connection to the server's own account was made anew: much may have been missed."""
+        self._roster.unlinked()
+        if self._system is not None:
+            self._spawn(self._list(self._system))
+
     async def run(self, system: System | None) -> None:
         """Guard until cancelled.
 
@@ -98,8 +104,8 @@ class Guard:
         async with self._bus.listen(claims, beats, limit=_HEARD) as inbox:
             await self._bus.flush()
             if system is not None:
-                for name, link in await system.everyone():
-                    self._roster.connected(name, link)
+                # Nobody waits for it: the end of a connection that is not known counts.
+                self._spawn(self._list(system))
             await self._learn()
             self.ready.set()
             async with asyncio.TaskGroup() as group:
@@ -120,6 +126,7 @@ class Guard:
                 self._roster.seen(event.worker, time.monotonic())
                 if event.state == "drained":
                     self._workers.discard(event.worker)
+                    self._ledger.take(event.worker)  # it has handed on all that was not done
                 elif event.role in ROLES:
                     self._workers.add(event.worker)
 
@@ -128,6 +135,10 @@ class Guard:
             self._ledger.record(held(job_behind(subject), claimed))
         except ValueError:
             metrics.BUS_MALFORMED.inc()
+
+    async def _list(self, system: System) -> None:
+        for name, link in await system.everyone():
+            self._roster.listed(name, link)
 
     async def _bury(self, name: str, link: Link, reason: str, patience_s: float) -> None:
         await asyncio.sleep(patience_s)

@@ -64,6 +64,19 @@ class Roster:
         self._links[name] = link
         self._leaving.pop(name, None)
 
+    def listed(self, name: str, link: Link) -> None:
+        """Somebody was connected when all were asked for: what was heard since then is newer."""
+        if name not in self._links and self._leaving.get(name) != link:
+            self._links[name] = link
+
+    def unlinked(self) -> None:
+        """Beginnings of connections were missed: what is known of them may not be so any more.
+
+        The end of a connection that is not known counts. That of one which is not the known one
+        does not, and nobody's death would be noticed.
+        """
+        self._links.clear()
+
     def disconnected(self, name: str, link: Link, reason: str, now_s: float) -> float | None:
         """Somebody's connection has ended.
 

@@ -136,7 +136,7 @@ class System:
 
 @asynccontextmanager
 async def attend(
-    settings: BusSettings, name: str, began: Heard, ended: Heard
+    settings: BusSettings, name: str, began: Heard, ended: Heard, returned: Callable[[], None]
 ) -> AsyncIterator[System]:
     """Listen in the server's own account while the context lasts.
 
@@ -145,12 +145,18 @@ async def attend(
         name: Name of this process.
         began: Told of each connection that begins.
         ended: Told of each one that ends.
+        returned: Told when this one was made anew: others may have begun and ended meanwhile.
 
     Raises:
         ConfigError: The seed or a certificate cannot be used.
     """
     connection, identity = Connection(), identify(settings)
-    await establish(connection, settings, name, identity)
+
+    async def reconnected() -> int:
+        returned()
+        return 0
+
+    await establish(connection, settings, name, identity, on_reconnect=reconnected)
     try:
         await connection.subscribe(_BEGINNINGS, cb=_decoded(began))
         await connection.subscribe(_ENDS, cb=_decoded(ended))

@@ -24,7 +24,8 @@ class Capacity:
     """Follows the workers' presence, and lets a session in when there is a place for it.
 
     After the start nobody knows who is there. A session that comes then waits for the first signs
-    of life, two and a half seconds at most: it is neither let in nor refused blindly.
+    of life: it is neither let in nor refused blindly. Workers answer this edge's own first sign;
+    where nobody does, the wait ends after two and a half seconds.
 
     Args:
         bus: Where the workers are heard.

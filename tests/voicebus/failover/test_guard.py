@@ -47,7 +47,7 @@ async def guarded(server: NatsServer, cell: str, name: str = "s1") -> AsyncItera
     )
     async with bus_in(signed_in(server.url), cell, name) as bus:
         guard = Guard(bus, name)
-        async with attend(settings, name, guard.began, guard.ended) as system:
+        async with attend(settings, name, guard.began, guard.ended, guard.returned) as system:
             running = asyncio.create_task(guard.run(system))
             await asyncio.wait_for(guard.ready.wait(), 10)
             try:

@@ -73,7 +73,7 @@ async def test_the_systems_user_may_end_a_connection(tmp_path: Path) -> None:
     with secured_server(tmp_path / "bus") as secured:
         settings = secured.settings("system")
         async with (
-            attend(settings, "s1", began.append, ended.append) as system,
+            attend(settings, "s1", began.append, ended.append, lambda: None) as system,
             secured.bus("llm") as bus,
         ):
             links = dict(await system.everyone())

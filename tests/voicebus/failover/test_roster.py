@@ -60,6 +60,32 @@ def test_the_second_death_of_a_name_counts_too() -> None:
     assert not roster.is_gone("a", FIRST)
 
 
+def test_a_death_counts_though_the_beginning_was_missed() -> None:
+    """The bus was away: who came back before us has a connection that we have not heard of."""
+    roster = Roster("s", 0.0)
+    roster.connected("a", FIRST)
+
+    assert roster.disconnected("a", SECOND, "Client Closed", 1.0) is None
+    roster.unlinked()
+
+    assert roster.disconnected("a", SECOND, "Client Closed", 2.0) == QUICK_S
+    assert roster.is_gone("a", SECOND)
+
+
+def test_a_list_does_not_bring_back_who_has_died_since() -> None:
+    """It is older than what was heard while it was made."""
+    roster = Roster("s", 0.0)
+    roster.disconnected("a", FIRST, "Client Closed", 1.0)
+    roster.connected("b", SECOND)
+    roster.listed("a", FIRST)
+    roster.listed("b", FIRST)
+
+    assert roster.is_gone("a", FIRST)
+    assert roster.link("b") == SECOND
+    roster.listed("c", FIRST)
+    assert roster.link("c") == FIRST
+
+
 def test_nobody_dies_under_anothers_name() -> None:
     """The name is what a client says; who it is, the server knows."""
     roster = Roster("s", 0.0)

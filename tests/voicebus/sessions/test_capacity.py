@@ -139,6 +139,21 @@ async def test_after_the_start_nobody_is_let_in_or_refused_blindly(nats_server: 
                 assert isinstance(await first, Session)
 
 
+async def test_who_is_there_answers_an_edge_that_comes(
+    nats_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that comes to an edge which was started again does not wait for the next beat."""
+    monkeypatch.setattr("voicebus.vitals.PRESENCE_S", 60.0)
+    cell = new_token("c")
+    async with worker_in(nats_server, cell, turn_worker(1), hold):
+        await asyncio.sleep(0.3)
+        async with (
+            edge_in(nats_server, cell, "turn") as sessions,
+            contextlib.AsyncExitStack() as stack,
+        ):
+            assert isinstance(await opened(sessions, stack), Session)
+
+
 async def test_one_that_is_full_does_not_speak_for_all(nats_server: str) -> None:
     """After the start, the first worker that is heard may have no place, and the next one may."""
     cell = new_token("c")
