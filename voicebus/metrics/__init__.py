@@ -30,6 +30,7 @@ from voicebus.metrics.bus import (
     refusals,
 )
 from voicebus.metrics.conversation import (
+    CONVERSATIONS_FORGOTTEN,
     CONVERSATIONS_JOINED,
     CONVERSATIONS_REFUSED,
     EXCHANGES_UNKEPT,
@@ -131,6 +132,7 @@ __all__ = [
     "CLAIMS",
     "CLAIM_WAIT_SECONDS",
     "CLIENT_ERRORS",
+    "CONVERSATIONS_FORGOTTEN",
     "CONVERSATIONS_JOINED",
     "CONVERSATIONS_REFUSED",
     "DEAD_LETTERS",
