@@ -21,7 +21,7 @@ _EN: Final = {
         "/link: go on with this conversation somewhere else; /link CODE: go on with one from there"
     ),
     "help_group": "\n\nIn this group, mention me or reply to one of my messages.",
-    "reset": "A new conversation: what was said before counts no more here. /forget would delete it.",
+    "reset": "A new conversation: what was said before counts no more here. /forget deletes it.",
     "forgotten": "What was said in this conversation is deleted. We begin anew.",
     "answers": "How shall I answer?",
     "answers_same": "as I was asked",
