@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import json
 import sys
 import time
@@ -126,4 +127,5 @@ async def _run(url: str, calls: int, seconds: float) -> None:
 
 
 if __name__ == "__main__":
+    gc.freeze()  # a caller is no later than it has to be
     uvloop.run(_run(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])))

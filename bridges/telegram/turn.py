@@ -143,7 +143,7 @@ class Turns:
                         yield event
             finally:
                 asking.cancel()
-                await asyncio.wait((asking,))
+                await asyncio.gather(asking, return_exceptions=True)
 
     async def speak(self, request: SpeakRequest) -> AsyncGenerator[Event, None]:
         """Have a text spoken, and yield what the voice says, to the end.
