@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 import time
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 
 from bridges.telegram.bots import BotConfig
+from bridges.telegram.webhook import SECRET_HEADER
 from tests.bridges.telegram.bot_api.faults import Harm
 from tests.bridges.telegram.serving import REPLY, Served, ogg_of
 from tests.voicebus.audio.recordings import sentence
@@ -153,6 +156,30 @@ def test_a_forged_update_is_refused(telegram: Served, webhook: str) -> None:
     assert post(webhook, secret, b"x" * (300 << 10)) == 413
     assert post(webhook, secret, b"{}") == 400
     assert post(webhook, secret, b"[") == 400
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_webhook_does_not_wait_for_who_sends_slowly(
+    telegram: Served, webhook: str, is_known: bool
+) -> None:
+    """Neither for the head of a request nor for its body: the connection ends."""
+    url = urlsplit(webhook)
+    secret = BotConfig(token=telegram.api.accounts[HOOKED].token).secret
+    head = f"POST {url.path} HTTP/1.1\r\nhost: {url.netloc}\r\n"
+    if is_known:
+        head += f"{SECRET_HEADER}: {secret}\r\ncontent-length: 1000\r\n\r\n"
+    with socket.create_connection((url.hostname, url.port), timeout=0.2) as line:
+        line.sendall(head.encode())
+        answer, until_s = b"", time.monotonic() + 30
+        while time.monotonic() < until_s:
+            try:
+                if not (part := line.recv(4096)):
+                    break
+                answer += part
+            except TimeoutError:
+                line.sendall(b"x")
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
 
 
 def test_an_update_that_comes_again_is_answered_once(telegram: Served, webhook: str) -> None:
