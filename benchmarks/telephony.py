@@ -69,7 +69,7 @@ async def _run(args: argparse.Namespace, arguments: list[str]) -> report.Report:
         **telephony_figures.call_figures(calls, cpu),
         **telephony_figures.speech_figures(texts),
     }
-    rows: list[Struct] = [*calls, *texts]
+    rows: list[Struct] = [*map(telephony_figures.told, calls), *texts]
     return report.Report(
         command=command.line("telephony", arguments),
         date=command.now(),
