@@ -222,6 +222,7 @@ class Call:
     async def _down(self) -> None:
         async for _, event in self._session.inbox:
             await self._heed(event)
+            await asyncio.sleep(0)  # a clause comes in many pieces; the beat waits for one of them
 
     async def _heed(self, event: Event) -> None:
         for told in self._downlink.take(event, now_s()):

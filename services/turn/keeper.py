@@ -177,16 +177,22 @@ class Keeper:
 
     async def _write(self) -> None:
         match self._pending[0]:
-            case LinkAsked(digest=digest):
-                await self._make(digest)
-                self._pending.popleft()
+            case LinkAsked() as asked:
+                await self._make(asked.digest)
+                self._done(asked)
             case ForgetAsked():
                 await self._forget()
             case HangUp() as order:
                 await self._claim.publish(order)
-                self._pending.popleft()
+                self._done(order)
             case Exchange():
                 await self._keep()
+
+    def _done(self, *items: Item) -> None:
+        """Wait with these no more, if they still wait: all are let go when it is deleted."""
+        for item in items:
+            if item in self._pending:
+                self._pending.remove(item)
 
     async def _keep(self) -> None:
         said = [item for item in self._pending if isinstance(item, Exchange)]
@@ -200,9 +206,7 @@ class Keeper:
             return None if wanted == kept else wanted
 
         await self._replace(change)
-        for exchange in said:
-            if exchange in self._pending:
-                self._pending.remove(exchange)
+        self._done(*said)
         if self._found.kept is not None:
             self.hear(self._found.kept)
 
