@@ -32,7 +32,7 @@ from voicebus.settings import BusSettings, ProcessSettings
 
 log: Final = structlog.get_logger()
 
-_HEAD_S: Final = 10.0
+_HEAD_S: Final = 5.0
 _GUARDS: Final = {
     "http": partial(GuardedHttp, handshake_s=_HEAD_S),
     "h11_max_incomplete_event_size": HEAD_BYTES,
