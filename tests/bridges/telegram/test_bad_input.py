@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -180,10 +181,11 @@ def drip(address: str, head: str) -> bytes:
         line.sendall(head.encode())
         while time.monotonic() < until_s:
             try:
-                if not (part := line.recv(4096)):
-                    return answer
-                answer += part
-            except TimeoutError:
+                with suppress(TimeoutError):
+                    if not (part := line.recv(4096)):
+                        return answer
+                    answer += part
+                    continue
                 line.sendall(b"x")
             except ConnectionError:
                 return answer
