@@ -41,8 +41,13 @@ def run(name: str, made: Coroutine[Any, Any, report.Report], args: argparse.Name
 
 
 def line(name: str, arguments: list[str]) -> str:
-    """Return the command line that started a benchmark."""
-    return shlex.join(["voicebus", "bench", name, *arguments])
+    """Return the command line that started a benchmark, without the file that it writes."""
+    kept = [
+        argument
+        for argument, before in zip(arguments, ["", *arguments], strict=False)
+        if "--json" not in (before, argument.partition("=")[0])
+    ]
+    return shlex.join(["voicebus", "bench", name, *kept])
 
 
 def now() -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from benchmarks import stats
 from benchmarks.figures import Bar
@@ -26,6 +26,9 @@ LIMITS: Final[Mapping[str, float]] = {
     "tts_stream_ws_ttfa_p50_ms": 150.0,
 }
 
+TOLD: Final = (50, 90, 99, 100)
+"""Percentiles of a call's jitter."""
+
 _MOST_LATE_MS: Final = 100.0
 _LEAST_AUDIBLE: Final = 0.5
 
@@ -37,7 +40,7 @@ class CallRow(Struct, frozen=True, kw_only=True):
         calls: How many there were at once.
         frames: Frames of audio that it heard.
         audible: How many of them were no silence.
-        jitter_ms: How far from the grid each of them was.
+        jitter_ms: How far from the grid each of them was; in a report :data:`TOLD` of it.
         late_ms: How late the latest frame left its caller.
         error: Why it ended early; empty if it did not.
     """
@@ -119,6 +122,14 @@ def call_figures(rows: Sequence[CallRow], cpu: Mapping[int, float]) -> dict[str,
         figures["telephony_calls"] = float(sizes[-1])
         figures["telephony_edge_cpu_ratio"] = cpu[sizes[-1]]
     return figures
+
+
+def told(row: CallRow) -> CallRow:
+    """Return a call as a report has it: thousands of frames are a few figures there."""
+    if not row.jitter_ms:
+        return row
+    few = tuple(round(stats.percentile(row.jitter_ms, percent), 3) for percent in TOLD)
+    return structs.replace(row, jitter_ms=few)
 
 
 def speech_figures(rows: Sequence[SpeechRow]) -> dict[str, float]:

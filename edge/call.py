@@ -15,7 +15,7 @@ from edge.clock import now_s
 from edge.connection import Connection, Frame
 from edge.delivery import Delivery
 from edge.downlink import Downlink
-from edge.joining import code_told, converse
+from edge.joining import ask, code_told, converse
 from edge.line import GOODBYES, REPLACED, TAKEN_OVER, Line, Lines
 from edge.opening import Opening
 from edge.outbox import Outbox
@@ -237,8 +237,8 @@ class Call:
                 self._delivery.heard(frame)
             case wire.Received():
                 self._delivery.received(frame.seq)
-            case wire.Link():
-                await self._codes.make()
+            case wire.Link() | wire.Forget():
+                await ask(frame, self._session, self._codes)
             case wire.Ping():
                 self.tell({"type": "pong"})
             case wire.Start() | wire.Resume():

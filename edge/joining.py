@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from edge import wire
 from edge.opening import Opening
 from schemas.conversation import LinkMade
 from schemas.event import Event
+from schemas.session import ForgetAsked
 from voicebus.conversations import Codes, joined
 from voicebus.errors import VoicebusError
 from voicebus.sessions.session import Session
@@ -44,3 +46,16 @@ def code_told(codes: Codes, event: Event) -> list[dict[str, Any]]:
     if code is None:
         return []
     return [{"type": "link_code", "code": code.text, "expires_s": code.expires_s}]
+
+
+async def ask(asked: wire.Link | wire.Forget, session: Session, codes: Codes) -> None:
+    """Ask the turn worker for what the client wants of its conversation.
+
+    Raises:
+        BusUnavailable: The connection is gone, and too much waits for the next one.
+    """
+    match asked:
+        case wire.Link():
+            await codes.make()
+        case wire.Forget():
+            await session.tell(ForgetAsked())

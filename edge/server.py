@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from edge.guards import HEAD_BYTES, GuardedHttp, GuardedWebSocket
+from edge.guards import GuardedWebSocket
 from edge.settings import EdgeSettings
+from voicebus.http_guard import HEAD_BYTES, GuardedHttp
 
 
 def options(settings: EdgeSettings) -> dict[str, Any]:

@@ -193,6 +193,10 @@ class Link(Struct, frozen=True, kw_only=True, tag_field="type", tag="link"):
     """Ask for a code with which another session joins this one's conversation."""
 
 
+class Forget(Struct, frozen=True, kw_only=True, tag_field="type", tag="forget"):
+    """Ask for this session's conversation to be deleted, which ends all its sessions."""
+
+
 class Ping(Struct, frozen=True, kw_only=True, tag_field="type", tag="ping"):
     """Ask for a pong."""
 
@@ -209,6 +213,7 @@ ClientMessage = (
     | Keys
     | Mute
     | Link
+    | Forget
     | Ping
 )
 

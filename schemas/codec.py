@@ -18,6 +18,7 @@ from schemas.session import (
     CancelAsked,
     ClientLost,
     ClientReturned,
+    ForgetAsked,
     KeysPressed,
     PlaybackEnded,
     Played,
@@ -102,6 +103,7 @@ EVENT_TYPES: Final[tuple[type[Event], ...]] = (
     TurnTakingSet,
     AnswerAsked,
     CancelAsked,
+    ForgetAsked,
     KeysPressed,
     Played,
     PlaybackEnded,
@@ -166,6 +168,7 @@ AnyEvent = (
     | TurnTakingSet
     | AnswerAsked
     | CancelAsked
+    | ForgetAsked
     | KeysPressed
     | Played
     | PlaybackEnded

@@ -45,17 +45,21 @@ class Exchange(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class ConversationKept(Event, frozen=True, kw_only=True, tag="conversation.kept"):
     """All of a conversation: each one replaces the one before, with compare-and-set.
 
+    One without owners is deleted: its id is as good as new.
+
     Fields
         owners: Digests of those who may join it with its id; the first one began it.
         settings: What follows it from session to session; everything else is the default.
         exchanges: Its newest turns, in the order in which they ended.
         is_cut: Whether there were older ones.
+        forgotten: How often all of it was deleted. Who joined before is not in it any more.
     """
 
     owners: tuple[str, ...]
     settings: SessionSettings = SessionSettings()
     exchanges: tuple[Exchange, ...] = ()
     is_cut: bool = False
+    forgotten: int = 0
 
 
 class LinkKept(Event, frozen=True, kw_only=True, tag="conversation.link"):
@@ -78,11 +82,13 @@ class Joined(Event, frozen=True, kw_only=True, tag="conversation.joined"):
         settings: How the session is: what its opening said, and where it said nothing, what the
             conversation says.
         exchanges: How many turns of it the model knows from other sessions.
+        forgotten: How often the conversation had been deleted by then.
     """
 
     conversation: str
     settings: SessionSettings = SessionSettings()
     exchanges: int = 0
+    forgotten: int = 0
 
 
 class LinkAsked(Event, frozen=True, kw_only=True, tag="conversation.link_asked"):

@@ -72,6 +72,10 @@ class CancelAsked(Event, frozen=True, kw_only=True, tag="session.cancel"):
     """The client asks to stop the running reply, and those that it asked for before this."""
 
 
+class ForgetAsked(Event, frozen=True, kw_only=True, tag="session.forget"):
+    """The client wants its conversation deleted. All sessions that belong to it end."""
+
+
 class Played(Event, frozen=True, kw_only=True, tag="session.played"):
     """How much of a turn's audio the user has heard so far.
 

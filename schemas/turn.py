@@ -115,7 +115,7 @@ class HangUp(Event, frozen=True, kw_only=True, tag="turn.hang_up"):
     """The session is to end, once what is being said has been heard.
 
     Fields
-        reason: ``silence`` or ``limit``.
+        reason: ``silence``, ``limit`` or ``forgotten``: its conversation was deleted.
     """
 
     reason: str

@@ -23,6 +23,7 @@ from schemas.session import (
     CancelAsked,
     ClientLost,
     ClientReturned,
+    ForgetAsked,
     KeysPressed,
     PlaybackEnded,
     Played,
@@ -90,14 +91,10 @@ def _up(leaf: str, stream: str, readers: str, again: str = "") -> Route:
 
 
 def _dn(leaf: str, stream: str, writers: str, readers: str, again: str = "") -> Route:
-    return Route(
-        f"{ROOT}.{{cell}}.dn.{{edge}}.{{session}}.{leaf}",
-        stream,
-        tuple(writers.split()),
-        tuple(readers.split()),
-        tuple(again.split()),
-        fenced=stream == "SESSION" and leaf != "failure",
-    )
+    pattern = f"{ROOT}.{{cell}}.dn.{{edge}}.{{session}}.{leaf}"
+    write, hear, read = (tuple(roles.split()) for roles in (writers, readers, again))
+    is_fenced = stream == "SESSION" and leaf != "failure"
+    return Route(pattern, stream, write, hear, read, fenced=is_fenced)
 
 
 def _job(role: str, writers: str) -> Route:
@@ -131,6 +128,7 @@ CATALOG: Final[dict[type[Event], Route]] = {
     TurnTakingSet: _up("control", "SESSION", "turn", again="turn"),
     KeysPressed: _up("control", "SESSION", "turn", again="turn"),
     LinkAsked: _up("control", "SESSION", "turn", again="turn"),
+    ForgetAsked: _up("control", "SESSION", "turn", again="turn"),
     PlaybackEnded: _up("control", "SESSION", "turn", again="turn"),
     Played: _up("played", "", "tts"),
     TranscribeRequest: _job("stt", "edge"),

@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -23,12 +24,21 @@ from voicebus import health, settings
 from voicebus.bus.client import Bus
 from voicebus.errors import ConfigError
 from voicebus.fleet import Fleet
+from voicebus.http_guard import HEAD_BYTES, GuardedHttp
 from voicebus.process import run, running
 from voicebus.sessions.capacity import Capacity
 from voicebus.sessions.sessions import Sessions
 from voicebus.settings import BusSettings, ProcessSettings
 
 log: Final = structlog.get_logger()
+
+_HEAD_S: Final = 5.0
+_GUARDS: Final = {
+    "http": partial(GuardedHttp, handshake_s=_HEAD_S),
+    "h11_max_incomplete_event_size": HEAD_BYTES,
+    "server_header": False,
+}
+"""Settings of uvicorn: who sends slowly is not waited for."""
 
 
 async def main(stop: asyncio.Event) -> None:
@@ -59,7 +69,7 @@ async def main(stop: asyncio.Event) -> None:
             if chosen.webhook_url:
                 listener = health.bind(chosen.host, chosen.port)
                 await stack.enter_async_context(
-                    health.serve(create_app(bridge.webhook), listener, server_header=False)
+                    health.serve(create_app(bridge.webhook), listener, **_GUARDS)
                 )
                 log.info("telegram.listening", address=health.address(listener))
             await stack.enter_async_context(bridge.running(bots, process.drain_s))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from typing import Final
 
@@ -150,23 +151,32 @@ class Answering:
 
     async def _send(self, *, is_written: bool) -> str:
         text = self._text.strip()
-        await self._remember()
         if not text and self._outcome == "completed":
+            await self._remember()
             raise EngineError("the answer has no words")
-        if not await self._house.updates.begin(self._accepted):
+        # Nothing of this waits for anything else of it.
+        is_ours, _, ogg = await asyncio.gather(
+            self._house.updates.begin(self._accepted), self._remember(), self._finished()
+        )
+        if not is_ours:
             return "answered"  # by another process
         outgoing = Outgoing(self._house.api, self._whence, self._language)
-        voice = self._voice if self._outcome == "completed" else None
-        if voice is None or not voice.seconds:
+        voice = self._voice
+        if voice is None or not ogg:
             buttons = menus.under_answer(self._language, spoken=False)
             if text:
                 await outgoing.text(text, buttons, instead=self._accepted.shown)
             return "answered"
-        ogg = await voice.finish()
         buttons = menus.under_answer(self._language, spoken=True)
         send = outgoing.both if is_written else outgoing.voice
         await send(ogg, voice.seconds, text, buttons)
         return "answered"
+
+    async def _finished(self) -> bytes:
+        """Return the voice message; empty where there is none to be sent."""
+        if self._outcome != "completed" or self._voice is None or not self._voice.seconds:
+            return b""
+        return await self._voice.finish()
 
     async def _remember(self) -> None:
         """Keep what the room goes on with; a loss is no more than that."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Final
 
@@ -17,11 +18,15 @@ from bridges.telegram.texts import text_of
 from bridges.telegram.turn import RATE_HZ, Question
 from bridges.telegram.voice import Spoken
 from schemas.conversation import Join, LinkMade
+from schemas.event import Event
 from schemas.failure import Failure
+from schemas.session import ForgetAsked
 from schemas.telegram import ChatKept
 from schemas.tts import ReplyChunk, SpeakRequest
+from schemas.turn import HangUp
 from voicebus.conversations import Code, Codes, joined, redeem, start
 from voicebus.errors import BusUnavailable, ConversationUnknown
+from voicebus.sessions.session import Session
 
 _NEEDED: Final = ("turn",)
 
@@ -65,6 +70,8 @@ class Desk:
                 await self._redeem(command.argument)
             case "link":
                 await self._link()
+            case "forget":
+                await self._forget()
             case "stop":
                 await self._say(self._text("nothing_runs"))
             case "retry":
@@ -154,6 +161,21 @@ class Desk:
         minutes = max(1, code.expires_s // 60)
         await self._say(self._text("link_made", code=code.text, minutes=minutes))
 
+    async def _forget(self) -> None:
+        """Delete the conversation, wherever else it goes on as well, and what was asked last."""
+        join = self._house.join(self._whence.room, self._kept)
+        async with self._house.turns.session(_NEEDED) as session:
+            await session.converse(self._silent(join).request)
+            await joined(session, self._house.settings.claim_s)
+            await session.tell(ForgetAsked())
+            async for event in _news(session):
+                if isinstance(event, HangUp):
+                    break
+            else:
+                raise BusUnavailable("this server is shutting down")
+        await self._keep(msgspec.structs.replace(self._kept, conversation="", asked=""))
+        await self._say(self._text("forgotten"))
+
     async def _redeem(self, code: str) -> None:
         room = self._whence.room
         self._house.try_code(room)
@@ -168,15 +190,9 @@ class Desk:
             await joined(session, self._house.settings.claim_s)
             codes = Codes(session)
             await codes.make()
-            async for _, event in session.inbox:
-                match event:
-                    case LinkMade():
-                        if (code := codes.made(event)) is not None:
-                            return code
-                    case Failure(code=ConversationUnknown.code):
-                        raise ConversationUnknown
-                    case Failure():
-                        raise BusUnavailable(event.message)
+            async for event in _news(session):
+                if isinstance(event, LinkMade) and (code := codes.made(event)) is not None:
+                    return code
         raise BusUnavailable("this server is shutting down")
 
     async def _joined(self, join: Join) -> str:
@@ -196,3 +212,18 @@ class Desk:
 
     async def _say(self, text: str, buttons: InlineKeyboardMarkup | None = None) -> None:
         await self._outgoing.text(text, buttons)
+
+
+async def _news(session: Session) -> AsyncIterator[Event]:
+    """Yield what the workers say.
+
+    Raises:
+        VoicebusError: They say that it cannot be done.
+    """
+    async for _, event in session.inbox:
+        match event:
+            case Failure(code=ConversationUnknown.code):
+                raise ConversationUnknown
+            case Failure():
+                raise BusUnavailable(event.message)
+        yield event

@@ -11,7 +11,7 @@ from bridges.telegram.chats import Room
 
 COMMANDS: Final = (
     *("start", "help", "reset", "voice", "language", "settings"),
-    *("link", "stop", "retry", "persona"),
+    *("link", "forget", "stop", "retry", "persona"),
 )
 
 _TEXT_LIMIT: Final = 8_000

@@ -17,10 +17,12 @@ _EN: Final = {
         "/stop: end the answer that runs\n"
         "/retry: ask again what was asked last\n"
         "/reset: begin a new conversation\n"
+        "/forget: delete this conversation, wherever else it goes on as well\n"
         "/link: go on with this conversation somewhere else; /link CODE: go on with one from there"
     ),
     "help_group": "\n\nIn this group, mention me or reply to one of my messages.",
-    "reset": "A new conversation: what was said before is forgotten here.",
+    "reset": "A new conversation: what was said before counts no more here. /forget deletes it.",
+    "forgotten": "What was said in this conversation is deleted. We begin anew.",
     "answers": "How shall I answer?",
     "answers_same": "as I was asked",
     "answers_text": "in text",
@@ -75,10 +77,12 @@ _RU: Final = {
         "/stop: прервать ответ\n"
         "/retry: повторить последний вопрос\n"
         "/reset: начать новый разговор\n"
+        "/forget: удалить этот разговор везде, где он продолжается\n"
         "/link: продолжить этот разговор в другом месте; /link КОД: продолжить разговор оттуда"
     ),
     "help_group": "\n\nВ этой группе упомяните меня или ответьте на моё сообщение.",
-    "reset": "Начинаем новый разговор: прежний здесь забыт.",
+    "reset": "Новый разговор: прежний здесь больше не учитывается. Удаляет разговор /forget.",
+    "forgotten": "Всё сказанное в этом разговоре удалено. Начинаем сначала.",
     "answers": "Как мне отвечать?",
     "answers_same": "так же, как спросили",
     "answers_text": "текстом",
@@ -136,6 +140,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "stop": "end this answer",
             "retry": "ask again",
             "reset": "a new conversation",
+            "forget": "delete this conversation",
             "link": "go on somewhere else",
         },
         "ru": {
@@ -147,6 +152,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "stop": "прервать ответ",
             "retry": "спросить ещё раз",
             "reset": "новый разговор",
+            "forget": "удалить этот разговор",
             "link": "продолжить в другом месте",
         },
     }

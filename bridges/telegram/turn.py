@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Final
@@ -12,7 +13,7 @@ import structlog
 from msgspec import Struct
 
 from bridges.telegram.settings import TelegramSettings
-from schemas.conversation import Join
+from schemas.conversation import Join, Joined
 from schemas.event import Event
 from schemas.failure import Failure
 from schemas.session import CancelAsked, UserText
@@ -132,15 +133,17 @@ class Turns:
         async with self.session(question.roles) as session:
             opened(session)
             await session.converse(question.request)
-            yield await joined(session, self._settings.claim_s)
+            # What is asked goes up while the session comes into its conversation.
             asking = asyncio.ensure_future(_ask(session, question))
             try:
-                async with aclosing(self._answer(session, asking)) as answer:
+                early: list[Event] = []
+                yield await self._joined(session, asking, early)
+                async with aclosing(self._answer(session, asking, early)) as answer:
                     async for event in answer:
                         yield event
             finally:
                 asking.cancel()
-                await asyncio.wait((asking,))
+                await asyncio.gather(asking, return_exceptions=True)
 
     async def speak(self, request: SpeakRequest) -> AsyncGenerator[Event, None]:
         """Have a text spoken, and yield what the voice says, to the end.
@@ -153,7 +156,7 @@ class Turns:
         async with self.session(("tts",)) as session:
             await session.ask(request)
             while True:
-                event = await _next(session, self._settings.stall_s)
+                event = await self._heard(session)
                 if isinstance(event, Failure):
                     raise StageFailed(event)
                 yield event
@@ -181,13 +184,23 @@ class Turns:
                     raise
                 await asyncio.sleep(_AGAIN_S)
 
+    async def _joined(
+        self, session: Session, asking: asyncio.Future[None], early: list[Event]
+    ) -> Joined:
+        try:
+            return await joined(session, self._settings.claim_s, early.append)
+        except BusUnavailable:
+            if asking.done():
+                asking.result()  # why there is nothing to answer
+            raise
+
     async def _answer(
-        self, session: Session, asking: asyncio.Future[None]
+        self, session: Session, asking: asyncio.Future[None], early: list[Event]
     ) -> AsyncGenerator[Event, None]:
-        held = Held()
+        held, waiting = Held(), deque(early)
         while True:
             try:
-                event = await _next(session, self._settings.stall_s)
+                event = waiting.popleft() if waiting else await self._heard(session)
             except EngineTimeout:
                 if asking.done():
                     raise
@@ -205,6 +218,9 @@ class Turns:
                 yield told
                 if isinstance(told, TurnEnded):
                     return
+
+    async def _heard(self, session: Session) -> Event:
+        return await _next(session, self._settings.stall_s)
 
 
 async def stop(session: Session) -> None:

@@ -25,7 +25,7 @@ SECRET_HEADER: Final = "x-telegram-bot-api-secret-token"
 MAX_BODY_BYTES: Final = 256 * 1024
 """More than any update has: the longest message is of 4096 characters."""
 
-_BODY_S: Final = 10.0
+_BODY_S: Final = 5.0
 
 Find = Callable[[int], House | None]
 """Returns the bot of a number, if its updates are to be sent."""
@@ -89,4 +89,6 @@ async def _body(request: Request) -> bytes | None:
 
 def _refused(reason: str, status: int) -> Response:
     channel_metrics.TELEGRAM_WEBHOOKS_REFUSED.labels(reason).inc()
-    return Response(status_code=status)
+    # The rest of what it sends is not waited for.
+    headers = {"connection": "close"} if reason in ("slow", "size") else None
+    return Response(status_code=status, headers=headers)

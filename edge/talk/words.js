@@ -3,6 +3,7 @@
 const HANG_UPS = {
   silence: "The call has ended: nothing was said for a while.",
   limit: "The call has ended: it has reached its longest time.",
+  forgotten: "The call has ended: its conversation was deleted.",
 };
 
 const MICROPHONE = {

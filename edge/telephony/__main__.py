@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import structlog
 
-from edge.guards import HEAD_BYTES, GuardedHttp, GuardedWebSocket
+from edge.guards import GuardedWebSocket
 from edge.settings import listed
 from edge.telephony.gate import Gate
 from edge.telephony.metronome import Metronome
@@ -22,6 +22,7 @@ from edge.telephony.tcp import listening
 from subjects.tokens import new_token
 from voicebus import health, settings
 from voicebus.errors import ConfigError
+from voicebus.http_guard import HEAD_BYTES, GuardedHttp
 from voicebus.process import run, running
 from voicebus.sessions.capacity import Capacity
 from voicebus.sessions.sessions import Sessions

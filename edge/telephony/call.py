@@ -47,6 +47,9 @@ _FAREWELL_S: Final = 10.0
 _LAST_WORD_S: Final = 0.2
 """What an exchange keeps of what it got: hung up sooner, the last word would be cut."""
 
+_LINK_CODE: Final = "link_code"
+"""Parameter of a call that goes on with a conversation from elsewhere."""
+
 _KEYS_PER_S: Final = 10
 _KEYS_AT_ONCE: Final = 32
 """Nobody presses faster; what is more is passed over."""
@@ -77,7 +80,7 @@ class Call:
         self._settings = settings
         self._metronome = office.metronome
         self._sound = begun.sound
-        self._caller = begun.caller
+        self._begun = begun
         self._clock = AudioClock()
         self._downlink = Downlink(self._clock, client_wire.Medium.SPEECH, KIND, session.responded)
         self._mouth = Mouth(begun.sound, wire.frame_ms, comfort)
@@ -127,7 +130,8 @@ class Call:
         Returns:
             How it is, and what else the workers have said meanwhile.
         """
-        join = self._settings.conversation_of(self._caller)
+        code = self._begun.parameters.get(_LINK_CODE, "")
+        join = self._settings.conversation_of(self._begun.caller, code)
         request = ConverseRequest(settings=chosen, output_rate_hz=self._sound.spoken_hz, join=join)
         await self._session.converse(request)
         early: list[Event] = []
@@ -218,6 +222,7 @@ class Call:
     async def _down(self) -> None:
         async for _, event in self._session.inbox:
             await self._heed(event)
+            await asyncio.sleep(0)  # a clause comes in many pieces; the beat waits for one of them
 
     async def _heed(self, event: Event) -> None:
         for told in self._downlink.take(event, now_s()):

@@ -221,7 +221,8 @@ class Mouth:
             if is_last:
                 self._replies.popleft()
                 self._playback.completed(reply.turn, now_s)
-            return frame + self._sound.silence(self._frame_bytes - len(frame))
+            short = self._frame_bytes - len(frame)
+            return frame + self._sound.silence(short) if short else frame
         return None
 
     def _note(self, reply: _Reply) -> None:

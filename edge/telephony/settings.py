@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import secrets
 from typing import Final
 
 import msgspec
@@ -13,7 +14,7 @@ from schemas.conversation import Join
 from schemas.settings import SessionSettings, Silence
 from subjects.streams import ROLES
 from subjects.tokens import is_token
-from voicebus.conversations import own, owner
+from voicebus.conversations import own, owner, redeem
 
 SCOPE: Final = "TELEPHONY_"
 
@@ -109,13 +110,19 @@ class TelephonySettings(Struct, frozen=True, kw_only=True):
             raise ValueError("must begin with wss:// - at `$.public_url`")
         self.session({})
 
-    def conversation_of(self, caller: str) -> Join | None:
-        """Return how a call joins the conversation of its caller.
+    def conversation_of(self, caller: str, code: str = "") -> Join | None:
+        """Return how a call joins the conversation of a code, or else of its caller.
 
         Args:
             caller: Number of who calls; None is to be joined where it is withheld.
+            code: A link code that the exchange passes on; empty: none.
+
+        Raises:
+            LinkRefused: That is no code.
         """
         digits = "".join(character for character in caller if character in _OF_NUMBERS)
+        if code:
+            return redeem(code, owner("phone", digits or secrets.token_hex(16)))
         if not self.conversations_secret or len(digits) < _SHORTEST_NUMBER:
             return None
         return own(self.conversations_secret, owner("phone", digits))

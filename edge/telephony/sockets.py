@@ -32,7 +32,9 @@ _SUBPROTOCOLS: Final = ("media", "audio.jambonz.org")
 """What exchanges offer, and want to see in the answer."""
 
 _CLOSE_S: Final = 2.0
-_CODES: Final = MappingProxyType({"client": 1000, "silence": 1000, "limit": 1000, "shutdown": 1012})
+_CODES: Final = MappingProxyType(
+    {**dict.fromkeys(("client", "silence", "limit", "forgotten"), 1000), "shutdown": 1012}
+)
 _POLICY: Final = 1008
 
 PROTOCOLS: Final = (ASTERISK, *JSON_DIALECTS, *BINARY_DIALECTS)

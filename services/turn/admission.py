@@ -52,12 +52,14 @@ class Membership(Struct, frozen=True):
         session: By which name its turns are known there: the session's first, should it have moved.
         settings: How the session is.
         found: What is kept of the conversation.
+        forgotten: How often the conversation had been deleted when the session joined it.
     """
 
     conversation: str
     session: str
     settings: SessionSettings
     found: Found
+    forgotten: int
 
 
 async def admitted(claim: Claim, former: Sequence[Origin], links: Links) -> Membership | None:
@@ -79,7 +81,8 @@ async def admitted(claim: Claim, former: Sequence[Origin], links: Links) -> Memb
         known = await _joined(bus, place)
         if known is not None:
             found = await shelf.find(bus, known.conversation)
-            return Membership(known.conversation, places[0].session, known.settings, found)
+            name, times = places[0].session, known.forgotten
+            return Membership(known.conversation, name, known.settings, found, times)
     if request.join is None or former:
         return None
     if not request.automatic:
@@ -93,7 +96,10 @@ async def admitted(claim: Claim, former: Sequence[Origin], links: Links) -> Memb
         raise
     exchanges = () if member.found.kept is None else member.found.kept.exchanges
     joined = Joined(
-        conversation=member.conversation, settings=member.settings, exchanges=len(exchanges)
+        conversation=member.conversation,
+        settings=member.settings,
+        exchanges=len(exchanges),
+        forgotten=member.forgotten,
     )
     await claim.publish(joined)
     log.info("conversation.joined", exchanges=len(exchanges), by_code=bool(request.join.code))
@@ -116,11 +122,13 @@ async def _admit(claim: Claim, asked: SessionSettings, join: Join, links: Links)
         links.tried.take(claim.place.edge, time.monotonic())
         conversation = await _led_to(claim, join.code, links.age_s)
 
-    def change(kept: ConversationKept | None) -> ConversationKept | None:
+    def change(found: Found) -> ConversationKept | None:
+        kept = found.kept
         if kept is None:
             if not join.begins:
                 raise ConversationUnknown
-            return ConversationKept(owners=(join.owner,), settings=following(asked))
+            mine, times = following(asked), found.forgotten
+            return ConversationKept(owners=(join.owner,), settings=mine, forgotten=times)
         owners = kept.owners
         if join.owner not in owners:
             if not join.code:
@@ -135,7 +143,8 @@ async def _admit(claim: Claim, asked: SessionSettings, join: Join, links: Links)
     kept = found.kept.settings if found.kept is not None else asked
     how = "code" if join.code else "owner" if before.kept is not None else "begun"
     metrics.CONVERSATIONS_JOINED.labels(how).inc()
-    return Membership(conversation, claim.place.session, merged(kept, asked), found)
+    settings, session = merged(kept, asked), claim.place.session
+    return Membership(conversation, session, settings, found, found.forgotten)
 
 
 async def _led_to(claim: Claim, code: str, age_s: int) -> str:

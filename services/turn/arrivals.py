@@ -21,6 +21,7 @@ from schemas.session import (
     CancelAsked,
     ClientLost,
     ClientReturned,
+    ForgetAsked,
     KeysPressed,
     PlaybackEnded,
     SessionClosed,
@@ -43,7 +44,7 @@ DECIDED: Final = (TurnStarted, TurnEnded, NothingHeard, HangUp)
 """What turn workers write."""
 
 _MADE: Final = (ClauseReady, ClauseSpoken, GenerationDone, SpeechDone, Failure)
-_EDGES: Final = (PlaybackEnded, ClientLost, ClientReturned, LinkAsked)
+_EDGES: Final = (PlaybackEnded, ClientLost, ClientReturned, LinkAsked, ForgetAsked)
 """What an edge says of its own, and numbers itself."""
 
 _CONTROLS: Final = (UserText, KeysPressed, AnswerAsked, CancelAsked, TurnTakingSet, *_EDGES)

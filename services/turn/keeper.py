@@ -9,17 +9,20 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import structlog
 from msgspec.structs import replace
 
-from schemas.conversation import ConversationKept, Exchange, LinkKept, LinkMade
+from schemas.conversation import ConversationKept, Exchange, LinkAsked, LinkKept, LinkMade
+from schemas.session import ForgetAsked
+from schemas.turn import HangUp
 from services.turn import shelf
 from services.turn.admission import Links, Membership
 from services.turn.kept import appended, from_elsewhere, number_of, unkept
 from services.turn.settings import TurnSettings
+from services.turn.shelf import Found
 from services.turn.turns import Turns
 from subjects.catalog import conversation_subject
 from voicebus import metrics
@@ -37,6 +40,11 @@ _LAST_S: Final = 5.0
 
 _CODES_PER_MIN: Final = 10
 """Link codes that a session may have made."""
+
+_FORGOTTEN: Final = HangUp(reason="forgotten")
+
+Item = Exchange | LinkAsked | ForgetAsked | HangUp
+"""What is to be written."""
 
 
 class Keeper:
@@ -70,11 +78,15 @@ class Keeper:
         self._link_age_s = links.age_s
         self._made = Guesses(_CODES_PER_MIN)
         self._found = member.found
-        self._pending: deque[Exchange | str] = deque()
+        self._forgotten = member.forgotten
+        self._is_over = False
+        self._pending: deque[Item] = deque()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         kept = member.found.kept or ConversationKept(owners=())
+        if kept.forgotten > member.forgotten:  # it was deleted, and begun anew by others
+            kept = ConversationKept(owners=())
         self._known = dict.fromkeys(map(number_of, kept.exchanges))
         self.elsewhere: Final = from_elsewhere(kept, member.session)
 
@@ -85,6 +97,9 @@ class Keeper:
 
     def hear(self, kept: ConversationKept) -> None:
         """Take what others said meanwhile; a message that was missed is in the next one, too."""
+        if kept.forgotten > self._forgotten:
+            self._part()
+            return
         for exchange in kept.exchanges:
             number = number_of(exchange)
             if exchange.session != self._session and number not in self._known:
@@ -100,6 +115,8 @@ class Keeper:
 
     def caught_up(self) -> None:
         """The log was read to its end: keep what a worker before us had no time for."""
+        if self._found.forgotten > self._forgotten:
+            self._part()
         for turn in list(self.elsewhere):
             self.tell_elsewhere(turn)
         said = self._taken()
@@ -110,12 +127,19 @@ class Keeper:
         """Keep what was said in the turns that have ended by now."""
         self._add(*self._taken())
 
-    def link(self, digest: str) -> None:
-        """Make a link code."""
-        self._add(digest)
+    def obey(self, asked: LinkAsked | ForgetAsked) -> None:
+        """Make a link code, or delete the conversation."""
+        self._add(asked)
 
-    def _add(self, *items: Exchange | str) -> None:
-        if items:
+    def _part(self) -> None:
+        """The conversation is deleted: the session ends, and nothing of it is kept any more."""
+        if not self._is_over:
+            self._pending.clear()
+            self._add(_FORGOTTEN)
+            self._is_over = True
+
+    def _add(self, *items: Item) -> None:
+        if items and not self._is_over:
             self._pending.extend(items)
             self._idle.clear()
             self._wake.set()
@@ -152,25 +176,53 @@ class Keeper:
             log.error("conversation.unkept", turns=unkept_turns)
 
     async def _write(self) -> None:
-        first = self._pending[0]
-        if isinstance(first, str):
-            await self._make(first)
-            self._pending.popleft()
-            return
+        match self._pending[0]:
+            case LinkAsked() as asked:
+                await self._make(asked.digest)
+                self._done(asked)
+            case ForgetAsked():
+                await self._forget()
+            case HangUp() as order:
+                await self._claim.publish(order)
+                self._done(order)
+            case Exchange():
+                await self._keep()
+
+    def _done(self, *items: Item) -> None:
+        """Wait with these no more, if they still wait: all are let go when it is deleted."""
+        for item in items:
+            if item in self._pending:
+                self._pending.remove(item)
+
+    async def _keep(self) -> None:
         said = [item for item in self._pending if isinstance(item, Exchange)]
         most, chars = self._settings.kept_turns, self._settings.kept_chars
 
-        def change(kept: ConversationKept | None) -> ConversationKept | None:
-            if kept is None:
-                kept = self._found.kept or ConversationKept(owners=())
+        def change(found: Found) -> ConversationKept | None:
+            if found.forgotten > self._forgotten:
+                return None
+            kept = found.kept or self._found.kept or ConversationKept(owners=())
             wanted = appended(kept, said, most, chars)
             return None if wanted == kept else wanted
 
-        self._found = await shelf.replace(self._claim.bus, self._conversation, self._found, change)
-        for exchange in said:
-            self._pending.remove(exchange)
+        await self._replace(change)
+        self._done(*said)
         if self._found.kept is not None:
             self.hear(self._found.kept)
+
+    async def _forget(self) -> None:
+        def change(found: Found) -> ConversationKept | None:
+            is_there = found.kept is not None and found.forgotten == self._forgotten
+            return ConversationKept(owners=(), forgotten=self._forgotten + 1) if is_there else None
+
+        await self._replace(change)
+        metrics.CONVERSATIONS_FORGOTTEN.inc()
+        self._part()
+
+    async def _replace(self, change: Callable[[Found], ConversationKept | None]) -> None:
+        self._found = await shelf.replace(self._claim.bus, self._conversation, self._found, change)
+        if self._found.forgotten > self._forgotten:
+            self._part()
 
     async def _make(self, digest: str) -> None:
         try:

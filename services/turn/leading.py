@@ -13,10 +13,10 @@ from schemas.conversation import ConversationKept, LinkAsked, LinkMade
 from schemas.event import Event
 from schemas.failure import Failure
 from schemas.llm import GenerateRequest
-from schemas.session import SessionClosed
+from schemas.session import ForgetAsked, SessionClosed
 from schemas.stt import TranscriptFinal
 from schemas.tts import SpeakRequest
-from schemas.turn import ConverseRequest, SessionMoved, TurnEnded, TurnStarted
+from schemas.turn import ConverseRequest, HangUp, SessionMoved, TurnEnded, TurnStarted
 from services.turn.answers import Answers
 from services.turn.arrivals import DECIDED, Arrivals, Past, aged
 from services.turn.keeper import Keeper
@@ -75,8 +75,8 @@ class Lead:
                 case ConversationKept():
                     if self._keeper is not None:
                         self._keeper.hear(event)
-                case LinkAsked():
-                    await self._link(event)
+                case LinkAsked() | ForgetAsked():
+                    await self._obey(event)
                 case _:
                     begun_s = time.perf_counter()
                     self._tally.spoken(event)
@@ -109,8 +109,8 @@ class Lead:
         await self._publish((*orders, *conversation.go_on(now_ms)))
         age_ms = (past[-1].stored_ns - past[0].stored_ns) / 1e6 if past else 0.0
         await self._publish(conversation.open(now_ms, age_ms))
-        for asked in _unmade(here):
-            await self._link(asked)
+        for asked in _unheeded(here):
+            await self._obey(asked)
         return True
 
     def _recall(self, past: Sequence[Past], now_ms: float) -> list[Event]:
@@ -129,9 +129,10 @@ class Lead:
             keeper.caught_up()
         return orders
 
-    async def _link(self, asked: LinkAsked) -> None:
-        if self._keeper is not None and is_token(asked.digest):
-            self._keeper.link(asked.digest)
+    async def _obey(self, asked: LinkAsked | ForgetAsked) -> None:
+        is_meant = isinstance(asked, ForgetAsked) or is_token(asked.digest)
+        if self._keeper is not None and is_meant:
+            self._keeper.obey(asked)
             return
         await self._claim.fail(ConversationUnknown("this session belongs to no conversation"))
 
@@ -151,11 +152,16 @@ class Lead:
             self._keeper.keep()
 
 
-def _unmade(past: Sequence[Past]) -> list[LinkAsked]:
-    """Return what a client asked for, and nobody has made."""
-    made = {known.event.digest for known in past if isinstance(known.event, LinkMade)}
-    asked = [known.event for known in past if isinstance(known.event, LinkAsked)]
-    return [event for event in asked if event.digest not in made]
+def _unheeded(past: Sequence[Past]) -> list[LinkAsked | ForgetAsked]:
+    """Return what a client asked of its conversation, and nobody has done."""
+    events = [known.event for known in past]
+    made = {event.digest for event in events if isinstance(event, LinkMade)}
+    asked: list[LinkAsked | ForgetAsked] = [
+        event for event in events if isinstance(event, LinkAsked) and event.digest not in made
+    ]
+    if not any(isinstance(event, HangUp) and event.reason == "forgotten" for event in events):
+        asked += [event for event in events if isinstance(event, ForgetAsked)][:1]
+    return asked
 
 
 def _now_ms() -> float:

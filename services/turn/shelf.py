@@ -24,12 +24,15 @@ class Found(Struct, frozen=True):
     """A conversation as it is kept.
 
     Fields
-        kept: What is kept; None where there is nothing, or nothing that is a conversation.
+        kept: What is kept; None where there is nothing, or nothing that is a conversation, or it
+            is deleted.
         sequence: Its place in the stream; 0 for none.
+        forgotten: How often it was deleted.
     """
 
     kept: ConversationKept | None
     sequence: int
+    forgotten: int = 0
 
 
 class Link(Struct, frozen=True):
@@ -56,14 +59,16 @@ async def find(bus: Bus, conversation: str) -> Found:
     if newest is None:
         return Found(None, 0)
     event = opened(newest.subject, newest.payload)
-    return Found(event if isinstance(event, ConversationKept) else None, newest.sequence)
+    if not isinstance(event, ConversationKept):
+        return Found(None, newest.sequence)
+    return _found(event, newest.sequence)
 
 
 async def replace(
     bus: Bus,
     conversation: str,
     found: Found,
-    change: Callable[[ConversationKept | None], ConversationKept | None],
+    change: Callable[[Found], ConversationKept | None],
 ) -> Found:
     """Change a conversation, and begin again with what others have made of it meanwhile.
 
@@ -78,11 +83,12 @@ async def replace(
     """
     subject = conversation_subject(bus.cell, conversation)
     for _ in range(_TRIES):
-        wanted = change(found.kept)
+        wanted = change(found)
         if wanted is None:
             return found
         try:
-            return Found(wanted, await bus.keep(wanted, subject, found.sequence))
+            sequence = await bus.keep(wanted, subject, found.sequence)
+            return _found(wanted, sequence)
         except Fenced:
             found = await find(bus, conversation)
     raise BusTimeout("too many sessions change this conversation at once")
@@ -109,3 +115,7 @@ async def keep_link(bus: Bus, digest: str, link: LinkKept, last: int = 0) -> int
         BusError: It cannot be written.
     """
     return await bus.keep(link, link_subject(bus.cell, digest), last)
+
+
+def _found(kept: ConversationKept, sequence: int) -> Found:
+    return Found(kept if kept.owners else None, sequence, kept.forgotten)

@@ -11,6 +11,7 @@ from benchmarks.telephony_figures import (
     call_figures,
     jitter,
     speech_figures,
+    told,
     void_reasons,
 )
 
@@ -73,6 +74,12 @@ def test_figures_and_bars() -> None:
         "tts_stream_http_ttfa_p50_ms": True,
         "tts_stream_ws_ttfa_p50_ms": False,
     }
+
+
+def test_a_report_has_a_few_figures_of_each_call() -> None:
+    """Median, 90th and 99th percentile, and the worst."""
+    assert told(row(jitter_ms=tuple(map(float, range(101))))).jitter_ms == (50, 90, 99, 100)
+    assert told(row(jitter_ms=())).jitter_ms == ()
 
 
 def test_a_run_in_which_callers_hear_nothing_is_void() -> None:

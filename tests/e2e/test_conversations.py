@@ -120,6 +120,27 @@ async def test_a_conversation_waits_for_the_next_session(
     ]
 
 
+async def test_who_is_in_a_conversation_deletes_it(talking: System) -> None:
+    """All its sessions are told why they end, and its id opens nothing any more."""
+    async with connected(talking, {"conversation": "new", **WRITTEN}) as first:
+        await type_turn(first, "my name is Dan")
+        start = {"conversation": conversation_of(first), **WRITTEN}
+        async with connected(talking, start) as second:
+            await second.send("forget")
+            ends = [await client.until("hang_up") for client in (first, second)]
+        async with connected(talking) as late:
+            await late.send("start", **start)
+            refused = await late.until("error")
+    async with connected(talking, WRITTEN) as alone:
+        await alone.send("forget")
+        told_so = await alone.until("error")
+        await type_turn(alone, "hello")
+
+    assert [end["reason"] for end in ends] == ["forgotten", "forgotten"]
+    assert (first.closed, second.closed) == (1000, 1000)
+    assert refused["code"] == told_so["code"] == "conversation_unknown"
+
+
 @pytest.mark.fault
 async def test_a_dead_worker_loses_no_turn_of_a_conversation_and_doubles_none(
     talking: System, language_model: LanguageModel

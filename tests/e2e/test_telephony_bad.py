@@ -135,6 +135,21 @@ async def test_who_takes_too_long_to_say_who_it_is_is_hung_up(
     assert answer == b"\x00\x00\x00"
 
 
+async def test_a_handshake_that_comes_slowly_is_not_waited_for(office: Exchange) -> None:
+    """One letter at a time: 408, and the connection ends."""
+    port = int(office.ws("x").split(":")[2].split("/")[0])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /twilio HTTP/1.1\r\nhost: localhost\r\n")
+    reading = asyncio.create_task(reader.read())
+    async with asyncio.timeout(10):
+        while not reading.done():
+            writer.write(b"X")
+            await asyncio.wait((reading,), timeout=0.1)
+    writer.close()
+
+    assert reading.result().startswith(b"HTTP/1.1 408 ")
+
+
 async def test_a_line_on_which_nothing_comes_is_hung_up(office: Exchange) -> None:
     """After a while: its exchange has forgotten it."""
     async with calling(TwilioPhone, office.ws("twilio")) as phone:

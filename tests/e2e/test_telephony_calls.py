@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 import numpy as np
@@ -17,6 +19,7 @@ from tests.e2e.telephony import Exchange, Overheard, exchange, overheard
 from tests.models import model_path
 from tests.system import SYNTHETIC
 from tests.telephones import AudioSocketPhone, Telephone, calling, calling_by_tcp
+from tests.test_house_rules import ROOT
 from tests.voicebus.audio.recordings import SAMPLES
 from voicebus.audio.wav import read_wav
 
@@ -160,3 +163,17 @@ async def test_calls_leave_nothing_behind(office: Exchange) -> None:
     await office.until_idle()
 
     assert office.metric("voicebus_telephony_calls_total", reason="internal") == 0
+
+
+async def test_the_program_of_the_howto_makes_a_call(
+    office: Exchange, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As it stands there, but for the port."""
+    page = (ROOT / "docs" / "howto" / "telephony.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {}
+    await asyncio.to_thread(exec, program.replace("9092", str(office.tcp)), names)
+    names["line"].close()
+    await office.until_idle()
+
+    assert capsys.readouterr().out == "16 320\n"

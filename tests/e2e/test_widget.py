@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from schemas.claim import Claimed
 from schemas.event import Event
+from schemas.session import SessionClosed
 from schemas.stt import TranscriptFinal, TranscriptPartial
 from schemas.turn import ConverseRequest
 from subjects.catalog import Place, subject_of
@@ -45,6 +47,10 @@ WORDS = (
     "and mister john dashwood had then leisure to consider how much there might be prudently in "
     "his power to do for them"
 )
+
+GREETING = (
+    "Welcome. " + "We have many kinds of tea, and each of them has a long story. " * 3
+).strip()
 
 ON_COMMAND = """
 const context = new AudioContext();
@@ -95,6 +101,16 @@ async def overheard(system: System, *kinds: type[Event]) -> AsyncIterator[list[E
     finally:
         collecting.cancel()
         await asyncio.wait((collecting,))
+        await bus.close()
+
+
+async def hand_on_claim(system: System, claim: Claimed) -> None:
+    """Have what a dead worker held given to the next one, as the supervisor does."""
+    bus = await connect_bus(BusSettings(nats_url=system.nats.url), "supervisor")
+    try:
+        await bus.publish_raw(claim.ack, b"-NAK")
+        await bus.flush()
+    finally:
         await bus.close()
 
 
@@ -186,12 +202,42 @@ async def test_a_visitor_goes_on_when_the_edge_was_killed(
     assert turn["playedMs"] == pytest.approx(1000 * turn["audioSeconds"], abs=1)
 
 
+async def test_a_visitor_hears_all_though_the_voice_was_killed(
+    page: Page, host: Host, real_system: System
+) -> None:
+    """In mid-sentence: another worker goes on with the word, and the page cannot tell."""
+    await open_sites(real_system, host, shop=f'session.greeting = "{GREETING}"')
+    host.body = widget("shop", text_consent="")
+    await go(page, host, "shop")
+    await page.evaluate(ON_COMMAND)
+    async with overheard(real_system, Claimed, SessionClosed) as heard:
+        await press(page, "shop", "#launch")
+        await press(page, "shop", "#talk")
+        await page.until(f"{element('shop')}.turns[0]?.playedMs > 300", 60)
+        with real_system.without("tts"):
+            pass
+        speaking = [one for one in heard if isinstance(one, Claimed) and one.role == "tts"]
+        await hand_on_claim(real_system, speaking[-1])
+        await page.until(f"{element('shop')}.turns[0]?.outcome", 90)
+        (turn,) = await page.evaluate(f"{element('shop')}.turns")
+        problems = await events(page, "shop", "error")
+
+        await page.command("Page.navigate", url="about:blank")
+        async with asyncio.timeout(30):
+            while not (closed := [one for one in heard if isinstance(one, SessionClosed)]):
+                await asyncio.sleep(0.05)
+
+    assert (turn["outcome"], turn["reply"].strip(), problems) == ("completed", GREETING, [])
+    assert turn["playedMs"] == pytest.approx(1000 * turn["audioSeconds"], abs=1)
+    assert turn["audioSeconds"] > 6
+    assert closed[0].reason == "client", "nobody works for a page that was left"
+
+
 async def test_a_visitor_interrupts_the_reply_by_speaking(
     page: Page, host: Host, real_system: System
 ) -> None:
     """The greeting is cut where it was heard; the history and the page agree on the words."""
-    greeting = "Welcome. " + "We have many kinds of tea, and each of them has a long story. " * 3
-    await open_sites(real_system, host, shop=f'session.greeting = "{greeting.strip()}"')
+    await open_sites(real_system, host, shop=f'session.greeting = "{GREETING}"')
     host.body = widget("shop", text_consent="")
     await go(page, host, "shop")
     await page.evaluate(ON_COMMAND)
@@ -209,4 +255,4 @@ async def test_a_visitor_interrupts_the_reply_by_speaking(
     assert 700 < cut["playedMs"] < 8_000
     assert cut["heardMs"] == pytest.approx(cut["playedMs"], abs=60)
     assert heard == (cut["heard"] or "").strip()
-    assert greeting.startswith(heard)
+    assert GREETING.startswith(heard)

@@ -18,7 +18,7 @@ from schemas.settings import SessionSettings
 _SETTINGS: Final = SessionSettings(instructions="Be brief.", language="en", voice="joe")
 
 JOINING: Final[tuple[Event, ...]] = (
-    Joined(conversation="c1", settings=_SETTINGS, exchanges=3, epoch=7),
+    Joined(conversation="c1", settings=_SETTINGS, exchanges=3, forgotten=1, epoch=7),
     LinkAsked(digest="2c3d", seq=-4),
     LinkMade(digest="2c3d", expires_s=300, epoch=7),
     LinkKept(conversation="c1", session="e1.s1"),
@@ -27,5 +27,6 @@ JOINING: Final[tuple[Event, ...]] = (
         settings=_SETTINGS,
         exchanges=(Exchange(session="s1", turn=1, user="hello", assistant="Good day."),),
         is_cut=True,
+        forgotten=1,
     ),
 )

@@ -31,6 +31,7 @@ from voicebus.metrics.bus import (
     refusals,
 )
 from voicebus.metrics.conversation import (
+    CONVERSATIONS_FORGOTTEN,
     CONVERSATIONS_JOINED,
     CONVERSATIONS_REFUSED,
     EXCHANGES_UNKEPT,
@@ -135,6 +136,7 @@ __all__ = [
     "CLAIMS",
     "CLAIM_WAIT_SECONDS",
     "CLIENT_ERRORS",
+    "CONVERSATIONS_FORGOTTEN",
     "CONVERSATIONS_JOINED",
     "CONVERSATIONS_REFUSED",
     "DEAD_LETTERS",

@@ -14,6 +14,9 @@ CONVERSATIONS_REFUSED = Counter(
     "Sessions that named a conversation or a link code and may not join, by the error's code",
     ["code"],
 )
+CONVERSATIONS_FORGOTTEN = Counter(
+    "voicebus_conversations_forgotten_total", "Conversations that were deleted because one asked"
+)
 LINK_CODES_MADE = Counter("voicebus_link_codes_made_total", "Link codes made")
 EXCHANGES_UNKEPT = Counter(
     "voicebus_exchanges_unkept_total",

@@ -93,6 +93,13 @@ export class VoicebusWidget extends HTMLElement {
     this.#phone?.leave();
   }
 
+  // Delete the conversation, wherever else it goes on as well. Its sessions end.
+  async forget() {
+    if (!this.#memory?.value) return;
+    this.cancel();
+    await this.#phone.say({ type: "forget" });
+  }
+
   agree() {
     if (this.#consent) this.#consent.value = this.#texts.consent;
   }
@@ -180,7 +187,7 @@ export class VoicebusWidget extends HTMLElement {
   }
 
   #take(message) {
-    const { type, code } = message;
+    const { type, code, reason } = message;
     if (message.conversation_id) {
       this.#memory.value = message.conversation_id;
       this.#code = "";
@@ -189,6 +196,10 @@ export class VoicebusWidget extends HTMLElement {
       this.#isExplained = true;
       this.#code = "";
       if (code === "conversation_unknown") this.#memory.value = "";
+    }
+    if (type === "hang_up" && reason === "forgotten") {
+      this.#memory.value = "";
+      this.#view.clear();
     }
     const event = EVENTS[type]?.(message);
     if (event) this.#tell(...event);
@@ -208,6 +219,7 @@ export class VoicebusWidget extends HTMLElement {
         this.#phone.stopMicrophone();
         this.#phone.reconnect().catch(() => {}); // the reason is shown already
       },
+      forget: () => this.forget().catch(() => {}),
       close: () => {
         this.#showCode = null;
         this.#view.input.focus();

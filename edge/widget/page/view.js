@@ -181,6 +181,10 @@ export function createView({ root, sheets, texts, language, isInline, canLink, o
     showLevel(heard) {
       level.style.transform = `scale(${Math.min(1, Math.sqrt(heard) * 1.8).toFixed(2)})`;
     },
+    clear() {
+      turns.replaceChildren();
+      follow();
+    },
     problem(text) {
       problem.textContent = text;
       alarm.hidden = !text;

@@ -27,7 +27,7 @@ export function wordsOf(texts) {
     you: (text) => `${texts.you}: ${text}`,
     reply: (text) => `${texts.assistant}: ${text}`,
     nothingHeard: texts.nothing_heard,
-    hangUp: () => texts.call_ended,
+    hangUp: (reason) => (reason === "forgotten" ? texts.forgotten : texts.call_ended),
     error: (error) => errorText(texts, error),
     microphone: ({ name }) => texts[MICROPHONE[name] ?? "microphone_busy"],
   };

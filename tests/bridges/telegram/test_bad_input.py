@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import signal
+import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 
 from bridges.telegram.bots import BotConfig
+from bridges.telegram.webhook import SECRET_HEADER
 from tests.bridges.telegram.bot_api.faults import Harm
 from tests.bridges.telegram.serving import REPLY, Served, ogg_of
 from tests.plain import PLAIN
@@ -160,6 +166,37 @@ def test_a_forged_update_is_refused(telegram: Served, webhook: str) -> None:
     assert post(webhook, secret, b"x" * (300 << 10)) == 413
     assert post(webhook, secret, b"{}") == 400
     assert post(webhook, secret, b"[") == 400
+
+
+def test_a_webhook_does_not_wait_for_who_sends_slowly(telegram: Served, webhook: str) -> None:
+    """Neither for the head of a request nor, should it know the secret, for a body."""
+    url = urlsplit(webhook)
+    secret = BotConfig(token=telegram.api.accounts[HOOKED].token).secret
+    head = f"POST {url.path} HTTP/1.1\r\nhost: {url.netloc}\r\n"
+    whole = f"{head}{SECRET_HEADER}: {secret}\r\ncontent-length: 1000\r\n\r\n"
+    with ThreadPoolExecutor() as both:
+        answers = both.map(partial(drip, url.netloc), (head, whole))
+
+    assert [answer[:13] for answer in answers] == [b"HTTP/1.1 408 "] * 2
+
+
+def drip(address: str, head: str) -> bytes:
+    """Send a head, and then a letter now and then; return all that is answered."""
+    host, _, port = address.partition(":")
+    answer, until_s = b"", time.monotonic() + 60
+    with socket.create_connection((host, int(port)), timeout=0.2) as line:
+        line.sendall(head.encode())
+        while time.monotonic() < until_s:
+            try:
+                with suppress(TimeoutError):
+                    if not (part := line.recv(4096)):
+                        return answer
+                    answer += part
+                    continue
+                line.sendall(b"x")
+            except ConnectionError:
+                return answer
+    pytest.fail(f"not closed: {answer!r}")
 
 
 def test_an_update_that_comes_again_is_answered_once(telegram: Served, webhook: str) -> None:

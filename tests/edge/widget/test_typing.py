@@ -189,6 +189,35 @@ async def test_a_code_leads_to_another_device_and_from_there(page: Page) -> None
     assert grave(page) == []
 
 
+async def test_a_visitor_deletes_the_conversation(page: Page) -> None:
+    """It is gone from the page, too, and what follows is a new one."""
+
+    async def forgetting(line: Line) -> None:
+        talking = asyncio.create_task(answer(line))
+        await line.until(lambda: bool(line.got("forget")))
+        talking.cancel()
+        await line.say("hang_up", reason="forgotten")
+        await line.socket.close(1000)
+
+    async with shop(page, forgetting, widget("shop", opened="")) as (running, _):
+        await type_turn(page, "shop", "Is there tea?")
+        await page.until(f"{element('shop')}.turns[0]?.outcome === 'completed'")
+        await press(page, "shop", "#link")
+        await page.until(f"{inside('shop', '#forget')}?.innerText === 'Delete this conversation'")
+        await press(page, "shop", "#forget")
+        await page.until(f"{element('shop')}.state === 'ended'")
+        told = await text_of(page, "shop", "#problem p")
+        shown = await text_of(page, "shop", "#log")
+        await type_turn(page, "shop", "Is there coffee?")
+        await page.until(f"{element('shop')}.turns[0]?.outcome === 'completed'")
+        joined = running.lines[1].start
+
+    assert told.startswith("The conversation is deleted.")
+    assert "tea?" not in shown
+    assert joined["conversation"] == "new"
+    assert grave(page) == []
+
+
 @pytest.mark.parametrize("site", [Site(origins=("self",), mode="text"), SITE])
 async def test_a_site_for_writing_has_no_microphone(page: Page, site: Site) -> None:
     """Neither a button nor a method opens it."""

@@ -10,9 +10,9 @@ from typing import TypeVar
 from schemas.conversation import ConversationKept, Join, Joined, LinkAsked, LinkMade
 from schemas.event import Event
 from schemas.llm import GenerateRequest, GenerationDone
-from schemas.session import UserText
+from schemas.session import ForgetAsked, UserText
 from schemas.settings import SessionSettings
-from schemas.turn import ConverseRequest, TurnEnded
+from schemas.turn import ConverseRequest, HangUp, TurnEnded
 from services.turn import shelf
 from services.turn.admission import Links
 from services.turn.settings import TurnSettings
@@ -65,6 +65,14 @@ class Talk:
         await self.bus.store(LinkAsked(digest=digest_of(code), seq=-1), self.place)
         return await self.hear(LinkMade)
 
+    async def forget(self) -> None:
+        """Ask for the conversation to be deleted."""
+        await self.bus.store(ForgetAsked(seq=-2), self.place)
+
+    async def hang_up(self) -> str:
+        """Wait until the session is to end; return why."""
+        return (await self.hear(HangUp)).reason
+
 
 @asynccontextmanager
 async def talk(
@@ -78,7 +86,7 @@ async def talk(
 ) -> AsyncIterator[Talk]:
     """Lead a session that asks for a conversation, until the context ends."""
     request = ConverseRequest(speak=False, join=join, settings=settings)
-    kinds = (Joined, GenerateRequest, TurnEnded)
+    kinds = (Joined, GenerateRequest, TurnEnded, HangUp)
     async with bus.listen(*{subject_of(kind, place) for kind in kinds}) as inbox:
         await bus.flush()
         claim = await claim_on(bus, place, "turn", request, job="session", attempt=attempt)

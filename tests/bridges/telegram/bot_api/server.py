@@ -108,6 +108,8 @@ class BotApi:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._release)
         if self._server is not None:
             self._server.should_exit = True
             self._server.force_exit = True
@@ -153,6 +155,12 @@ class BotApi:
                 except httpx2.HTTPError:
                     pass
                 await asyncio.sleep(0.2)
+
+    def _release(self) -> None:
+        """Nobody waits for updates any more."""
+        for account in self.accounts.values():
+            if account.poll is not None:
+                account.poll.set()
 
     def _serve(self, started: threading.Event) -> None:
         app = Starlette(

@@ -1,0 +1,121 @@
+"""One conversation that a person takes from channel to channel, and has deleted in the end."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from schemas.stt import TranscriptFinal
+from schemas.turn import TurnEnded
+from tests.bridges.telegram.bot_api.people import Person
+from tests.bridges.telegram.serving import Served, served
+from tests.carriers import TwilioPhone
+from tests.e2e.client import connected
+from tests.e2e.telephony import EDGE, SECRET, Exchange, overheard
+from tests.e2e.test_conversations import WRITTEN, conversation_of, kept, told, type_turn
+from tests.e2e.upstream import LanguageModel
+from tests.models import model_path
+from tests.system import SYNTHETIC
+from tests.telephones import calling
+from tests.voicebus.audio.recordings import SAMPLES
+from voicebus import parts
+from voicebus.audio.wav import read_wav
+
+pytestmark = [pytest.mark.model, pytest.mark.timeout(200)]
+
+SPEECH = np.concatenate([read_wav(SAMPLES / "austen-amiable.wav")[1], np.zeros(16_000, np.int16)])
+
+
+@pytest.fixture(scope="module")
+def house(
+    tmp_path_factory: pytest.TempPathFactory, language_model: LanguageModel
+) -> Iterator[tuple[Served, Exchange]]:
+    """A bot, an edge for pages and one for telephones, and a model that notes what it is told."""
+    model_path("silero-vad")
+    port, tcp = parts.free_ports(2)
+    settings = {**SYNTHETIC, "LLM_ENGINE": "openai", "LLM_URL": language_model.url}
+    phones = {
+        "TELEPHONY_PORT": str(port),
+        "TELEPHONY_AUDIOSOCKET_PORT": str(tcp),
+        "TELEPHONY_NAME": EDGE,
+        "TELEPHONY_SECRET": SECRET,
+    }
+    with served(tmp_path_factory.mktemp("house"), settings) as bot:
+        bot.system.add(parts.telephony_part(bot.system.environment(**phones)))
+        bot.system.wait_ready()
+        yield bot, Exchange(bot.system, port, tcp)
+
+
+def code_in(text: str) -> str:
+    """The link code that somebody is shown."""
+    (found,) = re.findall(r"[2-9A-Z]{4}-[2-9A-Z]{4}", text)
+    return str(found)
+
+
+async def seen(person: Person, count: int) -> str:
+    """Wait for so many messages in a chat; return the newest."""
+    answers = await asyncio.to_thread(person.until_seen, count)
+    return str(answers[-1].given["text"])
+
+
+class CodePhone(TwilioPhone):
+    """A call that its exchange has given a link code."""
+
+
+async def test_a_conversation_goes_from_a_messenger_to_a_page_to_a_telephone_and_is_deleted(
+    house: tuple[Served, Exchange], language_model: LanguageModel
+) -> None:
+    """Each knows what was said in those before; once it is deleted, nobody does."""
+    bot, exchange = house
+    ann = bot.person()
+    ann.write("my name is Ada")
+    await seen(ann, 1)
+    ann.write("/link")
+    code = code_in(await seen(ann, 2))
+
+    async with connected(bot.system, {"link_code": code, **WRITTEN}) as page:
+        await type_turn(page, "what is my name")
+        at_page = told(language_model)
+        await kept(bot.system, page, 2)
+        await page.send("link")
+        CodePhone.parameters = {"link_code": (await page.until("link_code"))["code"]}
+        async with (
+            overheard(exchange) as bus,
+            calling(CodePhone, exchange.ws("twilio")) as phone,
+        ):
+            await phone.say(SPEECH)
+            await phone.until(lambda: bool(bus.of(TurnEnded)), "an answer")
+            spoken = bus.of(TranscriptFinal)[0].text
+            at_telephone = told(language_model)
+            await kept(bot.system, page, 3)
+            ann.write("/forget")
+            assert "deleted" in await seen(ann, 3)
+            hung_up = await page.until("hang_up")
+            await phone.until(lambda: phone.closed is not None, "the end of the call")
+    async with connected(bot.system) as late:
+        await late.send("start", conversation=conversation_of(page))
+        refused = await late.until("error")
+    ann.write("what is my name")
+    await seen(ann, 4)
+
+    before = ["my name is Ada", "You said: my name is Ada."]
+    assert at_page == [*before, "what is my name"]
+    assert at_telephone == [*at_page, "You said: what is my name.", spoken]
+    assert (hung_up["reason"], page.closed) == ("forgotten", 1000)
+    assert refused["code"] == "conversation_unknown"
+    assert told(language_model) == ["what is my name"]
+    bot.expect_clean()
+
+
+async def test_a_call_with_a_code_that_is_not_good_ends(house: tuple[Served, Exchange]) -> None:
+    """The exchange goes on with its next step; nobody listens to somebody else's conversation."""
+    _, exchange = house
+    CodePhone.parameters = {"link_code": "AAAA-AAAA"}
+    async with calling(CodePhone, exchange.ws("twilio")) as phone:
+        await phone.until_closed()
+
+    assert exchange.metric("voicebus_telephony_calls_total", reason="link_refused") == 1

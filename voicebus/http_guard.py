@@ -1,0 +1,130 @@
+"""What a client of HTTP may do to a server before the application sees it.
+
+uvicorn waits for a slow head of a request, and for a client that does not read, as long as they
+like. Each of these lets one client hold a connection and memory for nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+HEAD_BYTES: Final = 16 * 1024
+"""Longest head of a request; beyond it the answer is 400."""
+
+STALL_S: Final = 30.0
+"""How long a client of HTTP may leave an answer unread."""
+
+LINGER_S: Final = 5.0
+"""How long, and at most twice as long, a client may read nothing of what was sent before the
+connection is closed: a transport that closes waits for that without an end."""
+
+_TIMEOUT: Final = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+
+
+class GuardedHttp(H11Protocol):
+    """HTTP for clients that send the head of a request in time, and read the answer.
+
+    Args:
+        handshake_s: How long a head may take, from the connection or from its first byte.
+    """
+
+    def __init__(self, *args: Any, handshake_s: float, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._handshake_s = handshake_s
+        self._head = _Timer()
+        self._stall = _Timer()
+        self._ending = Ending()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn has it so
+        """Start to wait for a head."""
+        super().connection_made(transport)
+        self._ending.watch(self.loop, transport)
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; a head that is complete is not waited for any more."""
+        super().data_received(data)
+        if self.conn.their_state is h11.IDLE and not self.transport.is_closing():
+            self._await_head()
+        else:
+            self._head.stop()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing any more."""
+        self._head.stop()
+        self._stall.stop()
+        self._ending.stop()
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Leave the connection to another protocol."""
+        self._ending.stop()
+        super().handle_websocket_upgrade(event)
+
+    def pause_writing(self) -> None:
+        """The client does not read what waits for it."""
+        super().pause_writing()
+        self._stall.start(self.loop, STALL_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It does."""
+        super().resume_writing()
+        self._stall.stop()
+
+    def _await_head(self) -> None:
+        self._head.start(self.loop, self._handshake_s, self._too_slow)
+
+    def _too_slow(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(_TIMEOUT)
+            self.transport.close()
+
+
+class Ending:
+    """Ends a connection that does not come to its end, whoever closed it."""
+
+    def __init__(self) -> None:
+        self._handle: asyncio.TimerHandle | None = None
+
+    def watch(self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport) -> None:
+        """Look now and then whether it is closing, and what waits for the client shrinks."""
+        left: int | None = None
+
+        def look() -> None:
+            nonlocal left
+            was, left = left, transport.get_write_buffer_size() if transport.is_closing() else None
+            if was is not None and left is not None and left >= was:
+                transport.abort()
+                return
+            self._handle = loop.call_later(LINGER_S, look)
+
+        self._handle = loop.call_later(LINGER_S, look)
+
+    def stop(self) -> None:
+        """It has ended, or somebody else looks after it."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+
+class _Timer:
+    """Calls a function once, unless it is stopped before."""
+
+    def __init__(self) -> None:
+        self._handle: asyncio.TimerHandle | None = None
+
+    def start(
+        self, loop: asyncio.AbstractEventLoop, after_s: float, function: Callable[[], None]
+    ) -> None:
+        if self._handle is None:
+            self._handle = loop.call_later(after_s, function)
+
+    def stop(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
