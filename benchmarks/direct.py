@@ -17,6 +17,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
+from schemas.audio import AudioChunk
 from schemas.claim import Claimed
 from schemas.codec import encode
 from schemas.event import Event
@@ -34,6 +35,9 @@ from voicebus.worker import Work
 
 _READ: Final = frozenset({"clause", "turn", "control"})
 """Leaves that somebody reads back: words that were there before their speaker, and last words."""
+
+_HEARD: Final = subject_of(AudioChunk, Place("*", "*", "*")).rpartition("*")[2]
+"""What a caller says before the ears listen is read back, too. Later it is heard as it comes."""
 
 
 class Direct:
@@ -127,7 +131,8 @@ class Direct:
 
     def _hand(self, subject: str, event: Event) -> None:
         number = next(self._numbers)
-        if subject.rsplit(".", 1)[1] in _READ:
+        is_early = subject.endswith(_HEARD) and not self._listening.get(subject)
+        if is_early or subject.rsplit(".", 1)[1] in _READ:
             recorded = Recorded(subject, number, time.monotonic_ns(), encode(event))
             self._said[subject].append(recorded)
         for inbox in self._listening.get(subject, ()):
