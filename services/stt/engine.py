@@ -67,12 +67,13 @@ Steps: TypeAlias = Generator[Step, None, list[Outcome]]
 
 
 class Engine(Protocol):
-    """One loaded model. All methods block but ``bucket``; one thread calls them.
+    """One loaded model. All methods block but ``bucket``.
 
     Attributes:
         name: The library: ``faster-whisper``, ``synthetic``.
         model: The model that is loaded.
         synthetic: True when the text does not come from the audio.
+        parallel: How many threads may call it at the same time, once it is warm.
     """
 
     @property
@@ -83,6 +84,9 @@ class Engine(Protocol):
 
     @property
     def synthetic(self) -> bool: ...  # noqa: D102 - described by the class
+
+    @property
+    def parallel(self) -> int: ...  # noqa: D102
 
     def warm(self) -> None:
         """Load the model and run it once, so that the first caller does not pay for it.

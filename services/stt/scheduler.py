@@ -1,7 +1,7 @@
-"""Who is served when: one thread for the model, which all sessions share.
+"""Who is served when: one model, which all sessions share.
 
-The queue lives on the event loop and needs no lock: the thread is given one step of work at a
-time, and what it answers comes back to the loop, which picks the next one.
+The queue lives on the event loop and needs no lock: a thread is given one step of work at a time,
+and what it answers comes back to the loop, which picks the next one.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,9 @@ from voicebus.engine_thread import EngineThread, Hang
 from voicebus.errors import EngineError, EngineOverloaded, EngineUnavailable
 
 __all__ = ["Priority", "Scheduler", "Timed", "VadLane"]
+
+_AWAITED: Final = frozenset({Priority.FINAL, Priority.DRAFT})
+"""Somebody waits for these in silence."""
 
 
 @dataclass(slots=True, eq=False)
@@ -46,16 +50,19 @@ class _Batch:
 class Scheduler:
     """Serves all sessions from one engine. All methods belong to one event loop.
 
-    A recognition runs in steps, and between two of them what is more urgent goes first: a final
-    waits for one step of a partial, not for the partial.
+    A recognition runs in steps, and between two of them what is more urgent goes first. What
+    somebody waits for goes beside a step that nobody waits for, where the engine can do two things
+    at once, and otherwise waits for that step: a final never waits for a whole partial.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._thread = EngineThread("stt-inference")
+        self._threads = tuple(
+            EngineThread(f"stt-inference-{lane}") for lane in range(engine.parallel)
+        )
         self._waiting = Waiting()
         self._paused: list[_Batch] = []
-        self._running: _Batch | None = None
+        self._running: dict[EngineThread, _Batch] = {}
         self._idle = asyncio.Event()
         self._idle.set()
         self._closed = False
@@ -67,16 +74,17 @@ class Scheduler:
 
     def stuck(self, since_s: float) -> Hang | None:
         """Return the call that hangs: see :class:`voicebus.engine_thread.EngineThread`."""
-        return self._thread.stuck(since_s)
+        hangs = (thread.stuck(since_s) for thread in self._threads)
+        return next((hang for hang in hangs if hang is not None), None)
 
     async def start(self) -> None:
-        """Load and warm the engine in its thread.
+        """Load and warm the engine in one of its threads.
 
         Raises:
             EngineError: The engine cannot start.
         """
         await asyncio.get_running_loop().run_in_executor(
-            self._thread, translated, self._engine.warm
+            self._threads[0], translated, self._engine.warm
         )
 
     async def recognise(
@@ -132,7 +140,8 @@ class Scheduler:
         for job in refused:
             settle(job.answer, EngineUnavailable("speech recognition is shutting down"))
         await self._idle.wait()
-        await asyncio.to_thread(self._thread.shutdown)
+        for thread in self._threads:
+            await asyncio.to_thread(thread.shutdown)
 
     async def _queue(
         self, samples: NDArray[np.float32], hint: Hint, priority: Priority, owner: Hashable
@@ -155,15 +164,20 @@ class Scheduler:
         return await job.answer
 
     def _go_on(self) -> None:
-        if self._running is not None:
-            return
-        self._running = self._next()
-        if self._running is None:
+        loop = asyncio.get_running_loop()
+        for thread in self._threads:
+            if thread in self._running:
+                continue
+            batch = self._next()
+            if batch is None:
+                break
+            self._running[thread] = batch
+            owners = [job.owner for job in batch.jobs]
+            thread.submit_for(owners, self._compute, batch, thread, loop)
+        if self._running:
+            self._idle.clear()
+        else:
             self._idle.set()
-            return
-        self._idle.clear()
-        owners = [job.owner for job in self._running.jobs]
-        self._thread.submit_for(owners, self._compute, self._running, asyncio.get_running_loop())
 
     def _next(self) -> _Batch | None:
         for batch in [batch for batch in self._paused if not batch.wanted]:
@@ -171,6 +185,8 @@ class Scheduler:
             self._paused.remove(batch)
         begun = min(self._paused, key=lambda batch: batch.priority, default=None)
         urgency = self._waiting.urgency
+        if self._running and not self._goes_beside(begun, urgency):
+            return None
         if begun is not None and (urgency is None or begun.priority <= urgency):
             self._paused.remove(begun)
             return begun
@@ -179,7 +195,18 @@ class Scheduler:
             return None
         return _Batch(jobs, self._engine.steps([(job.samples, job.hint) for job in jobs]))
 
-    def _compute(self, batch: _Batch, loop: asyncio.AbstractEventLoop) -> None:
+    def _goes_beside(self, begun: _Batch | None, urgency: Priority | None) -> bool:
+        """Whether the next is so urgent, and what runs so little, that it does not wait.
+
+        Two urgent passes at once would take as long as one after the other, or as both in one.
+        """
+        nexts = [urgency, begun.priority if begun is not None else None]
+        is_urgent = any(one is not None and one in _AWAITED for one in nexts)
+        return is_urgent and not any(batch.priority in _AWAITED for batch in self._running.values())
+
+    def _compute(
+        self, batch: _Batch, thread: EngineThread, loop: asyncio.AbstractEventLoop
+    ) -> None:
         """Run in the thread."""
         begun = perf_counter()
         found: Step | Sequence[Outcome]
@@ -189,10 +216,12 @@ class Scheduler:
             found = [err] * len(batch.jobs)
         ended = perf_counter()
         batch.compute_s += ended - begun
-        loop.call_soon_threadsafe(self._on_step, batch, found, ended)
+        loop.call_soon_threadsafe(self._on_step, batch, thread, found, ended)
 
-    def _on_step(self, batch: _Batch, found: Step | Sequence[Outcome], ended: float) -> None:
-        self._running = None
+    def _on_step(
+        self, batch: _Batch, thread: EngineThread, found: Step | Sequence[Outcome], ended: float
+    ) -> None:
+        del self._running[thread]
         if not isinstance(found, str):
             for job, outcome in zip(batch.jobs, found, strict=True):
                 settle(job.answer, _timed(outcome, ended - job.queued_s, batch.compute_s))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
@@ -39,7 +40,7 @@ from voicebus.errors import EngineError, EngineUnavailable, RequestRefused
 
 
 class FasterWhisperEngine:
-    """One Whisper model. Called from one thread."""
+    """One Whisper model."""
 
     name = "faster-whisper"
     synthetic = False
@@ -64,6 +65,8 @@ class FasterWhisperEngine:
         self._device = device
         self._compute_type = compute_type
         self._cpu_threads = cpu_threads
+        # On a GPU two passes at once hold up each other.
+        self.parallel = 2 if device == "cpu" else 1
         self._passes: Passes | None = None
 
     def warm(self) -> None:
@@ -81,13 +84,20 @@ class FasterWhisperEngine:
                 device=self._device,
                 compute_type=self._compute_type,
                 cpu_threads=self._cpu_threads,
+                num_workers=self.parallel,
                 local_files_only=True,
             )
         except (RuntimeError, ValueError, OSError) as err:
             raise EngineUnavailable(f"the model {self.model} cannot be loaded") from err
         loaded.hf_tokenizer = mended(loaded.hf_tokenizer)
         self._passes = Passes(loaded)
-        self.recognise(np.zeros(CALLER_RATE_HZ, np.float32), Hint())
+        silence = np.zeros(CALLER_RATE_HZ, np.float32)
+        with ThreadPoolExecutor(self.parallel) as threads:
+            # Each of the library's workers makes room for its work at its first pass.
+            for made in [
+                threads.submit(self.recognise, silence, Hint()) for _ in range(self.parallel)
+            ]:
+                made.result()
 
     def recognise(self, samples: NDArray[np.float32], hint: Hint) -> Recognition:
         """Recognise one utterance; see :meth:`services.stt.engine.Engine.recognise`.

@@ -36,6 +36,7 @@ class SyntheticEngine:
     name = "synthetic"
     model = "synthetic"
     synthetic = True
+    parallel = 1
 
     def __init__(
         self, recognise_ms: float = 50.0, fault: FaultPlan = NO_FAULT, rtf: float = 0.0
