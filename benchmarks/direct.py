@@ -17,7 +17,6 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from schemas.audio import AudioChunk
 from schemas.claim import Claimed
 from schemas.codec import encode
 from schemas.event import Event
@@ -36,7 +35,7 @@ from voicebus.worker import Work
 _READ: Final = frozenset({"clause", "turn", "control"})
 """Leaves that somebody reads back: words that were there before their speaker, and last words."""
 
-_HEARD: Final = subject_of(AudioChunk, Place("*", "*", "*")).rpartition("*")[2]
+_HEARD: Final = ("up", "audio")
 """What a caller says before the ears listen is read back, too. Later it is heard as it comes."""
 
 
@@ -131,8 +130,9 @@ class Direct:
 
     def _hand(self, subject: str, event: Event) -> None:
         number = next(self._numbers)
-        is_early = subject.endswith(_HEARD) and not self._listening.get(subject)
-        if is_early or subject.rsplit(".", 1)[1] in _READ:
+        _, _, way, *_, leaf = subject.split(".")
+        is_early = (way, leaf) == _HEARD and not self._listening.get(subject)
+        if is_early or leaf in _READ:
             recorded = Recorded(subject, number, time.monotonic_ns(), encode(event))
             self._said[subject].append(recorded)
         for inbox in self._listening.get(subject, ()):

@@ -57,9 +57,7 @@ class Scheduler:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._threads = tuple(
-            EngineThread(f"stt-inference-{lane}") for lane in range(engine.parallel)
-        )
+        self._threads = tuple(EngineThread("stt-inference") for _ in range(engine.parallel))
         self._waiting = Waiting()
         self._paused: list[_Batch] = []
         self._running: dict[EngineThread, _Batch] = {}

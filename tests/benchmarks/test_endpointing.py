@@ -6,19 +6,29 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from benchmarks import endpointing
 from benchmarks.endpointing_figures import Pause, cut_off, figures, policies, void_reasons
 from services.stt.hold import POLICIES, SURE
 from voicebus.parts import project_root
 
-WHOLE = Pause("a", "en", True, None, 0.0, 0.98, "Yes, I am sure.", 0.98)
-OPEN = Pause("a", "en", False, None, 100.0, 0.02, "and then", 0.5)
+WHOLE = Pause(
+    recording="a",
+    language="en",
+    complete=True,
+    snr_db=None,
+    lag_ms=0.0,
+    sound=0.98,
+    text="Yes, I am sure.",
+    confidence=0.98,
+)
+OPEN = replace(WHOLE, complete=False, lag_ms=100.0, sound=0.02, text="and then", confidence=0.5)
 
 
 def test_a_pause_that_is_longer_than_the_hold_cuts_off() -> None:
     """Counted from when voice detection sees it, in whole windows of 32 ms."""
-    late = Pause("b", "en", False, None, 200.0, 0.02, "and then", 0.5)
+    late = replace(OPEN, lag_ms=200.0)
 
     assert cut_off([OPEN], lambda _: 600, (700, 707, 708, 709)) == 0.5
     assert cut_off([OPEN, late], lambda _: 600, (750,)) == 0.5
@@ -36,13 +46,13 @@ def test_the_policies_are_those_of_the_recogniser() -> None:
 
 def test_where_no_word_is_heard_nobody_is_cut_off() -> None:
     """Such a pause is over after the shortest hold, as in the recogniser."""
-    assert Pause("a", "en", False, None, 0.0, 0.5, "", 0.1).completion == 1.0
+    assert replace(OPEN, text="").completion == 1.0
     assert OPEN.completion < SURE <= WHOLE.completion
 
 
 def test_figures_are_told_apart_by_language() -> None:
     """One list must not hide what happens in another."""
-    russian = Pause("c", "ru", False, None, 0.0, 0.98, "Нажмите один.", 0.98)
+    russian = replace(WHOLE, language="ru", complete=False, text="Нажмите один.")
     found = figures([WHOLE, OPEN, russian])
 
     assert (found["ends"], found["gaps"]) == (1, 2)
