@@ -53,7 +53,7 @@ _LEAD_S: Final = 0.2
 _ROOM: Final = 2.0
 """Standard deviation of the silence around a recording, in steps of 16 bits."""
 
-_SEEN_FROM_MS: Final = -160
+_SEEN_FROM_MS: Final = -300
 _SEEN_TO_MS: Final = 700
 """A pause that voice detection sees in these bounds of the real one is that one."""
 
@@ -171,7 +171,7 @@ async def _judged(
         complete=quiet.complete,
         snr_db=quiet.snr_db,
         lag_ms=(seen.end_sample - lead - quiet.end) * 1000 / RATE_HZ,
-        sound=await ears.turns.completion(samples, quiet),
+        sound=await ears.turns.completion(samples, quiet.spoken.file),
         text=ears.words_in(timed.recognition, seen.speech_ms),
         confidence=timed.recognition.confidence,
     )

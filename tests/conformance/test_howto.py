@@ -28,6 +28,9 @@ _BLOCK = re.compile(
 SETTINGS: Final = {"ini", "toml", "xml", "html", "http"}
 """Blocks that configure another program: the tests of that program read them."""
 
+ELSEWHERE: Final = {("telephony", "python")}
+"""Blocks of a page that need more than the API: tests/e2e/test_telephony_calls.py runs this one."""
+
 
 @dataclass(frozen=True)
 class Block:
@@ -48,7 +51,7 @@ def blocks() -> Iterator[Block]:
     for page in sorted(HOWTO.glob("*.md")):
         found = _BLOCK.findall(page.read_text(encoding="utf-8"))
         for number, (shows, language, text) in enumerate(found, 1):
-            if language not in SETTINGS:
+            if language not in SETTINGS and (page.stem, language) not in ELSEWHERE:
                 yield Block(page.stem, number, language, text, shows)
 
 

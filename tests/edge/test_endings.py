@@ -9,14 +9,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from edge import guards
 from edge.settings import EdgeSettings
 from subjects.tokens import new_token
 from tests.bus import bus_at
 from tests.edge.raw import TEXT, Raw, frame, raw
 from tests.edge.running import edge_at, served
 from tests.edge.test_guards import HELLO, port_of
-from voicebus import health
+from voicebus import health, http_guard
 
 NARROW = 4096
 """Bytes that a socket of these tests holds: soon nothing more fits."""
@@ -47,7 +46,7 @@ async def test_a_closed_connection_does_not_stay_open_for_what_nobody_reads(
     nats_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A client that breaks a rule and stops reading is cut off soon."""
-    monkeypatch.setattr(guards, "LINGER_S", 0.5)
+    monkeypatch.setattr(http_guard, "LINGER_S", 0.5)
     listener = health.bind("127.0.0.1", 0)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, NARROW)
     async with bus_at(nats_server) as bus:
@@ -68,7 +67,7 @@ async def test_who_reads_slowly_has_all_that_was_said_before_the_end(
     nats_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is the client that reads nothing that is cut off."""
-    monkeypatch.setattr(guards, "LINGER_S", 0.5)
+    monkeypatch.setattr(http_guard, "LINGER_S", 0.5)
     listener = health.bind("127.0.0.1", 0)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, NARROW)
     async with bus_at(nats_server) as bus:

@@ -11,16 +11,15 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from edge import guards
 from edge.server import options
 from edge.settings import EdgeSettings
 from tests.edge.raw import raw
-from voicebus import health
+from voicebus import health, http_guard
 
 
 async def test_an_answer_that_is_not_read_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who makes it is told, so that a session's workers are free again; who reads gets it all."""
-    monkeypatch.setattr(guards, "STALL_S", 0.3)
+    monkeypatch.setattr(http_guard, "STALL_S", 0.3)
     ended = asyncio.Event()
 
     async def parts() -> AsyncIterator[bytes]:
