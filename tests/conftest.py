@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from tests.nats_server import NatsServer
@@ -41,6 +42,24 @@ def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """
     with NatsServer(tmp_path_factory.mktemp("nats")) as server:
         yield server.url
+
+
+_configure = structlog.configure
+
+
+def _configure_for_a_test(**chosen: Any) -> None:
+    _configure(**{**chosen, "cache_logger_on_first_use": False})
+
+
+@pytest.fixture(autouse=True)
+def own_logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Logging that a test sets up ends with it: its stderr is closed by then, and others log too.
+
+    A module's logger that has been kept would go on writing there.
+    """
+    monkeypatch.setattr(structlog, "configure", _configure_for_a_test)
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(autouse=True)
