@@ -14,6 +14,7 @@ from typing import Final
 
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from benchmarks import command, measure, report
 from benchmarks.endpointing_figures import Pause, bars, figures, void_reasons
@@ -188,9 +189,7 @@ def _in_a_room(quiet: Quiet, lead: int, chance: np.random.Generator) -> Samples:
     return np.clip(np.round(whole), -32767, 32767).astype(np.int16)
 
 
-def _seen(
-    heard: np.ndarray[tuple[int], np.dtype[np.float32]], end: int, ears: Ears, vad: SileroVad
-) -> PauseStarted | None:
+def _seen(heard: NDArray[np.float32], end: int, ears: Ears, vad: SileroVad) -> PauseStarted | None:
     """Return the pause that voice detection sees where the speech ends."""
     held = Hold(EndOfTurn(policy="patient")).endpointing(ears.endpointing, max_turn_s=60)
     endpointer, state = Endpointer(held), VadState()

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from benchmarks import command, measure, report, telephony_figures
 from benchmarks.systems import SYNTHETIC, Started, base_environment, starter
@@ -30,7 +30,6 @@ GREETING: Final = (
     "You have reached a machine that has a great deal to say, and says all of it at the pace of "
     "speech, so that whoever wants to know how evenly it speaks has something to listen to. "
 ) * 5
-_NICE: Final = 15
 _SETTLE_S: Final = 2.0
 _LIMIT_S: Final = 180.0
 
@@ -105,7 +104,7 @@ async def _start(started: Started, environ: Mapping[str, str], most: int) -> str
     """
     up = UpSettings(data_dir=str(started.folder), nats_port=parts.free_port())
     nats = parts.nats_part(up, environ)
-    await started.start(_giving_way(nats))
+    await started.start(nats)
     own = {
         "NATS_URL": nats.shown_url,
         "TTS_SLOTS": str(2 * most),
@@ -118,14 +117,8 @@ async def _start(started: Started, environ: Mapping[str, str], most: int) -> str
     whole = parts.environment({**environ, **SYNTHETIC, **given})
     phones = parts.telephony_part(whole)
     workers = [parts.worker_part(role, whole) for role in ("turn", "llm", "tts")]
-    others = [_giving_way(part) for part in (_taker(started.folder, whole), *workers)]
-    await started.start(*others, phones)
+    await started.start(_taker(started.folder, whole), *workers, phones)
     return f"{phones.shown_url}/twilio"
-
-
-def _giving_way(part: Part) -> Part:
-    """Return a part that leaves the processor to the edge: elsewhere it has one of its own."""
-    return structs.replace(part, argv=["nice", "-n", str(_NICE), *part.argv])
 
 
 def _taker(folder: Path, environ: Mapping[str, str]) -> Part:

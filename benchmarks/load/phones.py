@@ -25,9 +25,7 @@ from voicebus.audio.loudness import AUDIBLE_DBFS, dbfs
 
 FRAME_MS: Final = 20
 _FRAME: Final = 160
-_SPREAD_S: Final = 0.2
-"""Calls begin one after the other, as they do. Greeted in the same moment they would be spoken to
-in lock-step, and each clause be made for all of them at once."""
+_SPREAD_S: Final = 0.02
 _NOISE_PEAK: Final = 40
 
 

@@ -86,7 +86,7 @@ class Engine(Protocol):
     def synthetic(self) -> bool: ...  # noqa: D102 - described by the class
 
     @property
-    def parallel(self) -> int: ...  # noqa: D102
+    def parallel(self) -> int: ...  # noqa: D102 - described by the class
 
     def warm(self) -> None:
         """Load the model and run it once, so that the first caller does not pay for it.

@@ -94,10 +94,7 @@ class FasterWhisperEngine:
         silence = np.zeros(CALLER_RATE_HZ, np.float32)
         with ThreadPoolExecutor(self.parallel) as threads:
             # Each of the library's workers makes room for its work at its first pass.
-            for made in [
-                threads.submit(self.recognise, silence, Hint()) for _ in range(self.parallel)
-            ]:
-                made.result()
+            list(threads.map(self.recognise, [silence] * self.parallel, [Hint()] * self.parallel))
 
     def recognise(self, samples: NDArray[np.float32], hint: Hint) -> Recognition:
         """Recognise one utterance; see :meth:`services.stt.engine.Engine.recognise`.
