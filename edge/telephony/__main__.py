@@ -19,6 +19,7 @@ from edge.telephony.office import KIND, Office
 from edge.telephony.settings import SCOPE, TelephonySettings
 from edge.telephony.sockets import create_app
 from edge.telephony.tcp import listening
+from edge.telephony.turnstile import Turnstile
 from subjects.tokens import new_token
 from voicebus import health, settings
 from voicebus.errors import ConfigError
@@ -54,7 +55,7 @@ async def main(stop: asyncio.Event) -> None:
         sessions = Sessions(up.bus, name, KIND, chosen.max_calls, up.metrics_url, capacity)
         metronome = Metronome()
         office = Office(
-            sessions=sessions, settings=chosen, metronome=metronome, turnstile=asyncio.Lock()
+            sessions=sessions, settings=chosen, metronome=metronome, turnstile=Turnstile()
         )
         async with asyncio.TaskGroup() as group, AsyncExitStack() as serving:
             helpers = [
