@@ -25,6 +25,7 @@ from voicebus import health, settings
 from voicebus.errors import ConfigError
 from voicebus.http_guard import HEAD_BYTES, GuardedHttp
 from voicebus.process import run, running
+from voicebus.punctual import punctual
 from voicebus.sessions.capacity import Capacity
 from voicebus.sessions.sessions import Sessions
 from voicebus.settings import BusSettings, ProcessSettings
@@ -35,6 +36,15 @@ log: Final = structlog.get_logger()
 async def main(stop: asyncio.Event) -> None:
     """Take calls until ``stop``, then hang up."""
     chosen = settings.read(TelephonySettings, os.environ, SCOPE)
+    if not chosen.realtime:
+        await _serve(chosen, stop)
+        return
+    with punctual() as is_so:
+        log.info("telephony.realtime", allowed=is_so)
+        await _serve(chosen, stop)
+
+
+async def _serve(chosen: TelephonySettings, stop: asyncio.Event) -> None:
     process = settings.read(ProcessSettings, os.environ)
     bus_settings = settings.read(BusSettings, os.environ)
     gate = Gate(chosen)
