@@ -93,16 +93,24 @@ async def origins(bus: Bus, place: Place, *, awaited: bool = False) -> list[Orig
     raise BusTimeout("the log does not show where this session was before")
 
 
-async def counted(bus: Bus, origin: Origin) -> list[Recorded]:
+async def counted(bus: Bus, origin: Origin, *kinds: type[Event]) -> list[Recorded]:
     """Return what counts of a former place's log, oldest first.
+
+    Args:
+        bus: The connection.
+        origin: The place.
+        kinds: What is wanted of it, with what else has the same subjects; nothing: all.
 
     Raises:
         BusError: The log cannot be read.
     """
     place = origin.place
+    subjects: Iterable[str] = session_log(place.cell, place.session, place.edge)
+    if kinds:
+        subjects = dict.fromkeys(subject_of(kind, place) for kind in kinds)
     messages = [
         message
-        for subject in session_log(place.cell, place.session, place.edge)
+        for subject in subjects
         async for message in bus.read("SESSION", subject)
         if message.sequence < origin.end
     ]
@@ -117,7 +125,8 @@ async def made(claim: Claim, former: Sequence[Origin], *kinds: type[Event]) -> l
         BusError: The log cannot be read.
     """
     ours = claim.request
-    stored = [message for origin in former for message in await counted(claim.bus, origin)]
+    logged = [kind for kind in kinds if kind is not ReplyChunk]
+    stored = [m for origin in former for m in await counted(claim.bus, origin, *logged)]
     if ReplyChunk in kinds:
         for origin in former:
             subject = subject_of(ReplyChunk, origin.place)
