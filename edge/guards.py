@@ -25,9 +25,6 @@ _SLICE_BYTES: Final = 4096
 """Received bytes are parsed in pieces of this size: 64 KiB hold ten thousand of the shortest
 frames, and others wait while they are parsed."""
 
-_WAITING: Final = 8
-"""So many short messages may wait for the application before nothing more is read."""
-
 _BAD_REQUEST: Final = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
@@ -66,21 +63,6 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
             super().handle_cont(event)
         elif not self.close_sent:
             self._fail("a message has too many fragments")
-
-    def send_receive_event_to_app(self) -> None:
-        """Hand a message to the application.
-
-        uvicorn stops reading behind each message until the application has it: two system calls,
-        fifty times a second for each caller. Behind a long one it stops here, too.
-        """
-        is_long = sum(map(len, self.frames)) > _SLICE_BYTES
-        is_paused, self.read_paused = self.read_paused, True
-        super().send_receive_event_to_app()
-        self.read_paused = is_paused
-        is_full = is_long or self.queue.qsize() >= _WAITING
-        if is_full and not is_paused and not self.close_sent:
-            self.read_paused = True
-            self.transport.pause_reading()
 
     def handle_ping(self) -> None:
         """Answer, unless the client leaves its answers unread or asks for nothing else."""
