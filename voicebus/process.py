@@ -95,8 +95,8 @@ async def _supervised(main: Main) -> None:
     # 40 ms now and then: two beats of a telephone, heard in all of its calls.
     gc.collect()
     gc.freeze()
-    # Old garbage is looked for once a quarter as much has grown old as there was last time: what is
-    # frozen must not count, or that of the first hundred sessions would stay.
+    # Old garbage is looked for once a quarter as much has grown old as there was last time. What is
+    # frozen must not count, or what closed sessions leave behind waits for a quarter of the imports.
     gc.collect()
     with loop_lag.measured(loop):
         await main(stop)
