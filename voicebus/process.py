@@ -96,7 +96,7 @@ async def _supervised(main: Main) -> None:
     gc.collect()
     gc.freeze()
     # Old garbage is looked for once a quarter as much has grown old as there was last time. What is
-    # frozen must not count, or what closed sessions leave behind waits for a quarter of the imports.
+    # frozen must not count, or what closed sessions leave waits for a quarter of the imports.
     gc.collect()
     with loop_lag.measured(loop):
         await main(stop)
