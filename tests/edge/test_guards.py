@@ -26,6 +26,7 @@ from voicebus.audio.wav import wav_header
 
 SETTINGS = EdgeSettings(claim_s=30, handshake_s=0.5, upload_s=0.5, max_frame_bytes=100_000)
 HELLO = frame(TEXT, b'{"type":"start"}')
+PCM = frame(TEXT, b'{"type":"start","resume":true,"input":{"format":"pcm_s16le"}}')
 
 
 @pytest.fixture
@@ -103,6 +104,41 @@ async def test_what_is_in_the_rules_is_understood(edge: httpx2.AsyncClient) -> N
         answer = await client.reader.readuntil(b'{"type":"pong"}')
 
     assert b"\x8a\x0eare you there?" in answer
+
+
+async def test_a_message_in_pieces_is_one(edge: httpx2.AsyncClient) -> None:
+    """What comes of it last looks like a whole message: it is a part of this one all the same."""
+    whole = frame(BINARY, bytes(10))
+    longer = frame(BINARY, bytes(20 + len(whole)))
+    pieces = [
+        *(frame(BINARY, b"soun", first=0), frame(CONTINUATION, b"ds")),
+        *(longer[: -len(whole)], whole, whole),
+    ]
+    async with raw(port_of(edge)) as client:
+        assert "101" in await client.upgrade()
+        await client.send(PCM)
+        for piece in pieces:
+            await client.send(piece)
+            await asyncio.sleep(0.05)  # or both pieces come at once
+        async with asyncio.timeout(10):
+            answer = await client.reader.readuntil(b'{"type":"ack","frames":3,"at":')
+            answer += await client.reader.readuntil(b"}")
+
+    samples = (6 + 20 + len(whole) + 10) // 2
+    assert f'"samples":{samples},'.encode() in answer, answer
+
+
+async def test_a_whole_message_within_another_is_none(edge: httpx2.AsyncClient) -> None:
+    """Between the pieces of a message there is no other one (RFC 6455, 5.4)."""
+    async with raw(port_of(edge)) as client:
+        assert "101" in await client.upgrade()
+        await client.send(HELLO)
+        for piece in (frame(BINARY, b"so", first=0), frame(BINARY, b"und")):
+            await client.send(piece)
+            await asyncio.sleep(0.05)
+        closed, _ = await client.closed()
+
+    assert closed == 1002
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,64 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import Final
 
+import structlog
 from nats.aio.client import Client as Connection
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
 from voicebus.bus.watchdog import round_trip
 from voicebus.errors import BusTimeout
 
+log: Final = structlog.get_logger()
+
 Answer = Callable[[Msg], None]
 """Takes one answer. Must not block."""
+
+
+class Straight(asyncio.Queue[Msg]):
+    """Stands where nats-py has a queue, and hands on at once what is put into it.
+
+    A busy edge has an acknowledgement for each piece of audio: a queue, with a task behind it,
+    would cost as much as taking it does.
+
+    Args:
+        take: Called with each message.
+    """
+
+    def __init__(self, take: Answer) -> None:
+        super().__init__()
+        self._take = take
+
+    def put_nowait(self, item: Msg) -> None:
+        """Hand it on. What goes wrong there must not end the reading from the socket."""
+        try:
+            self._take(item)
+        except Exception:
+            log.exception("bus.answer_failed")
+
+
+async def taking(connection: Connection, subject: str, take: Answer) -> Subscription:
+    """Have raw answers taken as they are read from the socket.
+
+    Args:
+        connection: Where they come.
+        subject: Their subject; wildcards are allowed.
+        take: Called with each answer.
+    """
+
+    async def nothing(_: Msg) -> None:
+        return
+
+    # Nothing waits, so nothing is to be counted as waiting.
+    subscription = await connection.subscribe(subject, cb=nothing, pending_bytes_limit=0)
+    subscription._pending_queue = Straight(take)
+    return subscription
 
 
 @asynccontextmanager
@@ -31,11 +77,7 @@ async def answers(connection: Connection, head: str, take: Answer) -> AsyncItera
     Yields:
         The head.
     """
-
-    async def taken(message: Msg) -> None:
-        take(message)
-
-    subscription = await connection.subscribe(f"{head}.*", cb=taken)
+    subscription = await taking(connection, f"{head}.*", take)
     try:
         yield head
     finally:

@@ -19,7 +19,7 @@ from subjects.catalog import CATALOG, Place, subject_of
 from subjects.streams import stream_of
 from voicebus import metrics
 from voicebus.bus.acks import AckTracker, Message, Settled, Stored
-from voicebus.bus.answers import Answer, answers
+from voicebus.bus.answers import Answer, answers, taking
 from voicebus.bus.connection import close, establish
 from voicebus.bus.fence import Fence
 from voicebus.bus.identity import identify
@@ -256,9 +256,9 @@ class Bus:
             self.tracing.heard(message.subject, event, message.trace, message.stored_ns)
 
     async def _start(self) -> None:
-        await self._nats.subscribe(f"{self._inbox}.*.*", cb=self._dispatch)
+        await taking(self._nats, f"{self._inbox}.*.*", self._dispatch)
 
-    async def _dispatch(self, message: Msg) -> None:
+    def _dispatch(self, message: Msg) -> None:
         answer = self._answers.get(message.subject.rsplit(".", 2)[1])
         if answer is not None:
             answer(message)
