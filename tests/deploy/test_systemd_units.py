@@ -71,7 +71,7 @@ def test_systemd_understands_every_unit(installed: Path) -> None:
 def test_no_unit_may_do_more_than_it_needs(unit: Unit, installed: Path) -> None:
     """By systemd's own measure of how much a service could do to its machine."""
     whole = installed / unit.path.name
-    whole.write_text(f"{COMMON.read_text()}\n{whole.read_text()}")
+    whole.write_text("\n".join(piece.read_text() for piece in (COMMON, whole, *unit.own)))
 
     done = subprocess.run(
         [
@@ -108,6 +108,15 @@ def test_each_process_has_its_own_key_and_no_other(unit: Unit) -> None:
 
     system = {"/etc/voicebus/users/system.seed"}
     assert seeds == (own | system if unit.name == "supervisor" else own)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_only_the_telephones_edge_may_go_before_others(unit: Unit) -> None:
+    """Its beat does not wait for a model; whatever else could take the machine for itself."""
+    is_punctual = unit.name == "telephony"
+
+    assert unit.one("RestrictRealtime") == ("no" if is_punctual else "yes")
+    assert unit.one("LimitRTPRIO") == ("1" if is_punctual else "")
 
 
 def test_the_bus_does_not_run_unwatched() -> None:

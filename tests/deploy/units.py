@@ -21,13 +21,19 @@ class Unit:
 
     Args:
         path: The file.
+
+    Attributes:
+        own: What it has besides, and no other unit.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.name = path.name.removeprefix("voicebus-").partition(".")[0].rstrip("@")
         self.instance = INSTANCES.get(self.name, "1") if "@" in path.name else ""
-        self._settings = [*_settings(COMMON), *_settings(path)]
+        self.own = sorted(path.with_name(f"{path.name}.d").glob("*.conf"))
+        # systemd reads them in the order of their names, wherever they are.
+        pieces = sorted((COMMON, *self.own), key=lambda piece: piece.name)
+        self._settings = [pair for piece in (path, *pieces) for pair in _settings(piece)]
 
     def all(self, key: str) -> list[str]:
         """Every value of a setting, with the instance's name in place."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -21,6 +22,7 @@ from tests.system import SYNTHETIC
 from tests.telephones import AudioSocketPhone, Telephone, calling, calling_by_tcp
 from tests.test_house_rules import ROOT
 from tests.voicebus.audio.recordings import SAMPLES
+from tests.voicebus.test_punctual import allowed
 from voicebus.audio.wav import read_wav
 
 pytestmark = pytest.mark.model
@@ -57,6 +59,14 @@ async def expect_a_conversation(phone: Telephone, bus: Overheard) -> None:
     ended = bus.of(PlaybackEnded)
     assert [one.turn for one in ended] == [1, 2]
     assert all(one.played_ms > 200 for one in ended)
+
+
+@pytest.mark.skipif(not allowed(), reason="the kernel allows no real-time priority here")
+def test_its_loop_goes_before_all_others(office: Exchange) -> None:
+    """The process asks for it as it starts: the beat of calls waits for no model."""
+    pid = office.system.processes["telephony"].pid
+
+    assert os.sched_getscheduler(pid) & ~os.SCHED_RESET_ON_FORK == os.SCHED_RR
 
 
 @pytest.mark.parametrize("protocol", PHONES)
