@@ -25,7 +25,7 @@ LIMIT_MS: Final = 2_500.0
 """People hang up on slower answers; a queue that grows is far beyond it soon."""
 
 EDGE_SIZES: Final = (100, 150, 200, 250, 300, 350, 400)
-_EDGE_S: Final = 10.0
+_EDGE_S: Final = 15.0
 _LOAD_S: Final = 20.0
 
 

@@ -17,5 +17,7 @@ async def test_every_frame_reaches_a_worker(tmp_path: Path) -> None:
     assert 60 <= few.frames <= 250
     assert 120 <= more.frames <= 500
     assert 0 < few.forward_p50_ms <= few.forward_p99_ms
+    assert len(few.forward_p99s_ms) == 5
+    assert sorted(few.forward_p99s_ms)[2] == few.forward_p99_ms
     assert more.bus_messages_s > 500
     assert more.edge_cpu_ratio > 0
