@@ -219,6 +219,8 @@ EXAMPLES: Final[tuple[Event, ...]] = (
         finish_reason="stop",
         synthetic=True,
         prompt_tokens=12,
+        provider="house",
+        failovers=1,
         epoch=9,
         turn=1,
     ),

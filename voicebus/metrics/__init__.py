@@ -56,7 +56,10 @@ from voicebus.metrics.edge import (
     STALE_DROPPED,
 )
 from voicebus.metrics.llm import (
+    LLM_FAILOVERS,
     LLM_PROMPT_TOKENS,
+    LLM_PROVIDER_FAILURES,
+    LLM_PROVIDER_OPEN,
     LLM_SECONDS,
     LLM_TOKENS,
     LLM_TOKENS_PER_SECOND,
@@ -157,7 +160,10 @@ __all__ = [
     "INTERRUPTIONS",
     "KEYS_UNREADABLE",
     "LINK_CODES_MADE",
+    "LLM_FAILOVERS",
     "LLM_PROMPT_TOKENS",
+    "LLM_PROVIDER_FAILURES",
+    "LLM_PROVIDER_OPEN",
     "LLM_SECONDS",
     "LLM_TOKENS",
     "LLM_TOKENS_PER_SECOND",
