@@ -13,6 +13,7 @@ from schemas.dead import DeadLetter
 from schemas.event import Event
 from schemas.failure import Failure
 from schemas.llm import ClauseReady, GenerateRequest, GenerationDone, TokenDelta
+from schemas.persona import FaqKept, PersonaKept
 from schemas.session import (
     AnswerAsked,
     CancelAsked,
@@ -112,6 +113,8 @@ EVENT_TYPES: Final[tuple[type[Event], ...]] = (
     LinkMade,
     LinkKept,
     ConversationKept,
+    PersonaKept,
+    FaqKept,
     Failure,
     Claimed,
     ClaimLeft,
@@ -177,6 +180,8 @@ AnyEvent = (
     | LinkMade
     | LinkKept
     | ConversationKept
+    | PersonaKept
+    | FaqKept
     | Failure
     | Claimed
     | ClaimLeft

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from schemas.event import Event
+from schemas.persona import Traits
 from schemas.settings import SessionSettings
 
 
@@ -75,20 +76,24 @@ class LinkKept(Event, frozen=True, kw_only=True, tag="conversation.link"):
 
 
 class Joined(Event, frozen=True, kw_only=True, tag="conversation.joined"):
-    """The session belongs to a conversation now.
+    """The session belongs to a conversation, or to a persona, or to both now.
 
     Fields
-        conversation: Its id. Whoever is an owner joins it with that again.
+        conversation: Its id; empty: it belongs to none. Whoever is an owner joins it with that
+            again.
         settings: How the session is: what its opening said, and where it said nothing, what the
-            conversation says.
+            conversation says, and then the persona.
         exchanges: How many turns of it the model knows from other sessions.
         forgotten: How often the conversation had been deleted by then.
+        persona: Who answers in it to its end, whatever becomes of the persona; None: nobody in
+            particular.
     """
 
     conversation: str
     settings: SessionSettings = SessionSettings()
     exchanges: int = 0
     forgotten: int = 0
+    persona: Traits | None = None
 
 
 class LinkAsked(Event, frozen=True, kw_only=True, tag="conversation.link_asked"):

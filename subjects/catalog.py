@@ -18,6 +18,7 @@ from schemas.dead import DeadLetter
 from schemas.event import Event
 from schemas.failure import Failure
 from schemas.llm import ClauseReady, GenerateRequest, GenerationDone, TokenDelta
+from schemas.persona import FaqKept, PersonaKept
 from schemas.session import (
     AnswerAsked,
     CancelAsked,
@@ -62,6 +63,9 @@ from schemas.turn import (
 
 ROOT: Final = "vb"
 
+PERSONAS: Final = "personas"
+"""The key-value bucket of what authors write: stream and subjects are named as NATS wants it."""
+
 
 class Route(Struct, frozen=True):
     """One row of the table.
@@ -105,6 +109,11 @@ def _job(role: str, writers: str) -> Route:
 def _kept(leaf: str, stream: str, readers: tuple[str, ...]) -> Route:
     pattern = f"{ROOT}.{{cell}}.{leaf}.{{secret}}"
     return Route(pattern, stream, ("turn",), readers, lookers=("turn",))
+
+
+def _authored(leaf: str) -> Route:
+    subject = f"$KV.{PERSONAS}.{{cell}}.{leaf}{{item}}"
+    return Route(subject, f"KV_{PERSONAS}", ("admin",), (), ("turn",), ("turn",))
 
 
 def _telegram(leaf: str, stream: str) -> Route:
@@ -182,6 +191,8 @@ CATALOG: Final[dict[type[Event], Route]] = {
     ),
     ConversationKept: _kept("conversation", "CONVERSATION", ("turn",)),
     LinkKept: _kept("link", "LINK", ()),
+    PersonaKept: _authored(""),
+    FaqKept: _authored("faq."),
     Presence: Route(
         f"{ROOT}.{{cell}}.presence.{{role}}.{{worker}}",
         "",
@@ -276,16 +287,6 @@ def presence_subject(cell: str, role: str, worker: str) -> str:
 def order_subject(cell: str, role: str, worker: str) -> str:
     """Return the subject of a person's orders to one worker."""
     return CATALOG[DrainAsked].pattern.format(cell=cell, role=role, worker=worker)
-
-
-def conversation_subject(cell: str, conversation: str) -> str:
-    """Return the subject on which a conversation is kept."""
-    return CATALOG[ConversationKept].pattern.format(cell=cell, secret=conversation)
-
-
-def link_subject(cell: str, digest: str) -> str:
-    """Return the subject on which a link code is kept, by its digest."""
-    return CATALOG[LinkKept].pattern.format(cell=cell, secret=digest)
 
 
 def present_of(subject: str) -> str:

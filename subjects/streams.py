@@ -11,7 +11,7 @@ from typing import Final
 from msgspec import Struct
 
 from schemas.event import Event
-from subjects.catalog import CATALOG, ROOT
+from subjects.catalog import CATALOG, PERSONAS, ROOT
 
 ROLES: Final = ("stt", "turn", "llm", "tts")
 """Every role has one durable consumer on JOBS, of the same name."""
@@ -36,6 +36,10 @@ REMEMBERED: Final = frozenset({"SESSION", "JOBS", "TELEGRAM", "UPDATES"})
 its publisher still has."""
 
 
+_VERSIONS: Final = 16
+"""Versions of what an author writes that stay, the newest."""
+
+
 class Record(StrEnum):
     """What of a session is recorded."""
 
@@ -48,7 +52,7 @@ class Record(StrEnum):
 
 
 _CLAIM_LEAVES: Final = frozenset({"control", "claim"})
-_NEEDED: Final = frozenset({"JOBS", "DEAD", "LINK", "TELEGRAM", "UPDATES"})
+_NEEDED: Final = frozenset({"JOBS", "DEAD", "LINK", "TELEGRAM", "UPDATES", f"KV_{PERSONAS}"})
 _SESSION_LEAVES: Final = (
     "final",
     "turn",
@@ -121,6 +125,7 @@ class Stream(Struct, frozen=True, kw_only=True):
         deny_delete: Whether no message can be removed by itself.
         per_subject: How many messages of a subject are kept, the newest; -1 for all.
         tag: Tag of the servers that keep it; empty: any.
+        is_bucket: Whether it is a key-value bucket.
     """
 
     name: str
@@ -133,6 +138,7 @@ class Stream(Struct, frozen=True, kw_only=True):
     deny_delete: bool = True
     per_subject: int = -1
     tag: str = ""
+    is_bucket: bool = False
 
 
 def streams(limits: Limits) -> tuple[Stream, ...]:
@@ -224,6 +230,18 @@ def streams(limits: Limits) -> tuple[Stream, ...]:
         _of_telegram("TELEGRAM", ("owner", "chat.*"), 366 * 24 * 3600, limits),
         # Telegram itself keeps updates for a day: none comes again later.
         _of_telegram("UPDATES", ("update.*",), 2 * 24 * 3600, limits),
+        Stream(
+            name=f"KV_{PERSONAS}",
+            subjects=(f"$KV.{PERSONAS}.>",),
+            retention="limits",
+            discard="new",
+            max_age_s=10 * 366 * 24 * 3600,
+            max_bytes=64 << 20,
+            replicas=limits.replicas,
+            per_subject=_VERSIONS,
+            tag=limits.session_tag,
+            is_bucket=True,
+        ),
     )
 
 

@@ -22,6 +22,7 @@
     ├── ProtocolError            a client broke the rules of an edge's protocol
     │   ├── SessionExpired       the session that it wants to go on with is over, or is not its own
     │   ├── ConversationUnknown  there is no such conversation, or it is not its own
+    │   ├── PersonaUnknown       there is no such persona, or it cannot be used
     │   ├── LinkRefused          a link code was never made, is used or too old
     │   ├── AccessDenied         it may not come in: no key, a wrong one, or a foreign page
     │   └── LimitReached         it asks for more than its share
@@ -190,6 +191,18 @@ class ConversationUnknown(ProtocolError):
 
     def __init__(self, message: str = "there is no such conversation, or it is not yours") -> None:
         super().__init__(message, "conversation_unknown")
+
+
+class PersonaUnknown(ProtocolError):
+    """Raised when a session asks for a persona that is not there, or that was never without error.
+
+    What is wrong with it is for its author, in the log.
+    """
+
+    code = "persona_unknown"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "persona_unknown")
 
 
 class LinkRefused(ProtocolError):

@@ -24,7 +24,7 @@ from services.turn.kept import appended, from_elsewhere, number_of, unkept
 from services.turn.settings import TurnSettings
 from services.turn.shelf import Found
 from services.turn.turns import Turns
-from subjects.catalog import conversation_subject
+from subjects.kept import conversation_subject
 from voicebus import metrics
 from voicebus.claim import Claim
 from voicebus.errors import BusError, Fenced, LimitReached

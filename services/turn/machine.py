@@ -285,7 +285,7 @@ class Conversation:
     def _on_log_started(self, started: TurnStarted, now_ms: float) -> Events:
         self._waiting.answered(started)
         self._keypad.answered(started.control)
-        if started.said == self._settings.silence.prompt:
+        if started.said == self._settings.silence.prompt and not started.text:
             self._patience.prompt()
         self._turns.began(started, now_ms)
         return ()

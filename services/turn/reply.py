@@ -18,6 +18,7 @@ class Reply:
         turn: Its turn.
         revision: Which attempt at the turn it is.
         asked: The caller's words that it answers.
+        given: Its words, where the language model is not asked for them.
         clauses: What has become speakable so far.
         spoken: Which stretch of audio speaks which words.
         text: The whole reply, once it is complete.
@@ -31,6 +32,7 @@ class Reply:
     turn: int
     revision: int
     asked: str = ""
+    given: str = ""
     clauses: list[str] = field(default_factory=list)
     spoken: list[ClauseSpoken] = field(default_factory=list)
     text: str | None = None
@@ -39,6 +41,10 @@ class Reply:
     outcome: str = ""
     has_failed: bool = False
     is_deadly: bool = False
+
+    def __post_init__(self) -> None:
+        """What is given is all of it."""
+        self.text = self.given or self.text
 
     def take(self, event: Event) -> None:
         """Take note of what a stage has made."""

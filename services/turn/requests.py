@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from schemas.llm import GenerateRequest, Message
 from schemas.tts import SpeakRequest
 from services.turn.persona import Persona
@@ -17,6 +19,31 @@ def answer_of(reply: Reply, persona: Persona, messages: tuple[Message, ...]) -> 
         temperature=persona.temperature,
         turn=reply.turn,
         revision=reply.revision,
+    )
+
+
+def jobs_of(
+    reply: Reply, persona: Persona, messages: tuple[Message, ...], ahead_s: float
+) -> tuple[GenerateRequest | SpeakRequest, ...]:
+    """Return all that is asked for a reply: words that are given are spoken and nothing else.
+
+    Args:
+        reply: What is to be made.
+        persona: How.
+        messages: The chat that it is the answer to.
+        ahead_s: How far synthesis may be ahead of playback; 0 for as far as it gets.
+    """
+    if reply.given:
+        return speech_of(reply, persona, ahead_s, reply.given)
+    return (answer_of(reply, persona, messages), *speech_of(reply, persona, ahead_s))
+
+
+def tentative(
+    jobs: tuple[GenerateRequest | SpeakRequest, ...],
+) -> tuple[GenerateRequest | SpeakRequest, ...]:
+    """Return the same jobs for a turn that may turn out not to be over."""
+    return tuple(
+        replace(job, speculative=True) if isinstance(job, GenerateRequest) else job for job in jobs
     )
 
 

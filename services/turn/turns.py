@@ -22,13 +22,15 @@ import msgspec
 from schemas.conversation import Exchange
 from schemas.event import Event
 from schemas.failure import Failure
+from schemas.llm import GenerateRequest, Message
 from schemas.session import PlaybackEnded
+from schemas.tts import SpeakRequest
 from schemas.turn import TurnCancelled, TurnEnded, TurnStarted
 from services.turn.deadlines import Deadlines
 from services.turn.history import History
 from services.turn.persona import Persona
 from services.turn.reply import Reply
-from services.turn.requests import answer_of, speech_of
+from services.turn.requests import jobs_of, tentative
 from voicebus.errors import Poisoned
 
 Events = tuple[Event, ...]
@@ -92,10 +94,8 @@ class Turns:
         if self._speculations >= self._persona.speculations:
             return dropped
         self._speculations += 1
-        self.draft = Reply(self.turn + 1, self._revision, text)
-        request = answer_of(self.draft, self._persona, self._history.messages(text))
-        asked = msgspec.structs.replace(request, speculative=True)
-        return (*dropped, asked, *speech_of(self.draft, self._persona, self._ahead_s))
+        self.draft = self._asked(text)
+        return (*dropped, *tentative(self._jobs(self.draft, self._history.messages(text))))
 
     def drop_draft(self) -> Events:
         """Throw the draft away."""
@@ -112,30 +112,22 @@ class Turns:
         is_same = draft is not None and draft.asked == started.text
         if draft is not None and is_same and (draft.is_deadly or not draft.has_failed):
             self.draft = None
-            released = msgspec.structs.replace(
-                started, turn=draft.turn, revision=draft.revision, speculated=True
-            )
+            released = msgspec.structs.replace(_begun(started, draft), speculated=True)
             self._begin(draft, now_ms)
             return (released, *(self.end("failed", now_ms) if draft.is_deadly else ()))
         dropped = self.drop_draft()
-        reply = Reply(self.turn + 1, self._revision, started.text)
-        jobs = (
-            answer_of(reply, self._persona, self._history.messages()),
-            *speech_of(reply, self._persona, self._ahead_s),
-        )
-        begun = msgspec.structs.replace(started, turn=reply.turn, revision=reply.revision)
+        reply = self._asked(started.text)
+        jobs = self._jobs(reply, self._history.messages())
         self._begin(reply, now_ms)
         # Jobs go first: who waits for an answer is served before who keeps the log.
-        return (*dropped, *jobs, begun)
+        return (*dropped, *jobs, _begun(started, reply))
 
     def say(self, text: str, now_ms: float) -> Events:
         """Begin a turn without having been asked; no other may be running."""
         dropped = self.drop_draft()
-        reply = Reply(self.turn + 1, self._revision, text=text)
-        jobs = speech_of(reply, self._persona, self._ahead_s, text)
-        begun = TurnStarted(text="", said=text, turn=reply.turn, revision=reply.revision)
+        reply = Reply(self.turn + 1, self._revision, given=text)
         self._begin(reply, now_ms)
-        return (*dropped, *jobs, begun)
+        return (*dropped, *self._jobs(reply, ()), _begun(TurnStarted(text=""), reply))
 
     def end(self, outcome: str, now_ms: float) -> Events:
         """Give the running reply up; how much of it was heard the edge will say."""
@@ -217,8 +209,8 @@ class Turns:
         """The log says that a turn began: so did the worker before us decide."""
         if started.text:
             self._history.user(started.text)
-        said = started.said or None
-        self._begin(Reply(started.turn, started.revision, started.text, text=said), now_ms)
+        reply = Reply(started.turn, started.revision, started.text, started.said)
+        self._begin(reply, now_ms)
 
     def cancelled(self, cancelled: TurnCancelled, now_ms: float) -> Events:
         """The log says that a reply was given up."""
@@ -232,17 +224,22 @@ class Turns:
         reply = self.reply
         if reply is None or reply.outcome:
             return ()
-        if not reply.asked:
-            spoken = speech_of(reply, self._persona, self._ahead_s, reply.text or "")
-            return tuple(msgspec.structs.replace(job, resumed=True) for job in spoken)
-        spoken = speech_of(reply, self._persona, self._ahead_s)
-        jobs = (answer_of(reply, self._persona, self._history.messages()), *spoken)
+        jobs = self._jobs(reply, self._history.messages())
         return tuple(msgspec.structs.replace(job, resumed=True) for job in jobs)
 
     def ended(self, ended: TurnEnded) -> None:
         """The log says that a turn ended."""
         if self.reply is not None and self.reply.turn == ended.turn:
             self._forget(self.reply, ended.reply)
+
+    def _asked(self, text: str) -> Reply:
+        """Return the reply to the caller's words; some are answered without the language model."""
+        return Reply(self.turn + 1, self._revision, text, self._persona.instant(text))
+
+    def _jobs(
+        self, reply: Reply, messages: tuple[Message, ...]
+    ) -> tuple[GenerateRequest | SpeakRequest, ...]:
+        return jobs_of(reply, self._persona, messages, self._ahead_s)
 
     def _begin(self, reply: Reply, now_ms: float) -> None:
         self.turn, self.reply = reply.turn, reply
@@ -287,3 +284,10 @@ class Turns:
     def _ahead_s(self) -> float:
         # A file is answered as fast as can be; a caller hears no faster than speech.
         return self._persona.ahead_s if self.is_live else 0.0
+
+
+def _begun(started: TurnStarted, reply: Reply) -> TurnStarted:
+    """Return the beginning of a turn with the number of its reply, and what that is given."""
+    return msgspec.structs.replace(
+        started, turn=reply.turn, revision=reply.revision, said=reply.given
+    )

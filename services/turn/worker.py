@@ -11,6 +11,7 @@ Consumes   job.turn    ConverseRequest, one per session
            dn.done     GenerationDone, SpeechDone
            dn.failure  Failure
            conversation  ConversationKept, of the conversation that the session belongs to
+           personas   PersonaKept, FaqKept, where the session names one
 Publishes  job.llm     GenerateRequest, one per attempt at a turn
            job.tts     SpeakRequest, one per attempt at a turn that is spoken
            dn.turn     TurnStarted, TurnEnded, NothingHeard, HangUp, Joined, LinkMade, Resumed, and
@@ -39,13 +40,14 @@ from services.turn.arrivals import Arrivals
 from services.turn.keeper import Keeper, keeping
 from services.turn.leading import Lead
 from services.turn.machine import Conversation
-from services.turn.persona import persona_of
+from services.turn.persona import NOBODY, nothing, persona_of
 from services.turn.returning import is_closed, move
 from services.turn.settings import TurnSettings
-from subjects.catalog import conversation_subject
+from subjects.kept import conversation_subject
 from voicebus.claim import Claim
 from voicebus.errors import ProtocolError
 from voicebus.origins import Origin, origins
+from voicebus.personas.library import Library
 
 _HEARD: Final = (
     SessionClosed,
@@ -64,7 +66,9 @@ _REVISIONS_ELSEWHERE: Final = 1_000_000
 """The same for all workers that a session has at one edge."""
 
 
-async def converse(claim: Claim, settings: TurnSettings, links: Links) -> None:
+async def converse(
+    claim: Claim, settings: TurnSettings, links: Links, library: Library | None = None
+) -> None:
     """Lead one session's conversation until the session closes."""
     request = claim.request
     if not isinstance(request, ConverseRequest):
@@ -73,11 +77,15 @@ async def converse(claim: Claim, settings: TurnSettings, links: Links) -> None:
         return  # nobody waits here for the session any more: it is not to be taken from elsewhere
     former = await _former(claim, request)
     revisions = claim.forerunners * _REVISIONS + len(former) * _REVISIONS_ELSEWHERE
-    member = await admitted(claim, former, links)
-    if member is not None:
-        request = replace(request, settings=member.settings)
+    library = library or Library()
+    admission = await admitted(claim, former, links, library)
+    member = admission.member
+    request = replace(request, settings=admission.settings)
     leader = Conversation if request.automatic else Answers
-    conversation = leader(persona_of(request, settings), first_revision=revisions)
+    traits = admission.persona or NOBODY
+    book = await library.books.of(claim.bus, traits) if traits.name else None
+    persona = persona_of(request, settings, traits, nothing if book is None else book.answer)
+    conversation = leader(persona, first_revision=revisions)
     async with (
         claim.bus.listen(*_heard(claim, member)) as inbox,
         Arrivals(claim, inbox) as arrivals,

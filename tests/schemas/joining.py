@@ -13,12 +13,27 @@ from schemas.conversation import (
     LinkMade,
 )
 from schemas.event import Event
+from schemas.persona import FaqKept, Instant, PersonaKept, Traits
 from schemas.settings import SessionSettings
 
 _SETTINGS: Final = SessionSettings(instructions="Be brief.", language="en", voice="joe")
 
 JOINING: Final[tuple[Event, ...]] = (
-    Joined(conversation="c1", settings=_SETTINGS, exchanges=3, forgotten=1, epoch=7),
+    Joined(
+        conversation="c1",
+        settings=_SETTINGS,
+        exchanges=3,
+        forgotten=1,
+        persona=Traits(
+            name="shop",
+            version="0a1b",
+            settings=_SETTINGS,
+            model="m",
+            temperature=0.5,
+            faq=Instant(least=90),
+        ),
+        epoch=7,
+    ),
     LinkAsked(digest="2c3d", seq=-4),
     LinkMade(digest="2c3d", expires_s=300, epoch=7),
     LinkKept(conversation="c1", session="e1.s1"),
@@ -29,4 +44,6 @@ JOINING: Final[tuple[Event, ...]] = (
         is_cut=True,
         forgotten=1,
     ),
+    PersonaKept(text="Be brief."),
+    FaqKept(version="0a1b", parts=2, questions=3, data=b"x", seq=1),
 )

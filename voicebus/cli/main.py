@@ -17,12 +17,14 @@ from voicebus.cli import (
     dead_letters,
     doctor,
     drain,
+    faq,
     keys,
     layout,
     load,
     models,
     nats_exporter,
     part,
+    personas,
     replay,
     talk,
     top,
@@ -41,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in (
         *(up, talk, top, replay, trace, doctor, drain, autoscale, dead_letters),
-        *(config, models, keys, auth, layout, load, bench, part, nats_exporter),
+        *(personas, faq, config, models, keys, auth, layout, load, bench, part, nats_exporter),
     ):
         command.add_parser(subparsers)
     args = parser.parse_args(arguments)

@@ -99,7 +99,9 @@ from voicebus.metrics.tts import (
 )
 from voicebus.metrics.turn import (
     HEARD_RATIO,
+    INSTANT_ANSWERS,
     INTERRUPTIONS,
+    PERSONAS_REFUSED,
     SPECULATIONS,
     TURN_DECISION_SECONDS,
     TURNS,
@@ -157,6 +159,7 @@ __all__ = [
     "HEARD_RATIO",
     "HELD_DROPPED",
     "INBOX_DROPPED",
+    "INSTANT_ANSWERS",
     "INTERRUPTIONS",
     "KEYS_UNREADABLE",
     "LINK_CODES_MADE",
@@ -170,6 +173,7 @@ __all__ = [
     "LLM_TTFT_SECONDS",
     "LLM_WASTED_TOKENS",
     "LOOP_LAG_SECONDS",
+    "PERSONAS_REFUSED",
     "QUEUE_AGE_SECONDS",
     "READY",
     "REPLAYED",

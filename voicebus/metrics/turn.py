@@ -22,6 +22,14 @@ INTERRUPTIONS = Counter(
     "Replies that paused because the caller spoke: confirmed (given up), false (gone on with)",
     ["outcome"],
 )
+INSTANT_ANSWERS = Counter(
+    "voicebus_instant_answers_total",
+    "Turns that were answered without the language model, from a persona's own answers",
+)
+PERSONAS_REFUSED = Counter(
+    "voicebus_personas_refused_total",
+    "Versions of personas, and of their answers, that have an error, and are not in use",
+)
 HEARD_RATIO = Histogram(
     "voicebus_reply_heard_ratio",
     "Part of a reply's audio that was heard, where the client's edge can tell",
