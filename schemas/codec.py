@@ -61,6 +61,7 @@ from schemas.turn import (
     TurnEnded,
     TurnStarted,
 )
+from schemas.voice import PhraseKept, VoiceKept
 
 EVENT_TYPES: Final[tuple[type[Event], ...]] = (
     AudioChunk,
@@ -112,6 +113,8 @@ EVENT_TYPES: Final[tuple[type[Event], ...]] = (
     LinkMade,
     LinkKept,
     ConversationKept,
+    PhraseKept,
+    VoiceKept,
     Failure,
     Claimed,
     ClaimLeft,
@@ -177,6 +180,8 @@ AnyEvent = (
     | LinkMade
     | LinkKept
     | ConversationKept
+    | PhraseKept
+    | VoiceKept
     | Failure
     | Claimed
     | ClaimLeft
