@@ -62,6 +62,7 @@ from schemas.turn import (
     TurnEnded,
     TurnStarted,
 )
+from schemas.voice import PhraseKept, VoiceKept
 
 EVENT_TYPES: Final[tuple[type[Event], ...]] = (
     AudioChunk,
@@ -115,6 +116,8 @@ EVENT_TYPES: Final[tuple[type[Event], ...]] = (
     ConversationKept,
     PersonaKept,
     FaqKept,
+    PhraseKept,
+    VoiceKept,
     Failure,
     Claimed,
     ClaimLeft,
@@ -182,6 +185,8 @@ AnyEvent = (
     | ConversationKept
     | PersonaKept
     | FaqKept
+    | PhraseKept
+    | VoiceKept
     | Failure
     | Claimed
     | ClaimLeft

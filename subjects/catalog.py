@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from schemas import telegram
+from schemas import telegram, voice
 from schemas.audio import AudioChunk, AudioEnded
 from schemas.claim import Claimed, ClaimLeft, Demand, DrainAsked, Presence
 from schemas.conversation import ConversationKept, Joined, LinkAsked, LinkKept, LinkMade
@@ -116,12 +116,17 @@ def _authored(leaf: str) -> Route:
     return Route(subject, f"KV_{PERSONAS}", ("admin",), (), ("turn",), ("turn",))
 
 
+def _heard_again(leaf: str, stream: str, writer: str) -> Route:
+    return Route(f"{ROOT}.{{cell}}.{leaf}", stream, (writer,), ("tts",), ("tts",))
+
+
 def _telegram(leaf: str, stream: str) -> Route:
     pattern, own = f"{ROOT}.{{cell}}.telegram.{{bot}}.{leaf}", ("telegram",)
     return Route(pattern, stream, own, own, own if stream == "UPDATES" else (), own)
 
 
 _WORKERS: Final = "stt turn llm tts"
+_OWNERS: Final = f"{_WORKERS} supervisor"
 _EACH: Final = tuple(_WORKERS.split())
 
 CATALOG: Final[dict[type[Event], Route]] = {
@@ -173,13 +178,7 @@ CATALOG: Final[dict[type[Event], Route]] = {
     ClauseSpoken: _dn("spoken", "SESSION", "tts", "edge turn", again="turn tts"),
     SpeechDone: _dn("done", "SESSION", "tts", "edge turn", again="turn tts"),
     Failure: _dn("failure", "SESSION", _WORKERS, "edge turn", again="turn"),
-    Claimed: _dn(
-        "claim.{role}.{job}",
-        "SESSION",
-        _WORKERS,
-        f"edge {_WORKERS} supervisor",
-        again=f"{_WORKERS} supervisor",
-    ),
+    Claimed: _dn("claim.{role}.{job}", "SESSION", _WORKERS, f"edge {_OWNERS}", again=_OWNERS),
     DrainAsked: Route(f"{ROOT}.{{cell}}.order.{{role}}.{{worker}}", "", ("admin",), _EACH),
     ClaimLeft: _dn("claim.{role}.{job}", "SESSION", _WORKERS, _WORKERS, again=_WORKERS),
     DeadLetter: Route(
@@ -193,6 +192,8 @@ CATALOG: Final[dict[type[Event], Route]] = {
     LinkKept: _kept("link", "LINK", ()),
     PersonaKept: _authored(""),
     FaqKept: _authored("faq."),
+    voice.PhraseKept: _heard_again("phrase.{secret}", "PHRASE", "tts"),
+    voice.VoiceKept: _heard_again("voice.{item}", "VOICE", "admin"),
     Presence: Route(
         f"{ROOT}.{{cell}}.presence.{{role}}.{{worker}}",
         "",

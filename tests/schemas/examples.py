@@ -65,13 +65,15 @@ from schemas.turn import (
     TurnEnded,
     TurnStarted,
 )
-from tests.schemas import joining, telegram, working
+from tests.schemas import joining, telegram, voices, working
 
 SETTINGS: Final = SessionSettings(
     language="en",
     languages=("en", "de"),
     vocabulary="Darcy, Pemberley",
     word_times=True,
+    grammar="yes, no",
+    partials="same",
     instructions="Be brief.",
     voice="en_US-joe-medium",
     speed=1.25,
@@ -264,6 +266,7 @@ EXAMPLES: Final[tuple[Event, ...]] = (
     Played(played_ms=1234, estimated=True, turn=1),
     PlaybackEnded(played_ms=1300, estimated=True, turn=1, seq=12),
     *joining.JOINING,
+    *voices.VOICES,
     Failure(
         stage="llm",
         code="engine_timeout",

@@ -174,7 +174,7 @@ def test_a_role_takes_its_own_jobs_only(role: str) -> None:
         ("stt", {"AUDIO", "SESSION"}),
         ("turn", {"SESSION", "KV_personas"}),
         ("llm", {"SESSION"}),
-        ("tts", {"SESSION", "REPLY"}),
+        ("tts", {"SESSION", "REPLY", "PHRASE", "VOICE"}),
         ("edge", set()),
         ("telegram", {"UPDATES"}),
         ("monitor", set()),

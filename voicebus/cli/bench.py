@@ -13,6 +13,7 @@ _BENCHMARKS: Final = (
     "conversation",
     "stt",
     "endpointing",
+    "engines",
     "scale",
     "capacity",
     "failover",
