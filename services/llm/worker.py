@@ -6,11 +6,12 @@ Consumes   job.llm    GenerateRequest, one per turn and revision
 Publishes  dn.token   TokenDelta, joined over at most 30 ms
            dn.clause  ClauseReady, what can be spoken
            dn.done    GenerationDone
+           dn.calls   CallsAsked, instead of GenerationDone where functions come in between
            dn.failure Failure, instead of GenerationDone
 
 A speculative request is answered like any other: whoever delivers the words holds them until the
-turn begins. Nothing here has an effect outside the session. Should a reply ever be able to do
-something in the world, it must wait for the turn's beginning (:mod:`voicebus.release`).
+turn begins. Nothing here has an effect outside the session: functions that the model asks for are
+called by others, once the turn has begun.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from schemas.llm import GenerateRequest, GenerationDone
 from services.llm.continuing import continued
 from services.llm.engine import Engine, Piece
 from services.llm.published import NOTHING, Published, read_published
+from services.llm.rounds import Publisher, part_of
 from services.llm.writer import Writer
 from voicebus import metrics
 from voicebus.claim import Claim
@@ -47,8 +49,9 @@ async def answer(claim: Claim, engine: Engine) -> None:
     if published.is_done:
         metrics.TAKEOVERS.labels(claim.role, "done").inc()
         return
-    writer = Writer(claim, request, published)
-    await unless_cancelled(claim, _generate(claim, engine, request, writer, published))
+    part = part_of(claim, request, published)
+    writer = Writer(part, request, published)
+    await unless_cancelled(claim, _generate(part, engine, request, writer, published))
     if not writer.is_done and writer.made:
         unheard = request.speculative and await is_released(claim) is False
         reason = "speculative" if unheard else "interrupted"
@@ -56,7 +59,11 @@ async def answer(claim: Claim, engine: Engine) -> None:
 
 
 async def _generate(
-    claim: Claim, engine: Engine, request: GenerateRequest, writer: Writer, published: Published
+    part: Publisher,
+    engine: Engine,
+    request: GenerateRequest,
+    writer: Writer,
+    published: Published,
 ) -> None:
     begun_s = time.perf_counter()
     last = Piece(text="")
@@ -85,7 +92,7 @@ async def _generate(
     if made > 1 and duration_s > ttft_s:
         pace = (made - 1) / (duration_s - ttft_s)
         metrics.LLM_TOKENS_PER_SECOND.labels(engine.name, model).observe(pace)
-    await claim.publish(
+    await part.publish(
         GenerationDone(
             turn=request.turn,
             revision=request.revision,

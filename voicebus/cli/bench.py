@@ -21,6 +21,7 @@ _BENCHMARKS: Final = (
     "telegram",
     "telephony",
     "observing",
+    "faq",
 )
 
 
