@@ -260,7 +260,12 @@ async def test_llama_cpp_goes_on_as_if_nothing_had_happened(nats_server: str) ->
                 yield piece
 
     with llama_server() as (_, address):
-        settings = OpenAISettings(base_url=f"{address}/v1", prefill=True)
+        settings = OpenAISettings(
+            base_url=f"{address}/v1",
+            prefill=True,
+            first_token_timeout_s=60,
+            next_token_timeout_s=60,
+        )
         engine, lost = OpenAIEngine(settings), Lost(settings)
         async with turn_at(nats_server) as unharmed:
             await unharmed.answer(engine, request)
