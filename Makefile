@@ -37,14 +37,14 @@ run: $(VENV)/run.stamp ## Start everything and talk to it in a browser (ONCE=1, 
 
 test: $(VENV)/dev.stamp lint ## Check and test all but the browser, with real models, servers and sockets
 	$(BIN)/voicebus models pull --all
-	$(BIN)/python -m pytest -m "not (browser or slow or monitoring or operations)" -n 3 $(ARGS)
+	$(BIN)/python -m pytest -m "not (browser or slow or monitoring or operations or engines)" -n 3 $(ARGS)
 
 browser-test: $(VENV)/dev.stamp ## The talk page and the widget in a real Chromium
 	$(BIN)/voicebus models pull --all
 	$(BIN)/python -m pytest -m "browser and not slow" -n 2 $(ARGS)
 
 test-fast: $(VENV)/dev.stamp ## Only the tests that need no model, no browser and no network
-	$(BIN)/python -m pytest -m "not (model or browser or network or slow or monitoring or operations)" $(ARGS)
+	$(BIN)/python -m pytest -m "not (model or browser or network or slow or monitoring or operations or engines)" $(ARGS)
 
 test-slow: $(VENV)/dev.stamp ## Only the tests that take minutes
 	$(BIN)/voicebus models pull --all

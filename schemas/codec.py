@@ -63,6 +63,7 @@ from schemas.turn import (
     TurnEnded,
     TurnStarted,
 )
+from schemas.voice import PhraseKept, VoiceKept
 
 EVENT_TYPES: Final[tuple[type[Event], ...]] = (
     AudioChunk,
@@ -121,6 +122,8 @@ EVENT_TYPES: Final[tuple[type[Event], ...]] = (
     ToolRequest,
     ToolDone,
     ToolsKept,
+    PhraseKept,
+    VoiceKept,
     Failure,
     Claimed,
     ClaimLeft,
@@ -193,6 +196,8 @@ AnyEvent = (
     | ToolRequest
     | ToolDone
     | ToolsKept
+    | PhraseKept
+    | VoiceKept
     | Failure
     | Claimed
     | ClaimLeft

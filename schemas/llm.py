@@ -177,6 +177,8 @@ class GenerationDone(Event, frozen=True, kw_only=True, tag="llm.done"):
             the worker that wrote the reply was lost and nobody could go on with it.
         synthetic: True when no real engine was asked.
         prompt_tokens: Tokens of the request, as the upstream counted them; 0 when it did not say.
+        provider: Who wrote it, or its end, by the name that the worker has for it.
+        failovers: How many providers had failed before.
     """
 
     text: str
@@ -187,3 +189,5 @@ class GenerationDone(Event, frozen=True, kw_only=True, tag="llm.done"):
     finish_reason: str = ""
     synthetic: bool = False
     prompt_tokens: int = 0
+    provider: str = ""
+    failovers: int = 0

@@ -86,6 +86,10 @@ class SessionSettings(Struct, frozen=True, kw_only=True, omit_defaults=True):
         languages: The only ones that detection may find; empty for all.
         vocabulary: Names and words to expect, as they are spelt; separated by commas.
         word_times: Whether finals carry the time of each word.
+        grammar: The only phrases that may be understood, separated by commas; empty for all. Where
+            the recogniser cannot be held to them, they are names to expect.
+        partials: ``auto`` from the worker's quick engine, where it has one for the session's
+            language; ``same`` from the engine of the finals; ``none`` for none.
         instructions: System prompt; empty for the worker's default.
         voice: Voice of the reply; empty for the worker's default.
         speed: Of the voice: 1.0 is its own, 2.0 twice as fast.
@@ -105,6 +109,8 @@ class SessionSettings(Struct, frozen=True, kw_only=True, omit_defaults=True):
     languages: Annotated[tuple[Language, ...], Meta(max_length=32)] = ()
     vocabulary: Line = ""
     word_times: bool = False
+    grammar: Line = ""
+    partials: Literal["auto", "same", "none"] = "auto"
     instructions: Annotated[str, Meta(max_length=8_000)] = ""
     voice: Name = ""
     speed: Annotated[float, Meta(ge=0.5, le=2.0)] = 1.0

@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from schemas import telegram
+from schemas import telegram, voice
 from schemas.audio import AudioChunk, AudioEnded
 from schemas.claim import Claimed, ClaimLeft, Demand, DrainAsked, Presence
 from schemas.conversation import ConversationKept, Joined, LinkAsked, LinkKept, LinkMade
@@ -63,7 +63,6 @@ from schemas.turn import (
 )
 
 ROOT: Final = "vb"
-
 PERSONAS: Final = "personas"
 """The key-value bucket of what authors write: stream and subjects are named as NATS wants it."""
 
@@ -113,8 +112,12 @@ def _kept(leaf: str, stream: str, readers: tuple[str, ...]) -> Route:
 
 
 def _authored(leaf: str, writer: str = "admin") -> Route:
-    subject = f"$KV.{PERSONAS}.{{cell}}.{leaf}{{item}}"
-    return Route(subject, f"KV_{PERSONAS}", (writer,), (), ("turn",), ("turn", writer))
+    subject, stream = f"$KV.{PERSONAS}.{{cell}}.{leaf}{{item}}", f"KV_{PERSONAS}"
+    return Route(subject, stream, (writer,), (), ("turn",), ("turn", writer))
+
+
+def _heard_again(leaf: str, stream: str, writer: str) -> Route:
+    return Route(f"{ROOT}.{{cell}}.{leaf}", stream, (writer,), ("tts",), ("tts",))
 
 
 def _telegram(leaf: str, stream: str) -> Route:
@@ -123,6 +126,7 @@ def _telegram(leaf: str, stream: str) -> Route:
 
 
 _WORKERS: Final = "stt turn llm tts tool"
+_OWNERS: Final = f"{_WORKERS} supervisor"
 _EACH: Final = tuple(_WORKERS.split())
 
 CATALOG: Final[dict[type[Event], Route]] = {
@@ -174,13 +178,7 @@ CATALOG: Final[dict[type[Event], Route]] = {
     ClauseSpoken: _dn("spoken", "SESSION", "tts", "edge turn", again="turn tts"),
     SpeechDone: _dn("done", "SESSION", "tts", "edge turn", again="turn tts"),
     Failure: _dn("failure", "SESSION", _WORKERS, "edge turn", again="turn"),
-    Claimed: _dn(
-        "claim.{role}.{job}",
-        "SESSION",
-        _WORKERS,
-        f"edge {_WORKERS} supervisor",
-        again=f"{_WORKERS} supervisor",
-    ),
+    Claimed: _dn("claim.{role}.{job}", "SESSION", _WORKERS, f"edge {_OWNERS}", again=_OWNERS),
     DrainAsked: Route(f"{ROOT}.{{cell}}.order.{{role}}.{{worker}}", "", ("admin",), _EACH),
     ClaimLeft: _dn("claim.{role}.{job}", "SESSION", _WORKERS, _WORKERS, again=_WORKERS),
     DeadLetter: Route(
@@ -199,6 +197,8 @@ CATALOG: Final[dict[type[Event], Route]] = {
     CallsBegun: _dn("turn", "SESSION", "turn", "", again="turn"),
     ToolRequest: _job("tool", "turn"),
     ToolDone: _dn("tool", "SESSION", "tool turn", "turn", again="turn tool"),
+    voice.PhraseKept: _heard_again("phrase.{secret}", "PHRASE", "tts"),
+    voice.VoiceKept: _heard_again("voice.{item}", "VOICE", "admin"),
     Presence: Route(
         f"{ROOT}.{{cell}}.presence.{{role}}.{{worker}}",
         "",

@@ -32,6 +32,7 @@
         ├── EngineOverloaded     it asks to come back later (HTTP 429, 503)
         ├── Poisoned             the request has killed or failed too many workers
         ├── UnknownVoice         the model or voice asked for does not exist
+        ├── UnknownModel         the language model asked for does not exist
         └── RequestRefused       it does not take such a request
             └── ContextTooLong   there is more to read than it can
 
@@ -273,6 +274,12 @@ class UnknownVoice(EngineError):
     """Raised when the model or voice asked for does not exist."""
 
     code = "unknown_voice"
+
+
+class UnknownModel(EngineError):
+    """Raised when the language model (or its adapter) asked for does not exist."""
+
+    code = "unknown_model"
 
 
 class RequestRefused(EngineError):

@@ -8,7 +8,7 @@ called; its calls are published as a whole, so that one that was broken off is a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from msgspec.structs import replace
 
@@ -18,6 +18,10 @@ from schemas.tool import CallsAsked
 
 if TYPE_CHECKING:
     from services.llm.published import Published
+
+
+_CUT: Final = "cut"
+"""Why a reply ends of which nobody could write the rest: its calls may be half of what was meant."""
 
 
 class Publisher(Protocol):
@@ -54,7 +58,7 @@ class Part:
             case ClauseReady():
                 self._clauses = event.seq + 1
                 await self._publisher.publish(self._numbered(event))
-            case GenerationDone() if self._calls:
+            case GenerationDone() if self._calls and event.finish_reason != _CUT:
                 await self._publisher.publish(self._asked(event))
             case GenerationDone():
                 if self._end is not None:

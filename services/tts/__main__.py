@@ -10,6 +10,7 @@ from functools import partial
 from services.faults import FaultPlan
 from services.tts.deadline import Punctual
 from services.tts.engine import Engine
+from services.tts.phrases import Phrases
 from services.tts.settings import SCOPE, TtsSettings
 from services.tts.text import speakable
 from services.tts.worker import speak
@@ -27,10 +28,21 @@ def build_engine(chosen: TtsSettings, store: ModelStore) -> Engine:
     """
     match chosen.engine:
         case "piper":
-            from services.tts.engines.piper import PiperEngine, PiperSettings  # noqa: PLC0415
+            from services.tts.engines.piper import (  # noqa: PLC0415
+                PiperEngine,
+                PiperSettings,
+                PiperVoiceSettings,
+            )
 
-            voices = {name: store.path(f"piper-{name}") for name in chosen.names()}
-            return PiperEngine(PiperSettings(voices=voices, threads=chosen.threads))
+            voices = tuple(
+                PiperVoiceSettings(offer=offer, folder=store.path(f"piper-{offer.model}"))
+                for offer in chosen.offers()
+            )
+            return PiperEngine(
+                PiperSettings(
+                    voices=voices, threads=chosen.threads, limit_bytes=chosen.voices_bytes
+                )
+            )
         case "synthetic":
             from services.tts.engines.synthetic import (  # noqa: PLC0415
                 SyntheticEngine,
@@ -62,6 +74,7 @@ async def main(stop: asyncio.Event) -> None:
     """Speak turns until ``stop``."""
     chosen = settings.read(TtsSettings, os.environ, SCOPE)
     engine = Punctual(build_engine(chosen, ModelStore(default_folder(os.environ))), chosen.piece_s)
+    phrases = Phrases(chosen.phrase_chars, chosen.phrase_memory_bytes)
     role = Role(
         name="tts",
         slots=chosen.slots,
@@ -71,8 +84,11 @@ async def main(stop: asyncio.Event) -> None:
         stuck=engine.stuck,
     )
     try:
-        await serve_role(role, partial(speak, engine=engine), partial(warm, engine), stop)
+        await serve_role(
+            role, partial(speak, engine=engine, phrases=phrases), partial(warm, engine), stop
+        )
     finally:
+        await phrases.close()
         await engine.close()
 
 

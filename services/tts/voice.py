@@ -62,7 +62,7 @@ class Voice:
         self._engine = engine
         self._request = request
         self._published = published
-        self._language = Language(request.language, request.voice or engine.voices[0])
+        self._language = Language(request.language, engine.language(request.voice))
         self._offset = 0
         self._begin = 0
         self._chunks = 0
@@ -113,7 +113,8 @@ class Voice:
             return
         begun_s = time.perf_counter()
         self._begun_s = self._begun_s or begun_s
-        say = partial(speakable, language=self._language.of(text))
+        language = self._language.of(text)
+        say = partial(speakable, language=language)
         request, rate_hz = self._request, self._engine.sample_rate_hz
         stretch = Stretch(0)
         self._begin = self._offset
@@ -126,7 +127,7 @@ class Voice:
         resampler = Resampler(rate_hz, request.rate_hz)
         held, made = _NO_SAMPLES, 0
         is_told = False
-        audio = self._engine.synthesise(spoken, request.voice, request.speed)
+        audio = self._engine.synthesise(spoken, request.voice, request.speed, language)
         async with aclosing(_with_a_look_ahead(audio)) as pieces:
             async for piece, is_last in pieces:
                 samples = self._onset.push(piece)

@@ -66,13 +66,15 @@ from schemas.turn import (
     TurnEnded,
     TurnStarted,
 )
-from tests.schemas import joining, telegram, working
+from tests.schemas import joining, telegram, voices, working
 
 SETTINGS: Final = SessionSettings(
     language="en",
     languages=("en", "de"),
     vocabulary="Darcy, Pemberley",
     word_times=True,
+    grammar="yes, no",
+    partials="same",
     instructions="Be brief.",
     voice="en_US-joe-medium",
     speed=1.25,
@@ -221,6 +223,8 @@ EXAMPLES: Final[tuple[Event, ...]] = (
         finish_reason="stop",
         synthetic=True,
         prompt_tokens=12,
+        provider="house",
+        failovers=1,
         epoch=9,
         turn=1,
     ),
@@ -264,6 +268,7 @@ EXAMPLES: Final[tuple[Event, ...]] = (
     Played(played_ms=1234, estimated=True, turn=1),
     PlaybackEnded(played_ms=1300, estimated=True, turn=1, seq=12),
     *joining.JOINING,
+    *voices.VOICES,
     Failure(
         stage="llm",
         code="engine_timeout",

@@ -51,7 +51,7 @@ def test_every_default_is_the_workers_own() -> None:
     assert set(parts.needed_models({}, UpSettings())) >= {
         stt.model,
         stt.turn_model,
-        *(f"piper-{voice}" for voice in tts.names()),
+        *(f"piper-{voice.model}" for voice in tts.offers()),
     }
 
 

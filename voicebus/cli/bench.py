@@ -13,6 +13,7 @@ _BENCHMARKS: Final = (
     "conversation",
     "stt",
     "endpointing",
+    "engines",
     "scale",
     "capacity",
     "failover",
@@ -22,6 +23,7 @@ _BENCHMARKS: Final = (
     "telephony",
     "observing",
     "faq",
+    "providers",
 )
 
 

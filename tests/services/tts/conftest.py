@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from services.tts.engines.piper import PiperEngine, PiperSettings
-from tests.models import model_path
+from services.tts.engines.piper import PiperEngine
+from tests.pipers import joe
 
 
 @pytest.fixture(scope="session")
 def piper() -> PiperEngine:
     """The default voice; loads when it first speaks."""
-    return PiperEngine(PiperSettings(voices={"joe": model_path("piper-en_US-joe-medium")}))
+    return PiperEngine(joe())

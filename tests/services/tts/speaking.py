@@ -33,7 +33,7 @@ class Toy(SyntheticEngine):
         self._endless = endless
 
     async def synthesise(
-        self, text: str, voice: str, speed: float
+        self, text: str, voice: str, speed: float, language: str = ""
     ) -> AsyncGenerator[NDArray[np.int16], None]:
         """Speak; for ever, if it is endless."""
         self.texts.append(text)
