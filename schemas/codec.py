@@ -49,6 +49,7 @@ from schemas.telegram import (
     UpdateAnswering,
     UpdateSettled,
 )
+from schemas.tool import CallsAsked, CallsBegun, ToolDone, ToolRequest, ToolsKept
 from schemas.tts import ClauseSpoken, ReplyChunk, SpeakRequest, SpeechDone
 from schemas.turn import (
     ConverseRequest,
@@ -116,6 +117,11 @@ EVENT_TYPES: Final[tuple[type[Event], ...]] = (
     ConversationKept,
     PersonaKept,
     FaqKept,
+    CallsAsked,
+    CallsBegun,
+    ToolRequest,
+    ToolDone,
+    ToolsKept,
     PhraseKept,
     VoiceKept,
     Failure,
@@ -185,6 +191,11 @@ AnyEvent = (
     | ConversationKept
     | PersonaKept
     | FaqKept
+    | CallsAsked
+    | CallsBegun
+    | ToolRequest
+    | ToolDone
+    | ToolsKept
     | PhraseKept
     | VoiceKept
     | Failure

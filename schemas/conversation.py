@@ -54,6 +54,7 @@ class ConversationKept(Event, frozen=True, kw_only=True, tag="conversation.kept"
         exchanges: Its newest turns, in the order in which they ended.
         is_cut: Whether there were older ones.
         forgotten: How often all of it was deleted. Who joined before is not in it any more.
+        facts: What is to be remembered of the user, oldest first.
     """
 
     owners: tuple[str, ...]
@@ -61,6 +62,7 @@ class ConversationKept(Event, frozen=True, kw_only=True, tag="conversation.kept"
     exchanges: tuple[Exchange, ...] = ()
     is_cut: bool = False
     forgotten: int = 0
+    facts: tuple[str, ...] = ()
 
 
 class LinkKept(Event, frozen=True, kw_only=True, tag="conversation.link"):

@@ -49,6 +49,21 @@ class Instant(Struct, frozen=True, kw_only=True, omit_defaults=True):
     least: Annotated[float, Meta(ge=50.0, le=101.0)] = 85.0
 
 
+class Tools(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which functions the language model may ask for, and how.
+
+    Fields
+        allow: Names: those of the house (``time``, ``hang_up`` …), and ``server.function`` or
+            ``server.*`` of servers.
+        rounds: How often in a turn it may ask.
+        transfer_to: With whom a call may go on.
+    """
+
+    allow: Annotated[tuple[str, ...], Meta(max_length=64)] = ()
+    rounds: Annotated[int, Meta(ge=1, le=16)] = 4
+    transfer_to: Annotated[tuple[str, ...], Meta(max_length=64)] = ()
+
+
 class Traits(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a persona says about the sessions in which it answers. All but its name may be default.
 
@@ -60,6 +75,7 @@ class Traits(Struct, frozen=True, kw_only=True, omit_defaults=True):
         max_tokens: Upper bound of each reply; 0 for the model worker's default.
         temperature: Sampling temperature; negative for the model worker's default.
         faq: How certain its instant answers must be.
+        tools: Which functions its model may ask for.
     """
 
     name: str
@@ -69,3 +85,4 @@ class Traits(Struct, frozen=True, kw_only=True, omit_defaults=True):
     max_tokens: int = 0
     temperature: float = -1.0
     faq: Instant = Instant()
+    tools: Tools = Tools()

@@ -116,10 +116,13 @@ class HangUp(Event, frozen=True, kw_only=True, tag="turn.hang_up"):
     """The session is to end, once what is being said has been heard.
 
     Fields
-        reason: ``silence``, ``limit`` or ``forgotten``: its conversation was deleted.
+        reason: ``silence``, ``limit``, ``forgotten``: its conversation was deleted, ``assistant``:
+            the language model ended it, or ``transfer``: it goes on with somebody else.
+        to: With whom; for a transfer.
     """
 
     reason: str
+    to: str = ""
 
 
 class NothingHeard(Event, frozen=True, kw_only=True, tag="turn.nothing_heard"):

@@ -47,6 +47,7 @@ from schemas.stt import (
     TranscriptFinal,
     TranscriptPartial,
 )
+from schemas.tool import CallsAsked, CallsBegun, ToolDone, ToolRequest, ToolsKept
 from schemas.tts import ClauseSpoken, ReplyChunk, SpeakRequest, SpeechDone
 from schemas.turn import (
     ConverseRequest,
@@ -62,7 +63,6 @@ from schemas.turn import (
 )
 
 ROOT: Final = "vb"
-
 PERSONAS: Final = "personas"
 """The key-value bucket of what authors write: stream and subjects are named as NATS wants it."""
 
@@ -111,9 +111,9 @@ def _kept(leaf: str, stream: str, readers: tuple[str, ...]) -> Route:
     return Route(pattern, stream, ("turn",), readers, lookers=("turn",))
 
 
-def _authored(leaf: str) -> Route:
-    subject = f"$KV.{PERSONAS}.{{cell}}.{leaf}{{item}}"
-    return Route(subject, f"KV_{PERSONAS}", ("admin",), (), ("turn",), ("turn",))
+def _authored(leaf: str, writer: str = "admin") -> Route:
+    subject, stream = f"$KV.{PERSONAS}.{{cell}}.{leaf}{{item}}", f"KV_{PERSONAS}"
+    return Route(subject, stream, (writer,), (), ("turn",), ("turn", writer))
 
 
 def _heard_again(leaf: str, stream: str, writer: str) -> Route:
@@ -125,7 +125,7 @@ def _telegram(leaf: str, stream: str) -> Route:
     return Route(pattern, stream, own, own, own if stream == "UPDATES" else (), own)
 
 
-_WORKERS: Final = "stt turn llm tts"
+_WORKERS: Final = "stt turn llm tts tool"
 _OWNERS: Final = f"{_WORKERS} supervisor"
 _EACH: Final = tuple(_WORKERS.split())
 
@@ -158,15 +158,15 @@ CATALOG: Final[dict[type[Event], Route]] = {
     PassageCut: _dn("final", "SESSION", "stt", "edge", again="stt"),
     PassageRecognised: _dn("final", "SESSION", "stt", "edge", again="stt"),
     ConverseRequest: _job("turn", "edge"),
-    TurnStarted: _dn("turn", "SESSION", "turn", "edge tts", again="turn llm tts"),
-    TurnEnded: _dn("turn", "SESSION", "turn", "edge llm tts", again="turn llm tts"),
+    TurnStarted: _dn("turn", "SESSION", "turn", "edge tts", again="turn llm tts tool"),
+    TurnEnded: _dn("turn", "SESSION", "turn", "edge llm tts tool", again="turn llm tts tool"),
     SessionMoved: _dn("turn", "SESSION", "turn", f"edge {_WORKERS}", again=_WORKERS),
     Resumed: _dn("turn", "SESSION", "turn", "edge", again=_WORKERS),
     NothingHeard: _dn("turn", "SESSION", "turn", "edge", again="turn"),
     HangUp: _dn("turn", "SESSION", "turn", "edge", again="turn"),
     Joined: _dn("turn", "SESSION", "turn", "edge", again="turn"),
     LinkMade: _dn("turn", "SESSION", "turn", "edge", again="turn"),
-    TurnCancelled: _dn("cancel", "SESSION", "turn", "edge llm tts", again="turn llm tts"),
+    TurnCancelled: _dn("cancel", "SESSION", "turn", "edge llm tts tool", again="turn llm tts tool"),
     ReplyPaused: _dn("cancel", "SESSION", "turn", "edge", again="turn"),
     ReplyResumed: _dn("cancel", "SESSION", "turn", "edge", again="turn"),
     GenerateRequest: _job("llm", "edge turn"),
@@ -192,6 +192,11 @@ CATALOG: Final[dict[type[Event], Route]] = {
     LinkKept: _kept("link", "LINK", ()),
     PersonaKept: _authored(""),
     FaqKept: _authored("faq."),
+    ToolsKept: _authored("tools.", "tool"),
+    CallsAsked: _dn("calls", "SESSION", "llm", "turn", again="turn llm"),
+    CallsBegun: _dn("turn", "SESSION", "turn", "", again="turn"),
+    ToolRequest: _job("tool", "turn"),
+    ToolDone: _dn("tool", "SESSION", "tool turn", "turn", again="turn tool"),
     voice.PhraseKept: _heard_again("phrase.{secret}", "PHRASE", "tts"),
     voice.VoiceKept: _heard_again("voice.{item}", "VOICE", "admin"),
     Presence: Route(
@@ -268,11 +273,6 @@ def place_of(subject: str) -> Place:
 def inbox_of(user: str) -> str:
     """Return the head of the subjects on which one user of the bus takes answers."""
     return f"_INBOX_{user}"
-
-
-def dead_letters(cell: str) -> str:
-    """Return the wildcard that holds all jobs of a cell that were given up."""
-    return f"{ROOT}.{cell}.dead.>"
 
 
 def edge_inbox(cell: str, edge: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from schemas.conversation import ConversationKept, LinkKept
 from schemas.persona import FaqKept, PersonaKept
+from schemas.tool import ToolsKept
 from subjects.catalog import CATALOG
 
 
@@ -25,3 +26,8 @@ def persona_subject(cell: str, name: str) -> str:
 def faq_subject(cell: str, name: str, part: int) -> str:
     """Return the subject on which a part of a persona's instant answers is kept."""
     return CATALOG[FaqKept].pattern.format(cell=cell, item=f"{name}_{part}")
+
+
+def tools_subject(cell: str, server: str) -> str:
+    """Return the subject on which the functions of a server are kept."""
+    return CATALOG[ToolsKept].pattern.format(cell=cell, item=server)

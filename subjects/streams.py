@@ -14,7 +14,10 @@ from msgspec import Struct
 from schemas.event import Event
 from subjects.catalog import CATALOG, PERSONAS, ROOT
 
-ROLES: Final = ("stt", "turn", "llm", "tts")
+STAGES: Final = ("stt", "turn", "llm", "tts")
+"""The roles without whose workers nobody is answered."""
+
+ROLES: Final = (*STAGES, "tool")
 """Every role has one durable consumer on JOBS, of the same name."""
 
 ACK_WAIT_S: Final = 15
@@ -63,6 +66,8 @@ _SESSION_LEAVES: Final = (
     "clause",
     "spoken",
     "done",
+    "calls",
+    "tool",
     "failure",
     "cancel",
     "claim.*.*",

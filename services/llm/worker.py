@@ -6,11 +6,12 @@ Consumes   job.llm    GenerateRequest, one per turn and revision
 Publishes  dn.token   TokenDelta, joined over at most 30 ms
            dn.clause  ClauseReady, what can be spoken
            dn.done    GenerationDone
+           dn.calls   CallsAsked, instead of GenerationDone where functions come in between
            dn.failure Failure, instead of GenerationDone
 
 A speculative request is answered like any other: whoever delivers the words holds them until the
-turn begins. Nothing here has an effect outside the session. Should a reply ever be able to do
-something in the world, it must wait for the turn's beginning (:mod:`voicebus.release`).
+turn begins. Nothing here has an effect outside the session: functions that the model asks for are
+called by others, once the turn has begun.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from services.llm.asking import Asking
 from services.llm.engine import Piece
 from services.llm.providers import Providers
 from services.llm.published import NOTHING, read_published
+from services.llm.rounds import Publisher, part_of
 from services.llm.writer import Writer
 from voicebus import metrics
 from voicebus.claim import Claim
@@ -48,16 +50,19 @@ async def answer(claim: Claim, providers: Providers) -> None:
     if published.is_done:
         metrics.TAKEOVERS.labels(claim.role, "done").inc()
         return
-    writer = Writer(claim, request, published)
+    part = part_of(claim, request, published)
+    writer = Writer(part, request, published)
     asking = Asking(providers, request, published, writer)
-    await unless_cancelled(claim, _generate(claim, request, writer, asking))
+    await unless_cancelled(claim, _generate(part, request, writer, asking))
     if not writer.is_done and writer.made:
         unheard = request.speculative and await is_released(claim) is False
         reason = "speculative" if unheard else "interrupted"
         metrics.LLM_WASTED_TOKENS.labels(reason).inc(writer.made)
 
 
-async def _generate(claim: Claim, request: GenerateRequest, writer: Writer, asking: Asking) -> None:
+async def _generate(
+    part: Publisher, request: GenerateRequest, writer: Writer, asking: Asking
+) -> None:
     begun_s = time.perf_counter()
     last = Piece(text="")
     ttft_s = 0.0
@@ -81,7 +86,7 @@ async def _generate(claim: Claim, request: GenerateRequest, writer: Writer, aski
     if made > 1 and duration_s > ttft_s:
         pace = (made - 1) / (duration_s - ttft_s)
         metrics.LLM_TOKENS_PER_SECOND.labels(provider.name, model).observe(pace)
-    await claim.publish(
+    await part.publish(
         GenerationDone(
             turn=request.turn,
             revision=request.revision,

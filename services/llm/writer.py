@@ -5,7 +5,7 @@ from __future__ import annotations
 from schemas.llm import ClauseReady, GenerateRequest, TokenDelta
 from services.llm.engine import Piece
 from services.llm.published import NOTHING, Published
-from voicebus.claim import Claim
+from services.llm.rounds import Publisher
 from voicebus.errors import EngineError
 from voicebus.sentences import Splitter, SplitterSettings
 
@@ -21,7 +21,7 @@ class Writer:
     published is what follows them.
 
     Args:
-        claim: The turn.
+        claim: Publishes what is written of the turn.
         request: Its request.
         published: What is there already.
 
@@ -33,7 +33,7 @@ class Writer:
     """
 
     def __init__(
-        self, claim: Claim, request: GenerateRequest, published: Published = NOTHING
+        self, claim: Publisher, request: GenerateRequest, published: Published = NOTHING
     ) -> None:
         self._claim = claim
         self._turn = request.turn

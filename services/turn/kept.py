@@ -25,6 +25,7 @@ FOLLOWING: Final = (
 hangs up after silence says nothing about a page."""
 
 MOST_OWNERS: Final = 32
+MOST_FACTS: Final = 50
 
 _DEFAULTS: Final = SessionSettings()
 
@@ -82,6 +83,12 @@ def appended(
         first += 1
     is_cut = kept.is_cut or len(whole) - first < len(kept.exchanges) + len(news)
     return replace(kept, exchanges=tuple(whole[first:]), is_cut=is_cut)
+
+
+def remembering(kept: ConversationKept, facts: Iterable[str]) -> ConversationKept:
+    """Return a conversation with facts that it does not have yet, and without its oldest."""
+    whole = dict.fromkeys((*kept.facts, *facts))
+    return replace(kept, facts=tuple(whole)[-MOST_FACTS:])
 
 
 def unkept(kept: ConversationKept, session: str, said: Sequence[Exchange]) -> list[Exchange]:

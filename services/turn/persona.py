@@ -10,6 +10,7 @@ from msgspec import Struct
 from schemas.persona import Traits
 from schemas.settings import SessionSettings
 from schemas.turn import ConverseRequest
+from services.turn.calling import Ending, Functions, House
 from services.turn.settings import TurnSettings
 
 Instant = Callable[[str], str]
@@ -19,6 +20,20 @@ Instant = Callable[[str], str]
 def nothing(_: str) -> str:
     """Answer nothing without the language model."""
     return ""
+
+
+def no_house(_: str, __: str) -> str:
+    """Do nothing."""
+    return "error: there is no such function"
+
+
+def no_fact(_: str, __: str) -> str:
+    """Remember nothing."""
+    return ""
+
+
+def no_end(_: str, __: str) -> None:
+    """Go on, whatever is called."""
 
 
 class Persona(Struct, frozen=True, kw_only=True):
@@ -37,6 +52,11 @@ class Persona(Struct, frozen=True, kw_only=True):
         max_tokens: Upper bound of each reply; 0 for that worker's default.
         temperature: Sampling temperature; negative for that worker's default.
         instant: Knows the questions that are answered at once.
+        functions: What the model may ask for.
+        house: Does what needs no server.
+        ending: Knows which calls end the session.
+        fact: Knows which calls want something to be remembered.
+        rounds: How often in a turn the model may ask for functions.
     """
 
     settings: SessionSettings = SessionSettings()
@@ -51,6 +71,11 @@ class Persona(Struct, frozen=True, kw_only=True):
     max_tokens: int = 0
     temperature: float = -1.0
     instant: Instant = nothing
+    functions: Functions = {}
+    house: House = no_house
+    ending: Ending = no_end
+    fact: House = no_fact
+    rounds: int = 4
 
 
 NOBODY: Final = Traits(name="")

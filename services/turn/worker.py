@@ -31,16 +31,18 @@ from schemas.failure import Failure
 from schemas.llm import ClauseReady, GenerationDone
 from schemas.session import SessionClosed
 from schemas.stt import TranscriptFinal, TranscriptPartial
+from schemas.tool import CallsAsked, ToolDone
 from schemas.tts import ClauseSpoken
 from schemas.turn import ConverseRequest
 from services.turn import shelf
 from services.turn.admission import Links, Membership, admitted
 from services.turn.answers import Answers
 from services.turn.arrivals import Arrivals
+from services.turn.functions import with_functions
 from services.turn.keeper import Keeper, keeping
 from services.turn.leading import Lead
 from services.turn.machine import Conversation
-from services.turn.persona import NOBODY, nothing, persona_of
+from services.turn.persona import NOBODY, Persona, nothing, persona_of
 from services.turn.returning import is_closed, move
 from services.turn.settings import TurnSettings
 from subjects.kept import conversation_subject
@@ -53,6 +55,8 @@ _HEARD: Final = (
     SessionClosed,
     TranscriptPartial,
     TranscriptFinal,
+    CallsAsked,
+    ToolDone,
     ClauseReady,
     ClauseSpoken,
     GenerationDone,
@@ -85,6 +89,10 @@ async def converse(
     traits = admission.persona or NOBODY
     book = await library.books.of(claim.bus, traits) if traits.name else None
     persona = persona_of(request, settings, traits, nothing if book is None else book.answer)
+    if traits.tools.allow and request.automatic:
+        keeps = member is not None
+        persona = await with_functions(claim.bus, persona, traits.tools, keeps=keeps)
+    persona = knowing(persona, member)
     conversation = leader(persona, first_revision=revisions)
     async with (
         claim.bus.listen(*_heard(claim, member)) as inbox,
@@ -116,6 +124,16 @@ async def _keeper(
     found = await shelf.find(claim.bus, member.conversation)
     member = replace(member, found=found if found.kept is not None else member.found)
     return Keeper(claim, member, conversation.turns, settings, links)
+
+
+def knowing(persona: Persona, member: Membership | None) -> Persona:
+    """Return a persona that knows what its conversation remembers of the user."""
+    kept = None if member is None else member.found.kept
+    if kept is None or not kept.facts:
+        return persona
+    facts = "".join(f"\n- {fact}" for fact in kept.facts)
+    told = f"{persona.instructions}\n\nWhat you remember of the user:{facts}"
+    return replace(persona, instructions=told)
 
 
 async def _former(claim: Claim, request: ConverseRequest) -> list[Origin]:

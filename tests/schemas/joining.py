@@ -13,8 +13,10 @@ from schemas.conversation import (
     LinkMade,
 )
 from schemas.event import Event
-from schemas.persona import FaqKept, Instant, PersonaKept, Traits
+from schemas.llm import Tool, ToolCall
+from schemas.persona import FaqKept, Instant, PersonaKept, Tools, Traits
 from schemas.settings import SessionSettings
+from schemas.tool import CallsAsked, CallsBegun, ToolDone, ToolRequest, ToolsKept
 
 _SETTINGS: Final = SessionSettings(instructions="Be brief.", language="en", voice="joe")
 
@@ -31,6 +33,7 @@ JOINING: Final[tuple[Event, ...]] = (
             model="m",
             temperature=0.5,
             faq=Instant(least=90),
+            tools=Tools(allow=("time",)),
         ),
         epoch=7,
     ),
@@ -43,7 +46,29 @@ JOINING: Final[tuple[Event, ...]] = (
         exchanges=(Exchange(session="s1", turn=1, user="hello", assistant="Good day."),),
         is_cut=True,
         forgotten=1,
+        facts=("Likes mint tea.",),
     ),
     PersonaKept(text="Be brief."),
     FaqKept(version="0a1b", parts=2, questions=3, data=b"x", seq=1),
+    CallsAsked(
+        text="Let me see.",
+        calls=(ToolCall(id="c1", name="tea_stock", arguments="{}"),),
+        deltas=3,
+        clauses=1,
+        turn=2,
+        epoch=7,
+    ),
+    CallsBegun(turn=2, seq=1, epoch=7),
+    ToolRequest(
+        round=1,
+        server="tea",
+        name="stock",
+        arguments="{}",
+        call="c1",
+        timeout_s=3.0,
+        repeatable=True,
+        turn=2,
+    ),
+    ToolDone(round=1, content="Seven.", failed=True, ms=3.5, turn=2, epoch=9),
+    ToolsKept(tools=(Tool(name="stock"),), repeatable=("stock",), timeout_s=3.0),
 )

@@ -175,6 +175,7 @@ def test_a_role_takes_its_own_jobs_only(role: str) -> None:
         ("turn", {"SESSION", "KV_personas"}),
         ("llm", {"SESSION"}),
         ("tts", {"SESSION", "REPLY", "PHRASE", "VOICE"}),
+        ("tool", {"SESSION"}),
         ("edge", set()),
         ("telegram", {"UPDATES"}),
         ("monitor", set()),

@@ -22,6 +22,7 @@ _BENCHMARKS: Final = (
     "telegram",
     "telephony",
     "observing",
+    "faq",
     "providers",
 )
 

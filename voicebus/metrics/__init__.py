@@ -104,6 +104,8 @@ from voicebus.metrics.turn import (
     INTERRUPTIONS,
     PERSONAS_REFUSED,
     SPECULATIONS,
+    TOOL_CALLS,
+    TOOL_SECONDS,
     TURN_DECISION_SECONDS,
     TURNS,
 )
@@ -200,6 +202,8 @@ __all__ = [
     "STT_RTF",
     "TAKEOVERS",
     "TASKS",
+    "TOOL_CALLS",
+    "TOOL_SECONDS",
     "TRACE_SPANS",
     "TTS_AUDIO_SECONDS",
     "TTS_CHARACTERS",

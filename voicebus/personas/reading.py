@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, get_args, get_type_hints
 import msgspec
 from msgspec import Meta, Struct
 
-from schemas.persona import Instant, Traits
+from schemas.persona import Instant, Tools, Traits
 from schemas.settings import SessionSettings
 from voicebus.errors import ConfigError
 from voicebus.personas.front_matter import Document, read_document
@@ -35,6 +35,7 @@ class Head(SessionSettings, frozen=True, kw_only=True, omit_defaults=True):
         max_tokens: Upper bound of each reply; 0 for the worker's default.
         temperature: Sampling temperature; negative for the worker's default.
         faq: How certain its instant answers must be.
+        tools: Which functions its model may ask for.
     """
 
     description: str = ""
@@ -42,6 +43,7 @@ class Head(SessionSettings, frozen=True, kw_only=True, omit_defaults=True):
     max_tokens: Annotated[int, Meta(ge=0, le=100_000)] = 0
     temperature: Annotated[float, Meta(ge=-1.0, le=2.0)] = -1.0
     faq: Instant = Instant()
+    tools: Tools = Tools()
 
 
 def read_persona(text: str, name: str, where: str) -> Traits:
@@ -76,6 +78,7 @@ def read_persona(text: str, name: str, where: str) -> Traits:
         max_tokens=head.max_tokens,
         temperature=head.temperature,
         faq=head.faq,
+        tools=head.tools,
     )
 
 

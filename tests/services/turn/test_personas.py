@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from schemas.conversation import Joined
+from schemas.llm import GenerateRequest, GenerationDone, ToolCall
 from schemas.settings import SessionSettings
+from schemas.tool import CallsAsked
+from schemas.turn import TurnEnded
 from services.turn.kept import merged, under
 from tests.services.turn.together import Talk, kept_turns, talk
 from tests.workers import beside, bus_in, new_place
@@ -116,3 +119,32 @@ async def test_a_session_of_nobody_known_is_refused(nats_server: str, library: L
     ):
         with pytest.raises(PersonaUnknown, match="'x'"):
             await session.leading
+
+
+async def test_a_fact_is_known_in_later_sessions_and_forgotten_with_the_conversation(
+    nats_server: str, tmp_path: Path
+) -> None:
+    """It belongs to the conversation, and to nobody else's."""
+    (tmp_path / "friend.md").write_text("---\ntools:\n  allow: [remember]\n---\nBe kind.")
+    place, join, library = new_place(), own("s", OWNER), Library(tmp_path)
+    friend = SessionSettings(persona="friend")
+    wish = ToolCall(id="c", name="remember", arguments='{"fact": "Likes mint."}')
+    heads = []
+    async with bus_in(nats_server, place.cell) as bus:
+        async with talk(bus, place, join, settings=friend, library=library) as first:
+            asked = await first.ask("I like mint")
+            await bus.store(CallsAsked(text="", calls=(wish,), turn=asked.turn), place)
+            asked = await first.hear(GenerateRequest)
+            await bus.store(GenerationDone(turn=asked.turn, text="Noted."), place)
+            await first.hear(TurnEnded)
+            kept = await kept_turns(bus, join.conversation, 1)
+        for number in (2, 3):
+            here = beside(place)
+            async with talk(bus, here, join, settings=friend, library=library) as later:
+                heads.append((await later.ask("hello")).messages[0].content)
+                if number == 2:
+                    await later.forget()
+                    await later.hang_up()
+
+    assert kept.facts == ("Likes mint.",)
+    assert heads == ["Be kind.\n\nWhat you remember of the user:\n- Likes mint.", "Be kind."]
