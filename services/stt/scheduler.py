@@ -50,9 +50,10 @@ class _Batch:
 class Scheduler:
     """Serves all sessions from one engine. All methods belong to one event loop.
 
-    A recognition runs in steps, and between two of them what is more urgent goes first. What
-    somebody waits for goes beside a step that nobody waits for, where the engine can do two things
-    at once, and otherwise waits for that step: a final never waits for a whole partial.
+    A recognition runs in steps, and between two of them what is more urgent goes first: a final
+    never waits for a whole partial. Where the engine can do several things at once, what somebody
+    waits for begins at once, beside whatever runs, and many such are shared out evenly. What nobody
+    waits for runs alone: the cores are not ours only.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -183,24 +184,18 @@ class Scheduler:
             self._paused.remove(batch)
         begun = min(self._paused, key=lambda batch: batch.priority, default=None)
         urgency = self._waiting.urgency
-        if self._running and not self._goes_beside(begun, urgency):
+        if self._running and not any(
+            one is not None and one in _AWAITED
+            for one in (urgency, begun.priority if begun is not None else None)
+        ):
             return None
         if begun is not None and (urgency is None or begun.priority <= urgency):
             self._paused.remove(begun)
             return begun
-        jobs = self._waiting.take()
+        jobs = self._waiting.take(len(self._threads))
         if not jobs:
             return None
         return _Batch(jobs, self._engine.steps([(job.samples, job.hint) for job in jobs]))
-
-    def _goes_beside(self, begun: _Batch | None, urgency: Priority | None) -> bool:
-        """Whether the next is so urgent, and what runs so little, that it does not wait.
-
-        Two urgent passes at once would take as long as one after the other, or as both in one.
-        """
-        nexts = [urgency, begun.priority if begun is not None else None]
-        is_urgent = any(one is not None and one in _AWAITED for one in nexts)
-        return is_urgent and not any(batch.priority in _AWAITED for batch in self._running.values())
 
     def _compute(
         self, batch: _Batch, thread: EngineThread, loop: asyncio.AbstractEventLoop

@@ -112,8 +112,12 @@ class Waiting:
         live = (place.job.priority for place in self._places if not place.job.answer.done())
         return min(live, default=None)
 
-    def take(self) -> tuple[Job, ...]:
-        """Take out what is served next: a job, and what may go with it; empty for nothing."""
+    def take(self, among: int = 1) -> tuple[Job, ...]:
+        """Take out what is served next: a job, and what may go with it; empty for nothing.
+
+        Args:
+            among: How many passes there may be at once: none of them gets more than its share.
+        """
         live = [place for place in self._places if not place.job.answer.done()]
         live.sort(key=lambda place: (place.job.priority, place.round, place.order))
         if not live:
@@ -126,7 +130,7 @@ class Waiting:
             for place in live
             if place.job.priority is first.priority and place.job.bucket == first.bucket
         ]
-        taken = fitting[: BATCH[first.priority]]
+        taken = fitting[: min(BATCH[first.priority], -(-len(fitting) // among))]
         self._places = [place for place in live if place not in taken]
         return tuple(place.job for place in taken)
 

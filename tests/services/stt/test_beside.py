@@ -48,11 +48,30 @@ async def test_it_goes_beside_what_nobody_waits_for(
     assert (await other).recognition.text == "3.0"
 
 
-@pytest.mark.parametrize("second", list(Priority))
-async def test_nothing_goes_beside_what_somebody_waits_for(
+@pytest.mark.parametrize("first", [Priority.FINAL, Priority.DRAFT])
+@pytest.mark.parametrize("second", [Priority.FINAL, Priority.DRAFT])
+async def test_it_goes_beside_what_somebody_else_waits_for(
+    scheduler: Scheduler, engine: SteppingEngine, first: Priority, second: Priority
+) -> None:
+    """Two people who end at the same time are both answered as if they were alone."""
+    entered, go_on = engine.hold(3.0)
+    other = asked(scheduler, 3.0, first)
+    await asyncio.sleep(0)
+    await begun(entered)
+
+    await asked(scheduler, 1.0, second)
+
+    assert not other.done()
+    assert engine.log == ["encode 3.0", "encode 1.0", "decode 1.0"]
+    go_on.set()
+    await other
+
+
+@pytest.mark.parametrize("second", [Priority.FILE, Priority.PARTIAL])
+async def test_what_nobody_waits_for_goes_beside_nothing(
     scheduler: Scheduler, engine: SteppingEngine, second: Priority
 ) -> None:
-    """Two passes at once would only hold up each other."""
+    """It waits until the model is free, and takes no core from what somebody waits for."""
     entered, go_on = engine.hold(3.0)
     first = asked(scheduler, 3.0, Priority.FINAL)
     await asyncio.sleep(0)
@@ -65,6 +84,26 @@ async def test_nothing_goes_beside_what_somebody_waits_for(
     go_on.set()
     await asyncio.gather(first, other)
     assert engine.log == ["encode 3.0", "decode 3.0", "encode 1.0", "decode 1.0"]
+
+
+async def test_many_are_shared_out_among_the_passes(
+    scheduler: Scheduler, engine: SteppingEngine
+) -> None:
+    """Whoever is free takes half of what waits, so that both are done at about the same time."""
+    held = [engine.hold(seconds) for seconds in (8.0, 9.0)]
+    firsts = [asked(scheduler, seconds, Priority.FINAL) for seconds in (8.0, 9.0)]
+    await asyncio.sleep(0)
+    for entered, _ in held:
+        await begun(entered)
+    others = [asked(scheduler, 1.0 + number, Priority.FINAL) for number in range(6)]
+    await asyncio.sleep(0)
+
+    for _, go_on in held:
+        go_on.set()
+    await asyncio.gather(*firsts, *others)
+
+    passes = [entry for entry in engine.log if entry.startswith("encode")][2:]
+    assert sorted(entry.count("+") + 1 for entry in passes) == [1, 2, 3]
 
 
 async def test_what_went_beside_keeps_its_place(
