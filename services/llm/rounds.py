@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 _CUT: Final = "cut"
-"""Why a reply ends of which nobody could write the rest: its calls may be half of what was meant."""
+"""Why a reply ends of which nobody could write the rest: of its calls the half may be missing."""
 
 
 class Publisher(Protocol):

@@ -95,8 +95,10 @@ class History:
         while self._chars() > self._max_chars and len(self._messages) > 2:
             half = (len(self._messages) // 2 + 1) // 2 * 2
             # A result without the wish that it is the result of is no chat.
-            users = (n for n in range(half, len(self._messages)) if self._is_from_user(n))
-            self._messages = self._messages[next(users, len(self._messages) - 1) :]
+            users = [n for n in range(half, len(self._messages)) if self._is_from_user(n)]
+            if not users:
+                return
+            self._messages = self._messages[users[0] :]
 
     def _is_from_user(self, number: int) -> bool:
         return self._messages[number].role == "user"

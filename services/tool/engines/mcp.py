@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import httpx2
 import msgspec
@@ -22,12 +22,15 @@ from services.tool.engine import Result
 from services.tool.settings import ServerSettings, matches
 from voicebus.errors import EngineError, EngineTimeout, EngineUnavailable
 
+if TYPE_CHECKING:
+    from mcp.types import RequestParamsMeta
+
 log: Final = structlog.get_logger()
 
 _CONNECT_S: Final = 20.0
 _MOST_TOOLS: Final = 500
 _LOOK_S: Final = 10.0
-"""How often a server is asked whether it is there."""
+"""How often a server is asked whether it is there; at once, where a call has failed."""
 
 Known = Callable[[str, ToolsKept], Awaitable[None]]
 """Is told which functions a server has."""
@@ -47,7 +50,7 @@ class McpServer:
         self._settings = settings
         self._again_s = again_s
         self._client: Client | None = None
-        self._lost = asyncio.Event()
+        self._doubt = asyncio.Event()
 
     @property
     def is_connected(self) -> bool:
@@ -65,7 +68,6 @@ class McpServer:
                 async with asyncio.timeout(_CONNECT_S) as opening, self._connected() as client:
                     kept = self._kept(await _listed(client))
                     opening.reschedule(None)
-                    self._lost.clear()
                     self._client = client
                     log.info("tools.connected", server=self._name, tools=len(kept.tools))
                     await known(self._name, kept)
@@ -90,15 +92,18 @@ class McpServer:
             raise EngineError(f"the function {name!r} may not be called")
         try:
             async with asyncio.timeout(timeout_s):
+                meta = cast("RequestParamsMeta", {"voicebus/call": call})
                 done = await client.call_tool(
-                    name, arguments, read_timeout_seconds=timeout_s, meta={"voicebus/call": call}
+                    name, arguments, read_timeout_seconds=timeout_s, meta=meta
                 )
         except TimeoutError as err:
+            self._doubt.set()
             raise EngineTimeout(f"no result within {timeout_s:g} s") from err
         except MCPError as err:
+            self._doubt.set()
             raise EngineError(f"{err}"[:500]) from err
         except Exception as err:
-            self._lost.set()
+            self._doubt.set()
             log.warning("tools.broken", server=self._name, error=_said(err))
             raise EngineError("the server's answer is no result") from err
         text = "\n".join(_text(block) for block in done.content)
@@ -122,12 +127,12 @@ class McpServer:
             yield await stack.enter_async_context(Client(reached))
 
     async def _watch(self, client: Client) -> None:
-        """Return once the server does not answer any more."""
+        """Ask the server now and then whether it is there; raises once it is not."""
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_S):
-                    await self._lost.wait()
-                    return
+                    await self._doubt.wait()
+            self._doubt.clear()
             async with asyncio.timeout(_CONNECT_S):
                 await client.list_tools(cache_mode="bypass")
 

