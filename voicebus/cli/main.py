@@ -28,6 +28,7 @@ from voicebus.cli import (
     top,
     trace,
     up,
+    voices,
 )
 from voicebus.errors import ConfigError
 
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in (
         *(up, talk, top, replay, trace, doctor, drain, autoscale, dead_letters),
-        *(config, models, keys, auth, layout, load, bench, part, nats_exporter),
+        *(config, models, keys, auth, layout, load, bench, part, voices, nats_exporter),
     ):
         command.add_parser(subparsers)
     args = parser.parse_args(arguments)
