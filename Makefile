@@ -109,7 +109,7 @@ RESOLVE = build/lock/bin/uv pip compile --universal \
     --custom-compile-command "make lock" $(ARGS)
 COMPILE = $(RESOLVE) pyproject.toml --extra local --group build
 # The engines that are tested together.
-TOGETHER = edge stt-whisper stt-vosk tts-piper xtts
+TOGETHER = edge personas stt-whisper stt-vosk tools tts-piper xtts
 # What a container holds beside the core (the empty word), one extra each.
 IMAGES = '' edge stt-whisper stt-cuda llm llm-local tts-piper telegram
 

@@ -16,8 +16,8 @@ import numpy as np
 
 from benchmarks.openai_edge import REPLY_TOKENS, FirstSound, Samples, answered, client
 from schemas.llm import GenerateRequest, Message
-from services.llm import __main__ as llm
 from services.llm import settings as llm_settings
+from services.llm.building import build
 from services.llm.engine import Engine as Writer
 from services.stt import __main__ as stt
 from services.stt import settings as stt_settings
@@ -105,7 +105,7 @@ async def engines(environ: Mapping[str, str]) -> AsyncIterator[Direct]:
     speaking = settings.read(tts_settings.TtsSettings, environ, tts_settings.SCOPE)
     store = ModelStore(default_folder(environ))
     recogniser = stt.build_engine(listening, store)
-    writer = llm.build_engine(writing)
+    writer = build(writing).first.engine
     speaker = tts.build_engine(speaking, store, Library())
     try:
         await asyncio.gather(asyncio.to_thread(recogniser.warm), writer.warm(), tts.warm(speaker))

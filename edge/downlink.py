@@ -92,7 +92,7 @@ class Downlink:
             ReplyResumed: self._on_resumed,
             TurnCancelled: self._on_cancelled,
             TurnEnded: self._on_turn_ended,
-            HangUp: lambda event, _: [{"type": "hang_up", "reason": event.reason}],
+            HangUp: lambda event, _: [telling.hang_up(event)],
             NothingHeard: self._on_nothing_heard,
             Failure: self._on_failure,
         }

@@ -13,6 +13,7 @@ from schemas.dead import DeadLetter
 from schemas.event import Event
 from schemas.failure import Failure
 from schemas.llm import ClauseReady, GenerateRequest, GenerationDone, TokenDelta
+from schemas.persona import FaqKept, PersonaKept
 from schemas.session import (
     AnswerAsked,
     CancelAsked,
@@ -48,6 +49,7 @@ from schemas.telegram import (
     UpdateAnswering,
     UpdateSettled,
 )
+from schemas.tool import CallsAsked, CallsBegun, ToolDone, ToolRequest, ToolsKept
 from schemas.tts import ClauseSpoken, ReplyChunk, SpeakRequest, SpeechDone
 from schemas.turn import (
     ConverseRequest,
@@ -113,6 +115,13 @@ EVENT_TYPES: Final[tuple[type[Event], ...]] = (
     LinkMade,
     LinkKept,
     ConversationKept,
+    PersonaKept,
+    FaqKept,
+    CallsAsked,
+    CallsBegun,
+    ToolRequest,
+    ToolDone,
+    ToolsKept,
     PhraseKept,
     VoiceKept,
     Failure,
@@ -180,6 +189,13 @@ AnyEvent = (
     | LinkMade
     | LinkKept
     | ConversationKept
+    | PersonaKept
+    | FaqKept
+    | CallsAsked
+    | CallsBegun
+    | ToolRequest
+    | ToolDone
+    | ToolsKept
     | PhraseKept
     | VoiceKept
     | Failure

@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 
 # A pattern's $ is also true before a line feed at the end of the text.
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{0,64}$(?!\n)")]
+Persona = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{0,64}$(?!\n)")]
 Language = Annotated[str, Meta(pattern=r"^([a-z]{2,3})?$(?!\n)")]
 Milliseconds = Annotated[int, Meta(ge=0, le=60_000)]
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
@@ -79,6 +80,8 @@ class SessionSettings(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything that a client may choose for its session.
 
     Fields
+        persona: Who answers: what is not said here is as that persona has it; empty for nobody in
+            particular.
         language: ISO 639-1 code of the caller's language; empty to detect it per utterance.
         languages: The only ones that detection may find; empty for all.
         vocabulary: Names and words to expect, as they are spelt; separated by commas.
@@ -101,6 +104,7 @@ class SessionSettings(Struct, frozen=True, kw_only=True, omit_defaults=True):
         max_session_s: The session ends after as long; 0 for the edge's limit.
     """
 
+    persona: Persona = ""
     language: Language = ""
     languages: Annotated[tuple[Language, ...], Meta(max_length=32)] = ()
     vocabulary: Line = ""

@@ -18,6 +18,7 @@ from schemas.dead import DeadLetter
 from schemas.event import Event
 from schemas.failure import Failure
 from schemas.llm import ClauseReady, GenerateRequest, GenerationDone, TokenDelta
+from schemas.persona import FaqKept, PersonaKept
 from schemas.session import (
     AnswerAsked,
     CancelAsked,
@@ -46,6 +47,7 @@ from schemas.stt import (
     TranscriptFinal,
     TranscriptPartial,
 )
+from schemas.tool import CallsAsked, CallsBegun, ToolDone, ToolRequest, ToolsKept
 from schemas.tts import ClauseSpoken, ReplyChunk, SpeakRequest, SpeechDone
 from schemas.turn import (
     ConverseRequest,
@@ -61,6 +63,8 @@ from schemas.turn import (
 )
 
 ROOT: Final = "vb"
+PERSONAS: Final = "personas"
+"""The key-value bucket of what authors write: stream and subjects are named as NATS wants it."""
 
 
 class Route(Struct, frozen=True):
@@ -107,6 +111,11 @@ def _kept(leaf: str, stream: str, readers: tuple[str, ...]) -> Route:
     return Route(pattern, stream, ("turn",), readers, lookers=("turn",))
 
 
+def _authored(leaf: str, writer: str = "admin") -> Route:
+    subject, stream = f"$KV.{PERSONAS}.{{cell}}.{leaf}{{item}}", f"KV_{PERSONAS}"
+    return Route(subject, stream, (writer,), (), ("turn",), ("turn", writer))
+
+
 def _heard_again(leaf: str, stream: str, writer: str) -> Route:
     return Route(f"{ROOT}.{{cell}}.{leaf}", stream, (writer,), ("tts",), ("tts",))
 
@@ -116,7 +125,7 @@ def _telegram(leaf: str, stream: str) -> Route:
     return Route(pattern, stream, own, own, own if stream == "UPDATES" else (), own)
 
 
-_WORKERS: Final = "stt turn llm tts"
+_WORKERS: Final = "stt turn llm tts tool"
 _OWNERS: Final = f"{_WORKERS} supervisor"
 _EACH: Final = tuple(_WORKERS.split())
 
@@ -149,15 +158,15 @@ CATALOG: Final[dict[type[Event], Route]] = {
     PassageCut: _dn("final", "SESSION", "stt", "edge", again="stt"),
     PassageRecognised: _dn("final", "SESSION", "stt", "edge", again="stt"),
     ConverseRequest: _job("turn", "edge"),
-    TurnStarted: _dn("turn", "SESSION", "turn", "edge tts", again="turn llm tts"),
-    TurnEnded: _dn("turn", "SESSION", "turn", "edge llm tts", again="turn llm tts"),
+    TurnStarted: _dn("turn", "SESSION", "turn", "edge tts", again="turn llm tts tool"),
+    TurnEnded: _dn("turn", "SESSION", "turn", "edge llm tts tool", again="turn llm tts tool"),
     SessionMoved: _dn("turn", "SESSION", "turn", f"edge {_WORKERS}", again=_WORKERS),
     Resumed: _dn("turn", "SESSION", "turn", "edge", again=_WORKERS),
     NothingHeard: _dn("turn", "SESSION", "turn", "edge", again="turn"),
     HangUp: _dn("turn", "SESSION", "turn", "edge", again="turn"),
     Joined: _dn("turn", "SESSION", "turn", "edge", again="turn"),
     LinkMade: _dn("turn", "SESSION", "turn", "edge", again="turn"),
-    TurnCancelled: _dn("cancel", "SESSION", "turn", "edge llm tts", again="turn llm tts"),
+    TurnCancelled: _dn("cancel", "SESSION", "turn", "edge llm tts tool", again="turn llm tts tool"),
     ReplyPaused: _dn("cancel", "SESSION", "turn", "edge", again="turn"),
     ReplyResumed: _dn("cancel", "SESSION", "turn", "edge", again="turn"),
     GenerateRequest: _job("llm", "edge turn"),
@@ -181,6 +190,13 @@ CATALOG: Final[dict[type[Event], Route]] = {
     ),
     ConversationKept: _kept("conversation", "CONVERSATION", ("turn",)),
     LinkKept: _kept("link", "LINK", ()),
+    PersonaKept: _authored(""),
+    FaqKept: _authored("faq."),
+    ToolsKept: _authored("tools.", "tool"),
+    CallsAsked: _dn("calls", "SESSION", "llm", "turn", again="turn llm"),
+    CallsBegun: _dn("turn", "SESSION", "turn", "", again="turn"),
+    ToolRequest: _job("tool", "turn"),
+    ToolDone: _dn("tool", "SESSION", "tool turn", "turn", again="turn tool"),
     voice.PhraseKept: _heard_again("phrase.{secret}", "PHRASE", "tts"),
     voice.VoiceKept: _heard_again("voice.{item}", "VOICE", "admin"),
     Presence: Route(
@@ -259,11 +275,6 @@ def inbox_of(user: str) -> str:
     return f"_INBOX_{user}"
 
 
-def dead_letters(cell: str) -> str:
-    """Return the wildcard that holds all jobs of a cell that were given up."""
-    return f"{ROOT}.{cell}.dead.>"
-
-
 def edge_inbox(cell: str, edge: str) -> str:
     """Return the wildcard on which one edge hears all of its sessions."""
     return f"{ROOT}.{cell}.dn.{edge}.>"
@@ -277,16 +288,6 @@ def presence_subject(cell: str, role: str, worker: str) -> str:
 def order_subject(cell: str, role: str, worker: str) -> str:
     """Return the subject of a person's orders to one worker."""
     return CATALOG[DrainAsked].pattern.format(cell=cell, role=role, worker=worker)
-
-
-def conversation_subject(cell: str, conversation: str) -> str:
-    """Return the subject on which a conversation is kept."""
-    return CATALOG[ConversationKept].pattern.format(cell=cell, secret=conversation)
-
-
-def link_subject(cell: str, digest: str) -> str:
-    """Return the subject on which a link code is kept, by its digest."""
-    return CATALOG[LinkKept].pattern.format(cell=cell, secret=digest)
 
 
 def present_of(subject: str) -> str:

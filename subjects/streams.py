@@ -12,9 +12,12 @@ import msgspec
 from msgspec import Struct
 
 from schemas.event import Event
-from subjects.catalog import CATALOG, ROOT
+from subjects.catalog import CATALOG, PERSONAS, ROOT
 
-ROLES: Final = ("stt", "turn", "llm", "tts")
+STAGES: Final = ("stt", "turn", "llm", "tts")
+"""The roles without whose workers nobody is answered."""
+
+ROLES: Final = (*STAGES, "tool")
 """Every role has one durable consumer on JOBS, of the same name."""
 
 ACK_WAIT_S: Final = 15
@@ -37,6 +40,10 @@ REMEMBERED: Final = frozenset({"SESSION", "JOBS", "VOICE", "TELEGRAM", "UPDATES"
 its publisher still has."""
 
 
+_VERSIONS: Final = 16
+"""Versions of what an author writes that stay, the newest."""
+
+
 class Record(StrEnum):
     """What of a session is recorded."""
 
@@ -49,7 +56,9 @@ class Record(StrEnum):
 
 
 _CLAIM_LEAVES: Final = frozenset({"control", "claim"})
-_NEEDED: Final = frozenset({"JOBS", "DEAD", "LINK", "VOICE", "TELEGRAM", "UPDATES"})
+_NEEDED: Final = frozenset(
+    {"JOBS", "DEAD", "LINK", "VOICE", "TELEGRAM", "UPDATES", f"KV_{PERSONAS}"}
+)
 _SESSION_LEAVES: Final = (
     "final",
     "turn",
@@ -57,6 +66,8 @@ _SESSION_LEAVES: Final = (
     "clause",
     "spoken",
     "done",
+    "calls",
+    "tool",
     "failure",
     "cancel",
     "claim.*.*",
@@ -126,6 +137,7 @@ class Stream(Struct, frozen=True, kw_only=True):
         deny_delete: Whether no message can be removed by itself.
         per_subject: How many messages of a subject are kept, the newest; -1 for all.
         tag: Tag of the servers that keep it; empty: any.
+        is_bucket: Whether it is a key-value bucket.
     """
 
     name: str
@@ -138,6 +150,7 @@ class Stream(Struct, frozen=True, kw_only=True):
     deny_delete: bool = True
     per_subject: int = -1
     tag: str = ""
+    is_bucket: bool = False
 
 
 def streams(limits: Limits) -> tuple[Stream, ...]:
@@ -218,6 +231,18 @@ def streams(limits: Limits) -> tuple[Stream, ...]:
         _of_telegram("TELEGRAM", ("owner", "chat.*"), 366 * 24 * 3600, limits),
         # Telegram itself keeps updates for a day: none comes again later.
         _of_telegram("UPDATES", ("update.*",), 2 * 24 * 3600, limits),
+        Stream(
+            name=f"KV_{PERSONAS}",
+            subjects=(f"$KV.{PERSONAS}.>",),
+            retention="limits",
+            discard="new",
+            max_age_s=10 * 366 * 24 * 3600,
+            max_bytes=64 << 20,
+            replicas=limits.replicas,
+            per_subject=_VERSIONS,
+            tag=limits.session_tag,
+            is_bucket=True,
+        ),
     )
 
 

@@ -11,7 +11,7 @@ _MOST: Final = 4
 def all_threads() -> int:
     """Return how many threads a stage may take that works while the others wait for it.
 
-    The language model writes when recognition is done, and nobody speaks before it has.
+    The language model reads its prompt when recognition is done, and nobody speaks before it has.
     """
     return max(1, min(_MOST, os.cpu_count() or 1))
 

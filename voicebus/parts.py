@@ -92,7 +92,8 @@ def needed_models(environ: Mapping[str, str], up: UpSettings) -> tuple[str, ...]
 def needs_llama(environ: Mapping[str, str]) -> bool:
     """Whether the embedded language model server is wanted: no URL was given, and a real engine."""
     engine = environ.get(f"{PREFIX}LLM_ENGINE", "openai")
-    return engine == "openai" and f"{PREFIX}LLM_URL" not in environ
+    elsewhere = (f"{PREFIX}LLM_{name}" for name in ("URL", "KIND", "PROVIDERS_FILE"))
+    return engine == "openai" and not any(name in environ for name in elsewhere)
 
 
 def nats_part(up: UpSettings, environ: Mapping[str, str], users: Path | None = None) -> Part:

@@ -21,7 +21,7 @@ SCOPE: Final = "TELEPHONY_"
 _OF_NUMBERS: Final = "+0123456789"
 _SHORTEST_NUMBER: Final = 3
 
-_FROM_EXCHANGE: Final = ("language", "voice", "greeting", "instructions", "vocabulary")
+_FROM_EXCHANGE: Final = ("persona", "language", "voice", "greeting", "instructions", "vocabulary")
 """What an exchange may choose for a call, by parameters of these names."""
 
 
@@ -52,6 +52,7 @@ class TelephonySettings(Struct, frozen=True, kw_only=True):
         claim_s: How long a call waits for workers.
         comfort_dbfs: Loudness of the noise between replies, where an exchange needs a steady
             stream; -96 for silence.
+        persona: Who answers; empty for nobody in particular.
         language: ISO 639-1 code of callers' language; empty to detect it.
         voice: Voice of the replies; empty for the worker's default.
         vocabulary: Names and words to expect, separated by commas.
@@ -84,6 +85,7 @@ class TelephonySettings(Struct, frozen=True, kw_only=True):
     idle_s: float = 60.0
     claim_s: float = 10.0
     comfort_dbfs: float = -66.0
+    persona: str = ""
     language: str = ""
     voice: str = ""
     vocabulary: str = ""

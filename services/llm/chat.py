@@ -5,11 +5,13 @@ The API: https://platform.openai.com/docs/api-reference/chat
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgspec
 
 from schemas.llm import GenerateRequest, Message, Sampling, Tool, ToolCall
+from services.llm.prices import Counted
 
 
 def fields(request: GenerateRequest) -> dict[str, Any]:
@@ -63,12 +65,26 @@ def tool_calls(chunk: object) -> tuple[ToolCall, ...]:
     return tuple(_call(piece) for piece in listed)
 
 
-def counted(chunk: object) -> tuple[int, int]:
-    """Return how many tokens the server has counted: those of the reply, and of the request."""
+def counted(chunk: object) -> Counted:
+    """Return what the server has counted, as far as this chunk says it."""
     usage = getattr(chunk, "usage", None)
-    return (
-        _number(getattr(usage, "completion_tokens", None)),
-        _number(getattr(usage, "prompt_tokens", None)),
+    cached = getattr(getattr(usage, "prompt_tokens_details", None), "cached_tokens", None)
+    return Counted(
+        tokens=_number(getattr(usage, "completion_tokens", None)),
+        prompt_tokens=_number(getattr(usage, "prompt_tokens", None)),
+        cached_tokens=_number(cached),
+        cost_usd=_cost(getattr(usage, "cost", None)),
+    )
+
+
+def more(one: Counted, other: Counted) -> Counted:
+    """Return what either of two chunks says: the counts only grow."""
+    costs = [cost for cost in (one.cost_usd, other.cost_usd) if cost is not None]
+    return Counted(
+        tokens=max(one.tokens, other.tokens),
+        prompt_tokens=max(one.prompt_tokens, other.prompt_tokens),
+        cached_tokens=max(one.cached_tokens, other.cached_tokens),
+        cost_usd=max(costs, default=None),
     )
 
 
@@ -109,3 +125,9 @@ def _text(value: object) -> str:
 
 def _number(value: object) -> int:
     return value if isinstance(value, int) else 0
+
+
+def _cost(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) and value >= 0 else None

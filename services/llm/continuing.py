@@ -1,4 +1,4 @@
-"""Going on with a reply that another worker has begun.
+"""Going on with a reply that another worker, or another provider, has begun.
 
 Where the model can be given the beginning of its own answer (assistant prefill), it goes on
 behind it. Where it cannot, it is asked anew: as long as it says the same again, which at
@@ -10,7 +10,7 @@ its last word, as does one that asks for functions to be called: what was read c
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 import msgspec
@@ -19,30 +19,32 @@ from schemas.llm import GenerateRequest, Message
 from services.llm.engine import Engine, Piece
 from services.llm.published import Published
 from services.llm.writer import CUT, Writer
-from voicebus import metrics
+
+Count = Callable[[str], None]
+"""Is told how it is gone on with: ``continued``, ``anew``, ``cut`` or ``done``."""
 
 
 async def continued(
-    engine: Engine, request: GenerateRequest, published: Published, writer: Writer
+    engine: Engine, request: GenerateRequest, published: Published, writer: Writer, count: Count
 ) -> AsyncGenerator[Piece, None]:
     """Stream what follows the published words; see :meth:`services.llm.engine.Engine.generate`."""
     left = _left(engine, request, published)
     if published.is_complete or left < 0:
-        _count("done")
+        count("done")
         yield Piece(text="", finish_reason="stop" if published.is_complete else "length")
         return
     if published.tool_calls:
-        _count(CUT)
+        count(CUT)
         yield Piece(text="", finish_reason=CUT)
         return
     if not published.text.strip():
-        _count("anew")
+        count("anew")
         stream = engine.generate(request)
     elif engine.continues:
-        _count("continued")
+        count("continued")
         stream = _behind(engine, request, published, left)
     else:
-        stream = _repeated(engine, request, published, writer)
+        stream = _repeated(engine, request, published, writer, count)
     async with aclosing(stream):
         async for piece in stream:
             yield piece
@@ -75,7 +77,7 @@ async def _behind(
 
 
 async def _repeated(
-    engine: Engine, request: GenerateRequest, published: Published, writer: Writer
+    engine: Engine, request: GenerateRequest, published: Published, writer: Writer, count: Count
 ) -> AsyncGenerator[Piece, None]:
     known, said = published.text, ""
     is_known = True
@@ -89,18 +91,14 @@ async def _repeated(
                 continue
             is_known = False
             if said.startswith(known):
-                _count("continued")
+                count("continued")
                 said = said.removeprefix(known)
             elif published.clauses or not request.spoken:
-                _count(CUT)
+                count(CUT)
                 yield Piece(text="", finish_reason=CUT)
                 return
             else:
-                _count("anew")
+                count("anew")
                 writer.begin_anew()
             if said or piece.finish_reason:
                 yield msgspec.structs.replace(piece, text=said)
-
-
-def _count(outcome: str) -> None:
-    metrics.TAKEOVERS.labels("llm", outcome).inc()

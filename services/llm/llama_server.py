@@ -15,15 +15,25 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-import xllamacpp
 from msgspec import Struct
 
-from voicebus.cores import all_threads
+from voicebus.cores import all_threads, spare_threads
 from voicebus.errors import EngineUnavailable
+
+if TYPE_CHECKING:
+    import xllamacpp
 
 _ENDS = {signal.SIGTERM, signal.SIGINT}
 _LOCAL_HOST = "127.0.0.1"
+
+_SPINS: Final = {"GOMP_SPINCOUNT": "500"}
+"""How long a thread that waits for the others keeps its core: some microseconds.
+
+The library's default is milliseconds. Where recognition or a voice wants the same core, each of
+the hundreds of waits of a token then costs it a slice of the scheduler's time.
+"""
 
 
 class LlamaSettings(Struct, frozen=True, kw_only=True):
@@ -36,8 +46,9 @@ class LlamaSettings(Struct, frozen=True, kw_only=True):
         slots: Replies that are generated at the same time; more wait in the server. Each slot
             keeps its last prompt, so that two conversations do not throw out each other's.
         context_tokens: Prompt and reply of one slot.
-        threads: Of the computation. They wait for each other many times per token, so one that does
-            not get its core holds up all of them; while the model writes, the others mostly wait.
+        threads: That read a prompt. Everybody waits for its end.
+        writing_threads: That write a reply. They wait for each other many times per token, so one
+            that does not get its core holds up all of them, and the voice works meanwhile.
         prompt_cache_mib: Memory for prompts of conversations that hold no slot at the moment.
     """
 
@@ -47,6 +58,7 @@ class LlamaSettings(Struct, frozen=True, kw_only=True):
     slots: int = 2
     context_tokens: int = 2048
     threads: int = 1
+    writing_threads: int = 1
     prompt_cache_mib: int = 128
 
 
@@ -58,6 +70,9 @@ def start(settings: LlamaSettings) -> xllamacpp.Server:
     """
     if not settings.model.is_file():
         raise EngineUnavailable(f"There is no model file {settings.model.name!r}.")
+    os.environ.update({name: os.environ.get(name, value) for name, value in _SPINS.items()})
+    import xllamacpp  # noqa: PLC0415 -- its threads read the environment when it is loaded
+
     params = xllamacpp.CommonParams()
     params.model.path = str(settings.model)
     params.model_alias = {settings.model.stem}
@@ -67,8 +82,9 @@ def start(settings: LlamaSettings) -> xllamacpp.Server:
     params.n_ctx = settings.context_tokens * settings.slots
     params.cache_prompt = True
     params.cache_ram_mib = settings.prompt_cache_mib
+    params.cpuparams.n_threads = settings.writing_threads
+    params.cpuparams_batch.n_threads = settings.threads
     for pool in (params.cpuparams, params.cpuparams_batch):
-        pool.n_threads = settings.threads
         pool.poll = 0  # sleeping threads instead of spinning ones
     params.n_gpu_layers = 0
     params.fit_params = False  # would shrink the context to what it thinks the memory holds
@@ -97,6 +113,7 @@ def parse(arguments: Sequence[str]) -> LlamaSettings:
     parser.add_argument("--slots", type=int, default=default.slots)
     parser.add_argument("--context-tokens", type=int, default=default.context_tokens)
     parser.add_argument("--threads", type=int, default=all_threads())
+    parser.add_argument("--writing-threads", type=int, default=spare_threads())
     parser.add_argument("--prompt-cache-mib", type=int, default=default.prompt_cache_mib)
     return LlamaSettings(**vars(parser.parse_args(arguments)))
 

@@ -6,11 +6,12 @@ Consumes   job.llm    GenerateRequest, one per turn and revision
 Publishes  dn.token   TokenDelta, joined over at most 30 ms
            dn.clause  ClauseReady, what can be spoken
            dn.done    GenerationDone
+           dn.calls   CallsAsked, instead of GenerationDone where functions come in between
            dn.failure Failure, instead of GenerationDone
 
 A speculative request is answered like any other: whoever delivers the words holds them until the
-turn begins. Nothing here has an effect outside the session. Should a reply ever be able to do
-something in the world, it must wait for the turn's beginning (:mod:`voicebus.release`).
+turn begins. Nothing here has an effect outside the session: functions that the model asks for are
+called by others, once the turn has begun.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from contextlib import aclosing
 from typing import Final
 
 from schemas.llm import GenerateRequest, GenerationDone
-from services.llm.continuing import continued
-from services.llm.engine import Engine, Piece
-from services.llm.published import NOTHING, Published, read_published
+from services.llm.asking import Asking
+from services.llm.engine import Piece
+from services.llm.providers import Providers
+from services.llm.published import NOTHING, read_published
+from services.llm.rounds import Publisher, part_of
 from services.llm.writer import Writer
 from voicebus import metrics
 from voicebus.claim import Claim
@@ -37,7 +40,7 @@ JOIN_S: Final = 0.03
 """Tokens are joined over this long: at 100 tokens/s a message each would be mostly envelope."""
 
 
-async def answer(claim: Claim, engine: Engine) -> None:
+async def answer(claim: Claim, providers: Providers) -> None:
     """Generate one turn's reply, or go on with it where another worker was lost."""
     request = claim.request
     if not isinstance(request, GenerateRequest):
@@ -47,8 +50,10 @@ async def answer(claim: Claim, engine: Engine) -> None:
     if published.is_done:
         metrics.TAKEOVERS.labels(claim.role, "done").inc()
         return
-    writer = Writer(claim, request, published)
-    await unless_cancelled(claim, _generate(claim, engine, request, writer, published))
+    part = part_of(claim, request, published)
+    writer = Writer(part, request, published)
+    asking = Asking(providers, request, published, writer)
+    await unless_cancelled(claim, _generate(part, request, writer, asking))
     if not writer.is_done and writer.made:
         unheard = request.speculative and await is_released(claim) is False
         reason = "speculative" if unheard else "interrupted"
@@ -56,16 +61,12 @@ async def answer(claim: Claim, engine: Engine) -> None:
 
 
 async def _generate(
-    claim: Claim, engine: Engine, request: GenerateRequest, writer: Writer, published: Published
+    part: Publisher, request: GenerateRequest, writer: Writer, asking: Asking
 ) -> None:
     begun_s = time.perf_counter()
     last = Piece(text="")
     ttft_s = 0.0
-    stream = (
-        continued(engine, request, published, writer)
-        if published.deltas or published.is_complete
-        else engine.generate(request)
-    )
+    stream = asking.pieces()
     async with (
         aclosing(stream),
         aclosing(_joined(stream, writer.speak)) as batches,
@@ -76,16 +77,16 @@ async def _generate(
                 ttft_s = time.perf_counter() - begun_s
             await writer.write()
     duration_s = time.perf_counter() - begun_s
-    model = request.model or engine.model
-    metrics.LLM_TTFT_SECONDS.labels(engine.name, model).observe(ttft_s, exemplar())
-    metrics.LLM_SECONDS.labels(engine.name, model).observe(duration_s, exemplar())
+    provider, model = asking.answered.provider, asking.answered.model
+    metrics.LLM_TTFT_SECONDS.labels(provider.name, model).observe(ttft_s, exemplar())
+    metrics.LLM_SECONDS.labels(provider.name, model).observe(duration_s, exemplar())
     made = last.tokens or writer.made
-    metrics.LLM_TOKENS.labels(engine.name, model).inc(made)
-    metrics.LLM_PROMPT_TOKENS.labels(engine.name, model).inc(last.prompt_tokens)
+    metrics.LLM_TOKENS.labels(provider.name, model).inc(made)
+    metrics.LLM_PROMPT_TOKENS.labels(provider.name, model).inc(last.prompt_tokens)
     if made > 1 and duration_s > ttft_s:
         pace = (made - 1) / (duration_s - ttft_s)
-        metrics.LLM_TOKENS_PER_SECOND.labels(engine.name, model).observe(pace)
-    await claim.publish(
+        metrics.LLM_TOKENS_PER_SECOND.labels(provider.name, model).observe(pace)
+    await part.publish(
         GenerationDone(
             turn=request.turn,
             revision=request.revision,
@@ -95,8 +96,10 @@ async def _generate(
             duration_ms=duration_s * 1000,
             tokens=writer.pieces - writer.made + made,
             finish_reason=last.finish_reason,
-            synthetic=engine.synthetic,
+            synthetic=provider.engine.synthetic,
             prompt_tokens=last.prompt_tokens,
+            provider=provider.name,
+            failovers=sum(attempt.outcome == "failed" for attempt in asking.attempts),
         )
     )
     writer.is_done = True

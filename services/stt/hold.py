@@ -36,7 +36,7 @@ POLICIES: Final = {
     "patient": Limits(800, 2_000, 1_000),
 }
 
-SURE: Final = 0.58
+SURE: Final = 0.62
 """Completion from which the shortest hold is enough."""
 
 _OPEN: Final = 0.2

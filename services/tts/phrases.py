@@ -1,6 +1,6 @@
 """Short phrases that are said again and again: made once, kept on the bus, said at once.
 
-Greetings, fillers and digits come again in every session. Who has made one for the second time
+Greetings, fillers and digits come again in every session. Who has made one for a second session
 tells it on the bus; every worker knows those that are kept, and a phrase that it knows takes
 neither the engine nor a question to the bus.
 """
@@ -54,17 +54,23 @@ class Phrases:
         self._limit_bytes = limit_bytes
         self._size_bytes = 0
         self._known: OrderedDict[str, Samples] = OrderedDict()
-        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._seen: OrderedDict[str, str] = OrderedDict()
         self._following: asyncio.Task[None] | None = None
         self._keeping: set[asyncio.Task[None]] = set()
 
-    def on(self, engine: Engine, bus: Bus) -> Engine:
-        """Return the engine as it speaks on a bus: phrases that are known, it does not make."""
+    def on(self, engine: Engine, bus: Bus, session: str) -> Engine:
+        """Return the engine as it speaks on a bus: phrases that are known, it does not make.
+
+        Args:
+            engine: Who speaks.
+            bus: Where phrases are kept.
+            session: Who is spoken to.
+        """
         if not self._most_chars or not bus.records(PhraseKept):
             return engine
         if self._following is None:
             self._following = asyncio.create_task(self._follow(bus))
-        return Remembering(engine, self, bus)
+        return Remembering(engine, self, bus, session)
 
     def key(self, engine: Engine, text: str, voice: str, speed: float, language: str) -> str:
         """Return what tells a phrase from all that sound otherwise; empty for what is none."""
@@ -80,12 +86,15 @@ class Phrases:
             self._known.move_to_end(key)
         return self._known.get(key)
 
-    def made(self, key: str, audio: Samples, rate_hz: int, bus: Bus) -> None:
-        """Somebody has made a phrase: if that was not the first time, keep it."""
-        if key not in self._seen:
-            self._seen[key] = None
-            if len(self._seen) > _SEEN:
-                self._seen.popitem(last=False)
+    def made(self, key: str, audio: Samples, rate_hz: int, bus: Bus, session: str) -> None:
+        """Somebody has made a phrase: if it was made for another session before, keep it.
+
+        What is said to one caller alone, however often, may concern that caller alone.
+        """
+        first = self._seen.setdefault(key, session)
+        if len(self._seen) > _SEEN:
+            self._seen.popitem(last=False)
+        if first == session:
             return
         if key in self._known or not 0 < audio.nbytes <= _LARGEST_BYTES:
             return
@@ -148,12 +157,14 @@ class Remembering:
         engine: Who speaks.
         phrases: What is known.
         bus: Where it is kept.
+        session: Who is spoken to.
     """
 
-    def __init__(self, engine: Engine, phrases: Phrases, bus: Bus) -> None:
+    def __init__(self, engine: Engine, phrases: Phrases, bus: Bus, session: str) -> None:
         self._engine = engine
         self._phrases = phrases
         self._bus = bus
+        self._session = session
         self.name = engine.name
         self.synthetic = engine.synthetic
         self.sample_rate_hz = engine.sample_rate_hz
@@ -180,7 +191,8 @@ class Remembering:
                     pieces.append(piece)
                 yield piece
         if pieces:
-            self._phrases.made(key, np.concatenate(pieces), self.sample_rate_hz, self._bus)
+            audio = np.concatenate(pieces)
+            self._phrases.made(key, audio, self.sample_rate_hz, self._bus, self._session)
 
     def stuck(self, since_s: float) -> Hang | None:
         """Return the call that hangs; see :meth:`services.tts.engine.Engine.stuck`."""

@@ -51,7 +51,7 @@ async def speak(claim: Claim, engine: Engine, phrases: Phrases | None = None) ->
     if published.is_done:
         return
     if phrases is not None:
-        engine = phrases.on(engine, claim.bus)
+        engine = phrases.on(engine, claim.bus, claim.place.session)
     voice = Voice(claim, engine, request, published)
     async with claim.listen(*HEARD) as inbox:
         await claim.bus.flush()

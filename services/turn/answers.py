@@ -33,6 +33,7 @@ from services.turn.deadlines import Deadlines
 from services.turn.history import bounded
 from services.turn.persona import Persona
 from services.turn.reply import Reply
+from services.turn.requests import stalled
 from services.turn.turns import STALL, Events
 
 _SESSION: Final = "session"
@@ -236,15 +237,7 @@ class Answers:
         reply = self.reply
         if reply is None or reply.outcome:
             return ()
-        failure = Failure(
-            stage="turn",
-            code="engine_timeout",
-            message="the answer did not come in time",
-            retryable=True,
-            turn=reply.turn,
-            revision=reply.revision,
-        )
-        return (failure, *self._end("failed"))
+        return (stalled(reply), *self._end("failed"))
 
     def _conclude(self, reply: Reply) -> TurnEnded:
         self._forget()

@@ -15,7 +15,6 @@ from schemas.codec import decode
 from schemas.conversation import LinkAsked
 from schemas.event import Event
 from schemas.failure import Failure
-from schemas.llm import ClauseReady, GenerationDone
 from schemas.session import (
     AnswerAsked,
     CancelAsked,
@@ -29,8 +28,8 @@ from schemas.session import (
     UserText,
 )
 from schemas.stt import AudioConsumed, TranscriptFinal
-from schemas.tts import ClauseSpoken, SpeechDone
 from schemas.turn import HangUp, NothingHeard, TurnEnded, TurnStarted
+from services.turn.reply import MADE
 from subjects.catalog import session_log
 from voicebus.bus.inbox import Inbox
 from voicebus.claim import Claim
@@ -43,7 +42,7 @@ log: Final = structlog.get_logger()
 DECIDED: Final = (TurnStarted, TurnEnded, NothingHeard, HangUp)
 """What turn workers write."""
 
-_MADE: Final = (ClauseReady, ClauseSpoken, GenerationDone, SpeechDone, Failure)
+_MADE: Final = (*MADE, Failure)
 _EDGES: Final = (PlaybackEnded, ClientLost, ClientReturned, LinkAsked, ForgetAsked)
 """What an edge says of its own, and numbers itself."""
 

@@ -40,6 +40,10 @@ class History:
         if text:
             self._add("assistant", text)
 
+    def called(self, messages: tuple[Message, ...]) -> None:
+        """Add what the assistant had done before it said something, and what came of it."""
+        self._messages.extend(messages)
+
     def greeted(self, text: str) -> None:
         """Tell the model what the assistant said before the user said anything.
 
@@ -90,7 +94,12 @@ class History:
         # Chat templates also want a user to begin, so pairs go; the last one stays, however long.
         while self._chars() > self._max_chars and len(self._messages) > 2:
             half = (len(self._messages) // 2 + 1) // 2 * 2
-            self._messages = self._messages[half:]
+            # A result without the wish that it is the result of is no chat.
+            users = (n for n in range(half, len(self._messages)) if self._is_from_user(n))
+            self._messages = self._messages[next(users, len(self._messages) - 1) :]
+
+    def _is_from_user(self, number: int) -> bool:
+        return self._messages[number].role == "user"
 
     def _chars(self) -> int:
         return sum(len(message.content) for message in self._messages)

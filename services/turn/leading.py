@@ -15,6 +15,7 @@ from schemas.failure import Failure
 from schemas.llm import GenerateRequest
 from schemas.session import ForgetAsked, SessionClosed
 from schemas.stt import TranscriptFinal
+from schemas.tool import ToolRequest
 from schemas.tts import SpeakRequest
 from schemas.turn import ConverseRequest, HangUp, SessionMoved, TurnEnded, TurnStarted
 from services.turn.answers import Answers
@@ -139,7 +140,7 @@ class Lead:
     async def _publish(self, events: tuple[Event, ...]) -> None:
         for event in events:
             self._tally.note(event)
-            if isinstance(event, GenerateRequest | SpeakRequest):
+            if isinstance(event, GenerateRequest | SpeakRequest | ToolRequest):
                 await self._claim.start_job(event, job_name(event))
                 continue
             if isinstance(event, Failure):

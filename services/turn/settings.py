@@ -23,6 +23,8 @@ class TurnSettings(Struct, frozen=True, kw_only=True):
         kept_chars: How many characters of them.
         codes_per_min: Link codes that one edge or bridge may try in a minute, at each worker; 0:
             no limit.
+        personas_dir: Folder of the personas, a file NAME.md for each; those that are not there
+            are looked for in the bucket on the bus. Empty: there is no folder.
         stall_s: A reply on which nobody made progress for this long is given up.
     """
 
@@ -34,4 +36,5 @@ class TurnSettings(Struct, frozen=True, kw_only=True):
     kept_turns: int = 100
     kept_chars: int = 32_000
     codes_per_min: int = 120
+    personas_dir: str = ""
     stall_s: float = 30.0

@@ -30,6 +30,8 @@ class Tally:
                 metrics.SPECULATIONS.labels("begun").inc()
             case TurnStarted():
                 self._started = event.turn
+                if event.text and event.said:
+                    metrics.INSTANT_ANSWERS.inc()
                 if event.speculated:
                     metrics.SPECULATIONS.labels("used").inc()
             case TurnCancelled() if event.turn > self._started:

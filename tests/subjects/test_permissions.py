@@ -172,9 +172,10 @@ def test_a_role_takes_its_own_jobs_only(role: str) -> None:
     ("role", "wanted"),
     [
         ("stt", {"AUDIO", "SESSION"}),
-        ("turn", {"SESSION"}),
+        ("turn", {"SESSION", "KV_personas"}),
         ("llm", {"SESSION"}),
         ("tts", {"SESSION", "REPLY", "PHRASE", "VOICE"}),
+        ("tool", {"SESSION"}),
         ("edge", set()),
         ("telegram", {"UPDATES"}),
         ("monitor", set()),

@@ -22,6 +22,8 @@ _BENCHMARKS: Final = (
     "telegram",
     "telephony",
     "observing",
+    "faq",
+    "providers",
 )
 
 

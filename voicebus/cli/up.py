@@ -192,6 +192,8 @@ async def _start_all(
     if llama_ready is not None:
         await llama_ready
     waiting.append(await supervisor.start(group, parts.worker_part("llm", user("llm"))))
+    if os.environ.get("VOICEBUS_TOOL_SERVERS_FILE"):
+        waiting.append(await supervisor.start(group, parts.worker_part("tool", user("tool"))))
     await asyncio.gather(*waiting)
     if parts.needs_telegram(os.environ):
         # Not waited for: Telegram may be away, and all else is of use without it.

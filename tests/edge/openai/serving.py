@@ -24,6 +24,7 @@ from edge.settings import EdgeSettings
 from services.llm.engine import Engine as LlmEngine
 from services.llm.engines.synthetic import SyntheticEngine as Writer
 from services.llm.engines.synthetic import SyntheticSettings as WriterSettings
+from services.llm.providers import alone
 from services.llm.worker import answer
 from services.stt.ears import Ears
 from services.stt.worker import work as hear
@@ -51,7 +52,7 @@ def llm(engine: LlmEngine = LLM) -> dict[str, tuple[Role, Work]]:
     role = Role(
         name="llm", slots=8, engine="", worker=new_token("w"), models=lambda: (engine.model,)
     )
-    return {"llm": (role, partial(answer, engine=engine))}
+    return {"llm": (role, partial(answer, providers=alone(engine)))}
 
 
 def tts(engine: TtsEngine = TTS) -> dict[str, tuple[Role, Work]]:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from schemas.tts import SpeakRequest
+from services.tts.engine import Engine
 from services.tts.phrases import Phrases
 from services.tts.worker import speak
 from subjects.voices import phrase_subject
@@ -38,10 +39,21 @@ class Printed(Toy):
         return self.made_by
 
 
+class Callers(Phrases):
+    """What one worker knows, to whom each turn is somebody else's."""
+
+    turns = 0
+
+    def on(self, engine: Engine, bus: Bus, session: str) -> Engine:
+        """Speak to somebody new."""
+        self.turns += 1
+        return super().on(engine, bus, f"{session}{self.turns}")
+
+
 @asynccontextmanager
 async def worker(most_chars: int = 64, limit_bytes: int = 1 << 20) -> AsyncIterator[Phrases]:
     """What one worker knows."""
-    phrases = Phrases(most_chars, limit_bytes)
+    phrases = Callers(most_chars, limit_bytes)
     yield phrases
     await phrases.close()
 
@@ -80,6 +92,19 @@ async def test_what_is_said_again_is_made_twice_and_kept(nats_server: str) -> No
         assert engine.texts == [GREETING, GREETING, "Something else."]
         assert audio_of(turn, 1) == audio_of(turn, 2) == audio_of(turn, 3)
         assert len(await kept(turn.bus)) == 1
+
+
+async def test_what_one_caller_is_told_again_and_again_is_not_kept(nats_server: str) -> None:
+    """It may concern nobody else, and it goes with that conversation."""
+    engine = Printed()
+    phrases = Phrases(64, 1 << 20)
+    async with turn_at(nats_server) as turn:
+        for _ in range(3):
+            await say(turn, engine, phrases)
+        await phrases.close()
+
+        assert engine.texts == 3 * [GREETING]
+        assert await kept(turn.bus) == []
 
 
 async def test_another_worker_knows_it_from_the_bus(nats_server: str) -> None:
@@ -129,8 +154,8 @@ async def test_what_is_no_phrase_has_no_key() -> None:
 async def test_a_known_phrase_is_there_within_5_ms(nats_server: str) -> None:
     """From the words to all of their audio, without the engine."""
     async with turn_at(nats_server) as turn, worker() as phrases:
-        engine = phrases.on(Printed(), turn.bus)
         for _ in range(2):
+            engine = phrases.on(Printed(), turn.bus, turn.place.session)
             _ = [piece async for piece in engine.synthesise(GREETING, "", 1.0, "en")]
         said = metrics.TTS_PHRASES.labels("said")._value.get()
 
@@ -149,8 +174,8 @@ async def test_what_was_broken_off_is_not_kept(nats_server: str) -> None:
     """Half a phrase would be heard as half a phrase for ever."""
     toy = Printed()
     async with turn_at(nats_server) as turn, worker() as phrases:
-        engine = phrases.on(toy, turn.bus)
         for _ in range(3):
+            engine = phrases.on(toy, turn.bus, turn.place.session)
             speaking = engine.synthesise(GREETING, "", 1.0, "en")
             await anext(speaking)
             await speaking.aclose()
@@ -163,8 +188,9 @@ async def test_the_memory_has_a_limit(nats_server: str) -> None:
     """What was not said for longest goes first."""
     audio = np.ones(1_000, np.int16)
     async with turn_at(nats_server) as turn, worker(limit_bytes=5_000) as phrases:
-        for key in ("a", "a", "b", "b", "c", "c"):
-            phrases.made(key, audio, 22_050, turn.bus)
+        for key in "abc":
+            for session in ("one", "other"):
+                phrases.made(key, audio, 22_050, turn.bus, session)
 
         known = [key for key in "abc" if phrases.known(key) is not None]
         assert known == ["b", "c"]
@@ -175,9 +201,9 @@ async def test_nothing_is_kept_where_nothing_is_recorded(nats_server: str) -> No
     toy = Printed()
     unrecorded = cast("Bus", SimpleNamespace(records=lambda _: False))
     async with turn_at(nats_server) as turn, worker() as phrases, worker(0) as none:
-        assert phrases.on(toy, unrecorded) is toy
-        assert none.on(toy, turn.bus) is toy
-        assert phrases.on(toy, turn.bus) is not toy
+        assert phrases.on(toy, unrecorded, "one") is toy
+        assert none.on(toy, turn.bus, "one") is toy
+        assert phrases.on(toy, turn.bus, "one") is not toy
 
 
 def test_audio_is_read_as_it_was_written() -> None:

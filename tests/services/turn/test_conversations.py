@@ -11,7 +11,7 @@ from schemas.settings import SessionSettings
 from schemas.turn import TurnEnded, TurnStarted
 from services.turn import shelf
 from services.turn.admission import Links
-from subjects.catalog import conversation_subject
+from subjects.kept import conversation_subject
 from tests.services.turn.together import LIMIT_S, Talk, kept_turns, talk, told
 from tests.workers import beside, bus_in, new_place
 from voicebus.conversations import digest_of, join, own, owner, redeem, start

@@ -22,6 +22,7 @@ from tests.workers import claim_on
 from voicebus.bus.client import Bus
 from voicebus.bus.inbox import Inbox
 from voicebus.conversations import digest_of
+from voicebus.personas.library import Library
 
 E = TypeVar("E", bound=Event)
 
@@ -82,6 +83,7 @@ async def talk(
     *,
     settings: SessionSettings = SessionSettings(),  # noqa: B008 - frozen
     links: Links | None = None,
+    library: Library | None = None,
     attempt: int = 1,
 ) -> AsyncIterator[Talk]:
     """Lead a session that asks for a conversation, until the context ends."""
@@ -90,7 +92,7 @@ async def talk(
     async with bus.listen(*{subject_of(kind, place) for kind in kinds}) as inbox:
         await bus.flush()
         claim = await claim_on(bus, place, "turn", request, job="session", attempt=attempt)
-        leading = asyncio.create_task(converse(claim, TurnSettings(), links or Links()))
+        leading = asyncio.create_task(converse(claim, TurnSettings(), links or Links(), library))
         try:
             yield Talk(bus, place, inbox, leading)
         finally:

@@ -1,0 +1,169 @@
+"""Functions of MCP servers, by standard input and output or by Streamable HTTP.
+
+The library: https://py.sdk.modelcontextprotocol.io
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final
+
+import httpx2
+import msgspec
+import structlog
+from mcp import Client, MCPError, StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
+
+from schemas.llm import Tool
+from schemas.tool import ToolsKept
+from services.tool.engine import Result
+from services.tool.settings import ServerSettings, matches
+from voicebus.errors import EngineError, EngineTimeout, EngineUnavailable
+
+log: Final = structlog.get_logger()
+
+_CONNECT_S: Final = 20.0
+_MOST_TOOLS: Final = 500
+_LOOK_S: Final = 10.0
+"""How often a server is asked whether it is there."""
+
+Known = Callable[[str, ToolsKept], Awaitable[None]]
+"""Is told which functions a server has."""
+
+
+class McpServer:
+    """An :class:`services.tool.engine.Engine` that is an MCP server.
+
+    Args:
+        name: Its name.
+        settings: How it is reached.
+        again_s: How long after it was lost it is connected to again.
+    """
+
+    def __init__(self, name: str, settings: ServerSettings, again_s: float) -> None:
+        self._name = name
+        self._settings = settings
+        self._again_s = again_s
+        self._client: Client | None = None
+        self._lost = asyncio.Event()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it can be called now."""
+        return self._client is not None
+
+    async def run(self, known: Known) -> None:
+        """Keep the connection up. Runs until cancelled.
+
+        Args:
+            known: Is told which functions it has, each time it was connected to.
+        """
+        while True:
+            try:
+                async with asyncio.timeout(_CONNECT_S) as opening, self._connected() as client:
+                    kept = self._kept(await _listed(client))
+                    opening.reschedule(None)
+                    self._lost.clear()
+                    self._client = client
+                    log.info("tools.connected", server=self._name, tools=len(kept.tools))
+                    await known(self._name, kept)
+                    await self._watch(client)
+            except asyncio.CancelledError:
+                raise
+            except Exception as err:
+                # Whatever a server does, or the library with it: others go on.
+                log.warning("tools.lost", server=self._name, error=_said(err))
+            finally:
+                self._client = None
+            await asyncio.sleep(self._again_s)
+
+    async def call(
+        self, name: str, arguments: dict[str, Any], call: str, timeout_s: float
+    ) -> Result:
+        """Call a function; see :meth:`services.tool.engine.Engine.call`."""
+        client = self._client
+        if client is None:
+            raise EngineUnavailable(f"the server {self._name!r} cannot be reached")
+        if not matches(name, self._settings.allow):
+            raise EngineError(f"the function {name!r} may not be called")
+        try:
+            async with asyncio.timeout(timeout_s):
+                done = await client.call_tool(
+                    name, arguments, read_timeout_seconds=timeout_s, meta={"voicebus/call": call}
+                )
+        except TimeoutError as err:
+            raise EngineTimeout(f"no result within {timeout_s:g} s") from err
+        except MCPError as err:
+            raise EngineError(f"{err}"[:500]) from err
+        except Exception as err:
+            self._lost.set()
+            log.warning("tools.broken", server=self._name, error=_said(err))
+            raise EngineError("the server's answer is no result") from err
+        text = "\n".join(_text(block) for block in done.content)
+        if not text and done.structured_content is not None:
+            text = msgspec.json.encode(done.structured_content).decode()
+        return Result(f"error: {text}" if done.is_error else text, failed=done.is_error)
+
+    @contextlib.asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Client]:
+        settings = self._settings
+        async with contextlib.AsyncExitStack() as stack:
+            if settings.command:
+                program, *arguments = settings.command
+                reached: Any = StdioServerParameters(
+                    command=program, args=arguments, env=settings.env
+                )
+            else:
+                http = httpx2.AsyncClient(headers=settings.headers, timeout=_CONNECT_S)
+                await stack.enter_async_context(http)
+                reached = streamable_http_client(settings.url, http_client=http)
+            yield await stack.enter_async_context(Client(reached))
+
+    async def _watch(self, client: Client) -> None:
+        """Return once the server does not answer any more."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_S):
+                    await self._lost.wait()
+                    return
+            async with asyncio.timeout(_CONNECT_S):
+                await client.list_tools(cache_mode="bypass")
+
+    def _kept(self, tools: list[Tool]) -> ToolsKept:
+        settings = self._settings
+        allowed = tuple(tool for tool in tools if matches(tool.name, settings.allow))
+        repeatable = tuple(t.name for t in allowed if matches(t.name, settings.repeatable))
+        return ToolsKept(tools=allowed, repeatable=repeatable, timeout_s=settings.timeout_s)
+
+
+async def _listed(client: Client) -> list[Tool]:
+    found: list[Tool] = []
+    cursor: str | None = None
+    while len(found) < _MOST_TOOLS:
+        page = await client.list_tools(cursor=cursor, cache_mode="bypass")
+        found += [
+            Tool(
+                name=tool.name,
+                description=tool.description or "",
+                parameters=msgspec.json.encode(tool.input_schema).decode(),
+            )
+            for tool in page.tools
+        ]
+        cursor = page.next_cursor
+        if not cursor:
+            break
+    return found[:_MOST_TOOLS]
+
+
+def _text(block: object) -> str:
+    text = getattr(block, "text", None)
+    return text if isinstance(text, str) else f"[{getattr(block, 'type', 'something')}]"
+
+
+def _said(err: BaseException) -> str:
+    """Return what went wrong, however deep in a group it is."""
+    while isinstance(err, BaseExceptionGroup):
+        err = err.exceptions[0]
+    return f"{type(err).__name__}: {err}"[:500]

@@ -1,0 +1,199 @@
+"""The functions that a reply waits for: asked, ordered, and what came of them. Pure.
+
+::
+
+    words ──CallsAsked──> asked ──turn is heard──> begun ──all results──> the model goes on
+                            │                        │
+                            └── a draft: nothing ────┴──too late, cancelled: told as such
+
+What was ordered is in the log, or follows from it: a worker that takes over orders what is missing
+and nothing twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from schemas.event import Event
+from schemas.llm import Message, Round, Tool, ToolCall
+from schemas.tool import CallsAsked, CallsBegun, ToolDone, ToolRequest
+from schemas.turn import HangUp
+
+GRACE_S: Final = 3.0
+"""Added to the time that a call may take: for a worker to be free, and the way back."""
+
+_ERROR: Final = "error: "
+"""So begins what the model is told of a call that failed."""
+
+_LATE: Final = "error: the function did not answer in time"
+_UNKNOWN: Final = "error: there is no such function"
+_CANCELLED: Final = "error: cancelled, the user interrupted"
+_LOST: Final = "error: the function could not be called"
+
+
+class Function(Struct, frozen=True, kw_only=True):
+    """A function that the model may ask for.
+
+    Fields
+        tool: As the model is told of it.
+        server: Which server has it; empty: the house.
+        name: Its name there.
+        timeout_s: How long a call may take.
+        repeatable: Whether it may be called twice without harm.
+    """
+
+    tool: Tool
+    server: str = ""
+    name: str = ""
+    timeout_s: float = 10.0
+    repeatable: bool = False
+
+
+Functions = Mapping[str, Function]
+"""By the names that the model knows."""
+
+House = Callable[[str, str], str]
+"""Does what the house can do, from name and arguments; returns what the model is told."""
+
+Ending = Callable[[str, str], HangUp | None]
+"""Says how the session ends with a call, from name and arguments; None: it does not."""
+
+
+class Calling:
+    """The functions of one reply.
+
+    Attributes:
+        round: Number of the round that runs.
+        made: What the model is told of former rounds, behind the words that it answers.
+        wishes: All calls that were asked for.
+    """
+
+    def __init__(self) -> None:
+        self.round = Round()
+        self.made: tuple[Message, ...] = ()
+        self.wishes: tuple[ToolCall, ...] = ()
+        self._asked: CallsAsked | None = None
+        self._is_begun = False
+        self._results: dict[int, str] = {}
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether results are waited for."""
+        return self._asked is not None
+
+    @property
+    def said(self) -> tuple[Message, ...]:
+        """All that was called and returned, for the history: what is cut short is told as such."""
+        whole = (*self.made, *self._told(_CANCELLED))
+        # What was said meanwhile stands in what was heard of the reply.
+        return tuple(
+            replace(message, content="") if message.role == "assistant" else message
+            for message in whole
+        )
+
+    def within_s(self, functions: Functions) -> float:
+        """Return how long the calls may take that are waited for."""
+        calls = () if self._asked is None else self._asked.calls
+        found = (functions.get(call.name) for call in calls)
+        return GRACE_S + max((one.timeout_s for one in found if one is not None), default=0.0)
+
+    def take(self, event: Event) -> None:
+        """Take in what is said of the calls, live or from the log."""
+        match event:
+            case CallsAsked() if event.seq == self.round.number + (self._asked is not None):
+                self._go_on()
+                self._asked = event
+                self.wishes = (*self.wishes, *event.calls)
+            case CallsBegun() if event.seq == self.round.number:
+                self._is_begun = True
+            case ToolDone() if event.round == self.round.number:
+                self._results.setdefault(event.seq, event.content)
+
+    def begin(self, functions: Functions, house: House) -> tuple[Event, ...]:
+        """Return the jobs that are due, and what is done at once; none where they are begun.
+
+        Args:
+            functions: What may be called.
+            house: Does what needs no server.
+        """
+        asked = self._asked
+        if asked is None or self._is_begun:
+            return ()
+        jobs: list[Event] = []
+        for place, call in enumerate(asked.calls):
+            function = functions.get(call.name)
+            if place in self._results:
+                continue
+            if function is not None and function.server:
+                jobs.append(_job(function, call, self.round.number, place))
+                continue
+            told = _UNKNOWN if function is None else house(call.name, call.arguments)
+            self._results[place] = told
+            failed = told.startswith(_ERROR)
+            jobs.append(ToolDone(round=self.round.number, content=told, failed=failed, seq=place))
+        self._is_begun = True
+        return (*jobs, CallsBegun(seq=self.round.number))
+
+    def give_up(self, *, is_late: bool) -> None:
+        """What has no result by now has none: it came too late, or nobody could do it."""
+        if self._asked is not None:
+            for place in range(len(self._asked.calls)):
+                self._results.setdefault(place, _LATE if is_late else _LOST)
+
+    def goes_on(self) -> bool:
+        """Begin the next round, if all results are there; return whether it is so."""
+        asked = self._asked
+        if asked is None or len(self._results) < len(asked.calls):
+            return False
+        self._go_on()
+        return True
+
+    def over(self) -> None:
+        """The reply was written to its end: whatever was waited for had come."""
+        if self._asked is not None:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        asked = self._asked
+        if asked is not None:
+            self.made = (*self.made, *self._told(_LATE))
+            self.round = Round(
+                number=self.round.number + 1,
+                deltas=asked.deltas,
+                clauses=asked.clauses,
+                text=f"{self.round.text} {asked.text}".strip(),
+            )
+        self._asked, self._is_begun, self._results = None, False, {}
+
+    def _told(self, missing: str) -> tuple[Message, ...]:
+        """Return the wish and its results, as the model is told of them."""
+        asked = self._asked
+        if asked is None:
+            return ()
+        results = (
+            Message(
+                role="tool",
+                content=self._results.get(place, missing),
+                tool_call_id=call.id,
+            )
+            for place, call in enumerate(asked.calls)
+        )
+        wish = Message(role="assistant", content=asked.text, tool_calls=asked.calls)
+        return (wish, *results)
+
+
+def _job(function: Function, call: ToolCall, number: int, place: int) -> ToolRequest:
+    return ToolRequest(
+        round=number,
+        server=function.server,
+        name=function.name,
+        arguments=call.arguments,
+        call=call.id,
+        timeout_s=function.timeout_s,
+        repeatable=function.repeatable,
+        seq=place,
+    )

@@ -1,0 +1,155 @@
+"""Functions of a real MCP server, by standard input and output and by HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from schemas.tool import ToolsKept
+from services.tool.engine import Result
+from services.tool.engines.mcp import McpServer
+from services.tool.settings import ServerSettings, ToolSettings, read_servers
+from voicebus.errors import ConfigError, EngineError, EngineTimeout, EngineUnavailable
+from voicebus.parts import free_port, project_root
+
+SHOP = "tests.services.tool.shop"
+BY_PIPE = ServerSettings(
+    command=(sys.executable, "-m", SHOP),
+    env={"PYTHONPATH": str(project_root())},
+    allow=("stock", "slow", "large", "broken", "garbage", "death"),
+    repeatable=("st*",),
+)
+LIMIT_S = 30.0
+
+
+class Shop:
+    """A server that is connected to."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self.server = McpServer("shop", settings, again_s=0.1)
+        self.known: asyncio.Queue[ToolsKept] = asyncio.Queue()
+
+    async def learn(self, name: str, kept: ToolsKept) -> None:
+        """Take note of its functions."""
+        assert name == "shop"
+        self.known.put_nowait(kept)
+
+    async def call(self, name: str, timeout_s: float = 10.0, **arguments: object) -> Result:
+        """Call one of them."""
+        return await self.server.call(name, dict(arguments), "call-1", timeout_s)
+
+
+@asynccontextmanager
+async def connected(settings: ServerSettings) -> AsyncIterator[tuple[Shop, ToolsKept]]:
+    """Keep a server connected; yields it with what is known of it."""
+    shop = Shop(settings)
+    running = asyncio.create_task(shop.server.run(shop.learn))
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            kept = await shop.known.get()
+        yield shop, kept
+    finally:
+        running.cancel()
+        await asyncio.wait((running,))
+
+
+@pytest.fixture(scope="module")
+def by_http() -> Iterator[ServerSettings]:
+    """The same server at an address."""
+    port = free_port()
+    command = [sys.executable, "-m", SHOP, str(port)]
+    with subprocess.Popen(command, cwd=project_root(), stderr=subprocess.DEVNULL) as process:
+        yield ServerSettings(url=f"http://127.0.0.1:{port}/mcp", headers={"x-key": "k"})
+        process.kill()
+
+
+async def test_a_server_that_misbehaves_harms_nobody() -> None:
+    """Each call is answered or refused clearly, and the next one works."""
+    async with connected(BY_PIPE) as (shop, kept):
+        assert {tool.name for tool in kept.tools} == set(BY_PIPE.allow)
+        assert kept.repeatable == ("stock",)
+        assert '"tea"' in next(t.parameters for t in kept.tools if t.name == "stock")
+        fine = Result("Seven boxes of green tea are left")
+
+        assert await shop.call("stock", tea="green tea") == fine
+        assert len((await shop.call("large", 30.0)).content) == 10_000_000
+        assert (await shop.call("garbage")).content == "Fine"
+        broken = await shop.call("broken")
+        assert broken.failed
+        assert "the till is broken" in broken.content
+        wrong = await shop.call("stock", coffee="black")
+        assert wrong.failed
+        with pytest.raises(EngineError, match="may not be called"):
+            await shop.call("secret")
+        begun_s = time.monotonic()
+        with pytest.raises(EngineTimeout, match=r"within 0\.3 s"):
+            await shop.call("slow", 0.3, seconds=2)
+        assert time.monotonic() - begun_s < 1.9
+        assert await shop.call("stock", tea="green tea") == fine
+
+
+async def test_a_server_that_dies_is_started_again() -> None:
+    """What was being called has failed; what comes later is done."""
+    async with connected(BY_PIPE) as (shop, _):
+        with pytest.raises(EngineError):
+            await shop.call("death")
+        async with asyncio.timeout(LIMIT_S):
+            await shop.known.get()
+
+        assert not (await shop.call("stock", tea="rooibos")).failed
+
+
+async def test_a_server_is_reached_by_http(by_http: ServerSettings) -> None:
+    """As soon as it is there."""
+    async with connected(by_http) as (shop, kept):
+        assert "secret" in {tool.name for tool in kept.tools}
+        assert (await shop.call("stock", tea="mint")).content == "Seven boxes of mint are left"
+
+
+async def test_a_server_that_is_not_there_is_told_as_such() -> None:
+    """Its functions fail, nothing else."""
+    shop = Shop(ServerSettings(command=("/nothing/there",)))
+    running = asyncio.create_task(shop.server.run(shop.learn))
+    await asyncio.sleep(0.05)
+
+    with pytest.raises(EngineUnavailable, match="cannot be reached"):
+        await shop.call("stock", tea="mint")
+    assert not running.done()
+    running.cancel()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[servers.a]", "a server has a `command` or a `url`"),
+        ('[servers.a]\nurl = "ftp://x"', "must begin with http"),
+        ('[servers.a]\ncomand = ["x"]', "unknown field `comand`"),
+        ('[servers."a.b"]\ncommand = ["x"]', "'a.b' is no name"),
+        ("[servers.a", "f.toml"),
+    ],
+)
+def test_a_file_with_errors_is_told_at_the_start(tmp_path: Path, text: str, told: str) -> None:
+    """With its name, and what is wrong."""
+    path = tmp_path / "f.toml"
+    path.write_text(text)
+
+    with pytest.raises(ConfigError) as err:
+        read_servers(ToolSettings(servers_file=str(path)))
+    assert told in str(err.value)
+    assert "f.toml" in str(err.value)
+
+
+def test_secrets_may_lie_in_a_file_of_their_own(tmp_path: Path) -> None:
+    """Beside the file of the servers."""
+    (tmp_path / "f.toml").write_text('[servers.a]\nurl = "http://x"\nheaders_file = "s.toml"')
+    (tmp_path / "s.toml").write_text('authorization = "Bearer x"')
+
+    servers = read_servers(ToolSettings(servers_file=str(tmp_path / "f.toml")))
+    assert servers["a"].headers == {"authorization": "Bearer x"}
