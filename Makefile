@@ -17,9 +17,11 @@ LOCKED := $(PIP) install --only-binary=:all: --require-hashes --requirement
 # The build tools are in the lock too; the project itself is one line in a .pth file.
 SELF   := $(PIP) install --quiet --no-deps --no-build-isolation --no-index --editable .
 UV     := 0.13.8
+# Heavy libraries stay out of the environment that everything else has.
+ENGINES := build/engines
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev models run test test-fast test-slow browser-test monitoring-test operations-test faults lint format types layers bench docs lock clean
+.PHONY: help setup setup-dev models run test test-fast test-slow browser-test monitoring-test operations-test engines-test faults lint format types layers bench docs lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -53,6 +55,10 @@ test-slow: $(VENV)/dev.stamp ## Only the tests that take minutes
 operations-test: $(VENV)/dev.stamp ## Execute the deployments as they are written, and walk through them as an operator
 	$(BIN)/voicebus models pull --all
 	$(BIN)/python -m pytest -m "operations and not slow" $(ARGS)
+
+engines-test: $(ENGINES)/engines.stamp ## Run every engine really, in an environment of gigabytes (XTTS, Vosk and the others)
+	$(ENGINES)/bin/voicebus models pull --all
+	$(ENGINES)/bin/python -m pytest -m "engines and not slow" $(ARGS)
 
 monitoring-test: $(VENV)/dev.stamp ## A real Prometheus asks every query of a system under load
 	$(BIN)/voicebus models pull silero-vad
@@ -95,11 +101,15 @@ lock: ## Write requirements/*.lock anew after a change of the dependencies
 	        --output-file requirements/images/$${image:-core}.lock pyproject.toml || exit 1; \
 	done
 	$(RESOLVE) --group build --constraints requirements/voicebus.lock --output-file requirements/images/build.lock
+	$(RESOLVE) $(addprefix --extra ,$(TOGETHER)) --group build --group engines \
+	    --output-file requirements/engines.lock pyproject.toml
 
 RESOLVE = build/lock/bin/uv pip compile --universal \
     --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --quiet \
     --custom-compile-command "make lock" $(ARGS)
 COMPILE = $(RESOLVE) pyproject.toml --extra local --group build
+# The engines that are tested together.
+TOGETHER = edge personas stt-whisper stt-vosk tools tts-piper xtts
 # What a container holds beside the core (the empty word), one extra each.
 IMAGES = '' edge stt-whisper stt-cuda llm llm-local tts-piper telegram
 
@@ -119,6 +129,15 @@ $(VENV)/dev.stamp: requirements/dev.lock pyproject.toml | $(BIN)/python
 	$(LOCKED) requirements/dev.lock
 	$(SELF)
 	@touch $(VENV)/run.stamp $@
+
+# One of Vosk's dependencies is built here: it comes as source only.
+$(ENGINES)/engines.stamp: requirements/engines.lock pyproject.toml | $(BIN)/python
+	@echo "Installing the engines into $(ENGINES): some five gigabytes ..."
+	$(PYTHON) -m venv $(ENGINES)
+	$(ENGINES)/bin/python -m pip install --only-binary=:all: --no-binary=srt --require-hashes \
+	    --requirement requirements/engines.lock
+	$(ENGINES)/bin/python -m pip install --quiet --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || \

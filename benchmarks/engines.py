@@ -16,7 +16,8 @@ from typing import Final
 import numpy as np
 
 from benchmarks import command, measure, report
-from benchmarks.engines_figures import Row, bars, figures, void_reasons
+from benchmarks.engines_figures import Piece, Row, bars, figures, stream_figures, void_reasons
+from benchmarks.engines_xtts import overhead
 from benchmarks.recordings import Recording, recordings
 from services.stt.__main__ import build_quick
 from services.stt.engine import Hint
@@ -26,6 +27,7 @@ from voicebus import settings
 from voicebus.caller import RATE_HZ
 from voicebus.errors import ConfigError
 from voicebus.models import ModelStore, default_folder
+from voicebus.parts import project_root
 
 _FRAME_MS: Final = 20
 _STEP: Final = RATE_HZ // 10
@@ -47,6 +49,7 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     add("--speakers", type=int, default=1, help="who speak at the same time (1)")
     add("--rounds", type=int, default=5, help="how often each recording is spoken (5)")
     add("--grammar", default="", help="the only phrases that may be understood")
+    add("--xtts", type=Path, metavar="DIR", help="an XTTS checkpoint: what the engine adds to it")
     add("--seed", type=int, default=1, help="of the intervals (1)")
     add("--json", type=Path, metavar="FILE", help="write all of it to a file")
     add("--check", action="store_true", help="exit code 1 if a bar does not hold, 2 if void")
@@ -76,6 +79,11 @@ async def _run(args: argparse.Namespace, arguments: list[str]) -> report.Report:
     finally:
         await lane.close()
     found = figures(rows, args.seed)
+    pieces: list[Piece] = []
+    if args.xtts is not None:
+        sample = project_root() / "examples" / "samples" / "austen-leisure.wav"
+        pieces = await overhead(args.xtts, sample, args.rounds)
+        found |= stream_figures(pieces, args.seed)
     return report.Report(
         command=command.line("engines", arguments),
         date=command.now(),
@@ -85,7 +93,7 @@ async def _run(args: argparse.Namespace, arguments: list[str]) -> report.Report:
         figures=found,
         bars=bars(found),
         void=void_reasons(rows, watch.stolen_ratio),
-        turns=rows,
+        turns=[*rows, *pieces],
     )
 
 

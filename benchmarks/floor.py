@@ -25,6 +25,7 @@ from services.stt import settings as stt_settings
 from services.stt.worker import transcribe
 from services.tts import __main__ as tts
 from services.tts import settings as tts_settings
+from services.tts.library import Library
 from services.tts.worker import speak
 from services.turn import settings as turn_settings
 from services.turn.admission import Links
@@ -46,7 +47,7 @@ async def main(stop: asyncio.Event) -> None:
     store = ModelStore(default_folder(os.environ))
     ears = stt.build_ears(listening, store)
     model = build(writing)
-    voice = tts.build_engine(speaking, store)
+    voice = tts.build_engine(speaking, store, Library())
     work = {
         "stt": partial(transcribe, ears=ears),
         "turn": partial(converse, settings=leading, links=Links()),

@@ -26,6 +26,7 @@ from services.stt.engine import Hint
 from services.tts import __main__ as tts
 from services.tts import settings as tts_settings
 from services.tts.engine import Engine as Speaker
+from services.tts.library import Library
 from services.tts.text import speakable
 from voicebus import settings
 from voicebus.errors import EngineError
@@ -105,7 +106,7 @@ async def engines(environ: Mapping[str, str]) -> AsyncIterator[Direct]:
     store = ModelStore(default_folder(environ))
     recogniser = stt.build_engine(listening, store)
     writer = build(writing).first.engine
-    speaker = tts.build_engine(speaking, store)
+    speaker = tts.build_engine(speaking, store, Library())
     try:
         await asyncio.gather(asyncio.to_thread(recogniser.warm), writer.warm(), tts.warm(speaker))
         yield Direct(speaker, recogniser, writer, writing.url)

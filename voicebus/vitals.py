@@ -106,7 +106,7 @@ class Vitals:
             final_p50_ms=p50_ms,
             final_p99_ms=p99_ms,
             models=self._role.models(),
-            voices=self._role.voices,
+            voices=self._role.voices(),
         )
         subject = presence_subject(self._bus.cell, self._role.name, self._role.worker)
         await self._bus.announce(subject, encode(presence))

@@ -17,10 +17,15 @@ class TtsSettings(Struct, frozen=True, kw_only=True):
     """How replies are spoken.
 
     Fields
-        engine: ``piper`` or ``synthetic``.
+        engine: ``piper``, ``xtts`` or ``synthetic``.
         voices: Voices that the worker offers, separated by commas, the default one first: each
             ``[NAME=]MODEL[#SPEAKER][@PRESET]``. A Piper model is ``piper-<MODEL>`` of the store, a
-            preset ``calm``, ``lively``, ``slow``, ``quick`` or ``SPEED:TEMPERATURE``.
+            preset ``calm``, ``lively``, ``slow``, ``quick`` or ``SPEED:TEMPERATURE``. A model of
+            XTTS is a voice of ``voicebus voices`` or of its own; others than these are on offer
+            as they are.
+        xtts_model: Folder of an XTTS checkpoint: config.json, model.pth, vocab.json.
+        xtts_licence: ``CPML`` says that the licence of its weights was read and accepted.
+        xtts_device: ``cpu``, ``cuda``, or ``auto`` for the one that is there.
         voices_bytes: Size of the model files of the voices that are loaded at once; a voice is
             loaded when somebody asks for it, and the one that was not used for longest goes.
         threads: CPU threads of one synthesis.
@@ -38,9 +43,12 @@ class TtsSettings(Struct, frozen=True, kw_only=True):
         synthetic_fault_text: Goes wrong only where what is spoken has this.
     """
 
-    engine: Literal["piper", "synthetic"] = "piper"
+    engine: Literal["piper", "xtts", "synthetic"] = "piper"
     voices: str = "en_US-joe-medium"
     voices_bytes: int = 512 << 20
+    xtts_model: str = ""
+    xtts_licence: Literal["", "CPML"] = ""
+    xtts_device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = 2
     piece_s: float = 20.0
     phrase_chars: int = 64

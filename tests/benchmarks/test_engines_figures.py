@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.engines_figures import Row, bars, figures, void_reasons
+from benchmarks.engines_figures import Piece, Row, bars, figures, stream_figures, void_reasons
 
 
 def answers(lags_ms: list[float]) -> list[Row]:
@@ -36,6 +36,15 @@ def test_several_speakers_are_so_much_more_audio() -> None:
     found = figures([*answers([1.0] * 10), *answers([1.0] * 10)], 1)
 
     assert found["rtf"] == pytest.approx(0.3)
+
+
+def test_what_the_engine_adds_is_told_by_pairs() -> None:
+    """A slow piece is slow for both."""
+    pieces = [Piece(n, 100.0 * n, 100.0 * n + 3) for n in range(1, 6)]
+    found = stream_figures(pieces, 1)
+
+    assert found["xtts_overhead_p50_ms"] == 3
+    assert [bar.holds for bar in bars(found)] == [True]
 
 
 def test_a_run_that_shows_little_decides_nothing() -> None:

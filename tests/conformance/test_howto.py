@@ -28,8 +28,9 @@ _BLOCK = re.compile(
 SETTINGS: Final = {"ini", "toml", "xml", "html", "http"}
 """Blocks that configure another program: the tests of that program read them."""
 
-ELSEWHERE: Final = {("telephony", "python")}
-"""Blocks of a page that need more than the API: tests/e2e/test_telephony_calls.py runs this one."""
+ELSEWHERE: Final = {("telephony", "python"), ("engines", "python")}
+"""Blocks that need more than the API, or none of it: tests/e2e/test_telephony_calls.py and
+tests/services/tts/test_howto.py run them."""
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from voicebus.cli import (
     top,
     trace,
     up,
+    voices,
 )
 from voicebus.errors import ConfigError
 
@@ -43,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in (
         *(up, talk, top, replay, trace, doctor, drain, autoscale, dead_letters),
-        *(personas, faq, config, models, keys, auth, layout, load, bench, part, nats_exporter),
+        *(personas, faq, voices, config, models, keys, auth, layout, load, bench, part),
+        nats_exporter,
     ):
         command.add_parser(subparsers)
     args = parser.parse_args(arguments)

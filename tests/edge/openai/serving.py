@@ -63,7 +63,7 @@ def tts(engine: TtsEngine = TTS) -> dict[str, tuple[Role, Work]]:
         engine="",
         worker=new_token("w"),
         models=lambda: (engine.name,),
-        voices=engine.voices,
+        voices=lambda: engine.voices,
     )
     return {"tts": (role, partial(speak, engine=engine))}
 

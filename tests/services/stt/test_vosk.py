@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import jiwer
 import numpy as np
 import pytest
 
@@ -15,7 +16,7 @@ from schemas.stt import TranscribeRequest, TranscriptPartial
 from services.stt.engine import Hint
 from tests.models import model_path
 from tests.services.stt.hearing import listening
-from tests.services.stt.speech import silence
+from tests.services.stt.speech import RECORDINGS, plain, recording, silence
 from tests.services.stt.spoken_korean import WAYS, WORDS, korean
 from voicebus.errors import ConfigError, EngineUnavailable, RequestRefused
 
@@ -95,6 +96,30 @@ async def test_a_listener_shows_what_is_heard(engine: VoskEngine) -> None:
     assert [final.text for final in heard.finals()] == [" ".join(WAYS)]
     assert shown
     assert all(" ".join(WAYS).startswith(text) for text in shown)
+
+
+async def test_a_second_opinion_is_shown_until_whisper_has_said_its_own() -> None:
+    """Words of the quick model while somebody speaks, and Whisper's in the end."""
+    from services.stt.engines.faster_whisper import FasterWhisperEngine  # noqa: PLC0415
+    from services.stt.engines.vosk import VoskEngine  # noqa: PLC0415 - elsewhere it is not there
+
+    request = TranscribeRequest(settings=SessionSettings(turn_taking="manual", language="en"))
+    quick = VoskEngine(model_path(MODEL), "en")
+    pcm = bytes((recording("amiable") * 32767).astype("<i2").tobytes())
+    whisper = FasterWhisperEngine(model_path("whisper-tiny.en"))
+
+    async with listening(whisper, request=request, quick=quick) as heard:
+        for at in range(0, len(pcm), 3200):
+            await heard.hear(pcm[at : at + 3200])
+            await asyncio.sleep(0.1)
+        await heard.end()
+
+    shown = [event for event in heard.events if isinstance(event, TranscriptPartial)]
+    assert len(shown) >= 2
+    assert {event.stable for event in shown} == {0}
+    assert not shown[-1].text.isascii()
+    (final,) = heard.finals()
+    assert jiwer.wer(RECORDINGS["amiable"], plain(final.text)) <= 0.15
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
