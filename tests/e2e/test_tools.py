@@ -197,7 +197,7 @@ async def test_somebody_who_waits_for_a_function_hears_a_filler(
     system: System, language_model: LanguageModel
 ) -> None:
     """Where the model has said nothing itself."""
-    with language_model.following(calling("shop_slow", {"seconds": 1})):
+    with language_model.following(calling("shop_slow", {"seconds": 0.5})):
         async with connected(system, {}) as client:
             answer = await turn(client, "hello")
 

@@ -41,7 +41,7 @@ class Shop:
         assert name == "shop"
         self.known.put_nowait(kept)
 
-    async def call(self, name: str, timeout_s: float = 10.0, **arguments: object) -> Result:
+    async def call(self, name: str, timeout_s: float = 10.0, /, **arguments: object) -> Result:
         """Call one of them."""
         return await self.server.call(name, dict(arguments), "call-1", timeout_s)
 
