@@ -29,7 +29,7 @@ SETTINGS: Final = {"ini", "toml", "xml", "html", "http"}
 """Blocks that configure another program: the tests of that program read them."""
 
 WALKED: Final = {"personas", "tools"}
-"""Pages that are about more than the API: tests/e2e/test_personas.py and test_tools.py walk them."""
+"""Pages about more than the API: tests/e2e/test_personas.py and test_tools.py walk them."""
 
 ELSEWHERE: Final = {("telephony", "python"), ("engines", "python")}
 """Blocks that need more than the API, or none of it: tests/e2e/test_telephony_calls.py and
