@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from schemas.event import Event
 from schemas.llm import Tool, ToolCall
+
+PICK_UP_S: Final = 3.0
+"""How long a call waits for a worker: one that is begun later would come too late for its reply."""
 
 
 class CallsAsked(Event, frozen=True, kw_only=True, tag="tool.asked"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 import structlog
@@ -34,6 +34,19 @@ async def unless_cancelled(claim: Claim, work: Coroutine[Any, Any, None]) -> Non
     """
     async with claim.listen(TurnCancelled, TurnEnded, SessionClosed, limit=64) as inbox:
         await _unless(inbox, _cancelled(claim, inbox), work)
+
+
+async def unless_over(claim: Claim, begin: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run what ``begin`` returns as :func:`unless_cancelled` does, if the turn is not over yet.
+
+    For work that has an effect elsewhere: it begins when the log has said that somebody waits for
+    it, and as long as the log cannot be read, it does not.
+    """
+    async with claim.listen(TurnCancelled, TurnEnded, SessionClosed, limit=64) as inbox:
+        while (is_over := await _seen_over(claim, Owners())) is None:  # noqa: ASYNC110 - a log
+            await asyncio.sleep(_LOOK_AGAIN_S)
+        if not is_over:
+            await _unless(inbox, _cancelled(claim, inbox), begin())
 
 
 async def unless_closed(claim: Claim, work: Coroutine[Any, Any, None]) -> None:

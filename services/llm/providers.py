@@ -142,7 +142,12 @@ class Providers:
         self._breakers[provider.name] = breaker.left(self._breakers[provider.name])
 
     def failed(self, provider: Provider, error: EngineError, request: GenerateRequest) -> None:
-        """It has failed. What was wrong with the request is no failure of its."""
+        """It has failed. What was wrong with the request is no failure of its.
+
+        Who is the only one is asked all the same.
+        """
+        if len(self._listed) == 1:
+            return
         asked_by_name = bool(request.model) and isinstance(error, UnknownModel)
         if asked_by_name or isinstance(error, RequestRefused):
             self.left(provider)

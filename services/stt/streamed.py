@@ -120,8 +120,8 @@ class StreamedPartials:
             start: Its first sample.
         """
         stream, running = self._stream, self._task
-        if stream is None or not self._settles:
-            return None
+        if stream is None or not self._settles or self._failed:
+            return None  # of what failed, the words are missing: the whole is heard anew
         self._stream = self._task = None
         return self._end(stream, samples[self._fed - start :], running)
 

@@ -20,12 +20,12 @@ import msgspec
 import structlog
 
 from schemas.codec import decode
-from schemas.tool import ToolDone, ToolRequest
+from schemas.tool import PICK_UP_S, ToolDone, ToolRequest
 from services.tool.engine import Engine, Result
 from voicebus import metrics
 from voicebus.claim import Claim
 from voicebus.errors import EngineError, ProtocolError
-from voicebus.turns import unless_cancelled
+from voicebus.turns import unless_over
 
 log: Final = structlog.get_logger()
 
@@ -33,6 +33,9 @@ _UNSURE: Final = Result(
     "error: the connection was lost; it is not known whether this was done. Do not repeat it.",
     failed=True,
 )
+
+
+_TOO_LATE: Final = Result("error: nobody was free to call it in time; it was not done", failed=True)
 
 
 async def call(claim: Claim, servers: Mapping[str, Engine], result_chars: int) -> None:
@@ -48,7 +51,11 @@ async def call(claim: Claim, servers: Mapping[str, Engine], result_chars: int) -
         if not request.repeatable:
             await _tell(claim, request, _UNSURE, 0.0)
             return
-    await unless_cancelled(claim, _call(claim, request, servers, result_chars))
+    elif _age_s(claim) > PICK_UP_S:
+        # Nobody waits for it any more, and what it does cannot always be undone.
+        await _tell(claim, request, _TOO_LATE, 0.0)
+        return
+    await unless_over(claim, lambda: _call(claim, request, servers, result_chars))
 
 
 async def _call(
@@ -108,6 +115,11 @@ async def _is_done(claim: Claim, request: ToolRequest) -> bool:
         ):
             return True
     return False
+
+
+def _age_s(claim: Claim) -> float:
+    # The store's clock is a wall clock, so this one has to be.
+    return time.time() - claim.stored_ns / 1e9  # noqa: TID251
 
 
 def _arguments(text: str) -> dict[str, Any]:

@@ -20,10 +20,10 @@ from msgspec.structs import replace
 
 from schemas.event import Event
 from schemas.llm import Message, Round, Tool, ToolCall
-from schemas.tool import CallsAsked, CallsBegun, ToolDone, ToolRequest
+from schemas.tool import PICK_UP_S, CallsAsked, CallsBegun, ToolDone, ToolRequest
 from schemas.turn import HangUp
 
-GRACE_S: Final = 3.0
+GRACE_S: Final = PICK_UP_S + 1.0
 """Added to the time that a call may take: for a worker to be free, and the way back."""
 
 _ERROR: Final = "error: "

@@ -43,6 +43,10 @@ _SHORTEST: Final = 8
 _LETTERS_PER_SLIP: Final = 5
 """A word of so many may have one letter wrong, of twice as many two."""
 
+_HEAD: Final = 2
+"""So many letters at the head of a word are never wrong: there, two of them turn its sense around
+(activate and deactivate, включить and выключить)."""
+
 
 class Match(Struct, frozen=True):
     """A question that was found.
@@ -184,6 +188,8 @@ def _covered(words: Sequence[str], by: Sequence[str]) -> bool:
 
 
 def _are_alike(word: str, other: str) -> bool:
+    if word[:_HEAD] != other[:_HEAD]:
+        return False
     slips = _slips(len(word), len(other))
     return bool(slips) and OSA.distance(word, other, score_cutoff=slips) <= slips
 

@@ -66,7 +66,10 @@ def read_document(text: str, where: str) -> Document:
     if not isinstance(node, yaml.MappingNode):
         raise ConfigError(f"{where}:{_line(node)}: expected `name: value`")
     places: dict[str, int] = {}
-    return Document(dict(_values(node, "", places, where)), places, body)
+    try:
+        return Document(dict(_values(node, "", places, where)), places, body)
+    except RecursionError as err:  # an alias may stand within what it stands for
+        raise ConfigError(f"{where}:{_line(node)}: the head goes round in a circle") from err
 
 
 def _composed(text: str, where: str) -> yaml.Node | None:

@@ -172,6 +172,18 @@ async def test_an_engine_that_fails_costs_the_partials_only() -> None:
     assert heard.failures == []
 
 
+async def test_what_failed_is_heard_as_a_whole_for_the_final() -> None:
+    """Where one engine does both, the words of what failed are not missing in the end."""
+    both = CountingEngine()
+    both.failing = True
+    async with listening(both, request=asking(), quick=both) as heard:
+        await spoken(heard)
+        await heard.end()
+
+    assert [final.text for final in heard.finals()] == ["synthetic utterance of 1.5 seconds"]
+    assert partials(heard) == []
+
+
 class Slow(CountingEngine):
     """Hears when it may."""
 

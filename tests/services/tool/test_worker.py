@@ -13,7 +13,7 @@ from schemas.turn import TurnCancelled
 from services.tool.engine import Engine, Result
 from services.tool.worker import call
 from subjects.catalog import Place, subject_of
-from tests.workers import bus_in, claim_on, new_place
+from tests.workers import beside, bus_in, claim_on, new_place
 from voicebus.bus.client import Bus
 from voicebus.errors import EngineTimeout
 
@@ -146,3 +146,16 @@ async def test_an_interruption_ends_the_call(nats_server: str) -> None:
             await calling
 
     assert not claim.lost.done()
+
+
+async def test_who_is_late_does_nothing(nats_server: str) -> None:
+    """A turn that is over, or a job that lay there for long: nobody orders twice by mistake."""
+    place, shop = new_place(), Shop()
+    async with bus_in(nats_server, place.cell) as bus:
+        await bus.store(TurnCancelled(turn=1), place)
+        cancelled = await made(bus, place, asked("sell"), {"shop": shop})
+        old = await claim_on(bus, beside(place), "tool", asked("sell"), age_s=60)
+        await call(old, {"shop": shop}, 100)
+
+    assert cancelled == []
+    assert shop.calls == []

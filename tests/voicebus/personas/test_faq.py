@@ -35,7 +35,7 @@ def found(asked: str, faq: Faq = BOOK) -> tuple[str, str]:
         ("What are your opening hours?", QUESTIONS[0], "exact"),
         ("  what are your OPENING hours", QUESTIONS[0], "normalised"),
         ("what are the opening hours", QUESTIONS[0], "fuzzy"),
-        ("what are yours opening ours", QUESTIONS[0], "fuzzy"),
+        ("what are yours opening hour", QUESTIONS[0], "fuzzy"),
         ("сколько стоить доставку", QUESTIONS[5], "fuzzy"),
         ("Hi!", QUESTIONS[6], "normalised"),
     ],
@@ -63,6 +63,21 @@ def test_a_question_is_found(asked: str, question: str, how: str) -> None:
 def test_another_question_is_not_answered(asked: str) -> None:
     """However much it looks like one: a wrong answer is worse than one that takes longer."""
     assert found(asked) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("known", "asked"),
+    [
+        ("How do I deactivate my card?", "how do i activate my card"),
+        ("How do I unsubscribe?", "how do i subscribe"),
+        ("Is the pool unavailable on Sunday?", "is the pool available on sunday"),
+        ("Как включить интернет?", "как выключить интернет"),
+        ("Где въезд на парковку?", "где выезд на парковку"),
+    ],
+)
+def test_the_opposite_is_not_answered(known: str, asked: str) -> None:
+    """Two letters at the head of a word turn its sense around."""
+    assert found(asked, Faq([Pair(known, "So.")])) == ("", "")
 
 
 def test_who_wants_certainty_has_it() -> None:

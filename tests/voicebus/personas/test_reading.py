@@ -110,6 +110,11 @@ def test_a_head_that_grows_out_of_itself_is_refused() -> None:
     assert "more than 2000 values" in wrong_with(f"---\n{layers}---\n")
 
 
+def test_a_head_that_goes_round_in_a_circle_is_refused() -> None:
+    """A list that stands within itself."""
+    assert "goes round in a circle" in wrong_with("---\nvocabulary: &x [*x]\n---\n")
+
+
 def test_a_file_that_is_no_text_is_one_with_an_error(tmp_path: Path) -> None:
     """It is told like any other."""
     path = tmp_path / "x.md"
