@@ -53,7 +53,9 @@ async def main(stop: asyncio.Event) -> None:
         capacity = Capacity(up.bus, listed(chosen.needs))
         sessions = Sessions(up.bus, name, KIND, chosen.max_calls, up.metrics_url, capacity)
         metronome = Metronome()
-        office = Office(sessions=sessions, settings=chosen, metronome=metronome)
+        office = Office(
+            sessions=sessions, settings=chosen, metronome=metronome, turnstile=asyncio.Lock()
+        )
         async with asyncio.TaskGroup() as group, AsyncExitStack() as serving:
             helpers = [
                 group.create_task(helper)

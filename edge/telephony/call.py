@@ -79,6 +79,7 @@ class Call:
         self._line = line
         self._settings = settings
         self._metronome = office.metronome
+        self._turnstile = office.turnstile
         self._sound = begun.sound
         self._begun = begun
         self._clock = AudioClock()
@@ -222,12 +223,13 @@ class Call:
     async def _down(self) -> None:
         async for _, event in self._session.inbox:
             await self._heed(event)
-            await asyncio.sleep(0)  # a clause comes in many pieces; the beat waits for one of them
 
     async def _heed(self, event: Event) -> None:
         for told in self._downlink.take(event, now_s()):
             if isinstance(told, bytes):
-                self._mouth.say(told)
+                async with self._turnstile:
+                    self._mouth.say(told)
+                    await asyncio.sleep(0)  # the beat comes in between
             else:
                 await self._tell(told, int(told.get("turn", 0)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 from msgspec import Struct
@@ -21,8 +22,11 @@ class Office(Struct, frozen=True, kw_only=True):
         sessions: The edge's sessions.
         settings: Its settings.
         metronome: Gives them the time.
+        turnstile: Lets one piece of audio through in each round of the loop: what comes for all
+            calls at once would otherwise hold up the metronome until all of it is coded.
     """
 
     sessions: Sessions
     settings: TelephonySettings
     metronome: Metronome
+    turnstile: asyncio.Lock

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _ENDS = {signal.SIGTERM, signal.SIGINT}
 _LOCAL_HOST = "127.0.0.1"
 
-_SPINS: Final = {"GOMP_SPINCOUNT": "500"}
+_SPINS: Final = "500"
 """How long a thread that waits for the others keeps its core: some microseconds.
 
 The library's default is milliseconds. Where recognition or a voice wants the same core, each of
@@ -70,8 +70,8 @@ def start(settings: LlamaSettings) -> xllamacpp.Server:
     """
     if not settings.model.is_file():
         raise EngineUnavailable(f"There is no model file {settings.model.name!r}.")
-    os.environ.update({name: os.environ.get(name, value) for name, value in _SPINS.items()})
-    import xllamacpp  # noqa: PLC0415 -- its threads read the environment when it is loaded
+    os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
+    import xllamacpp  # noqa: PLC0415 - its threads read the environment when it is loaded
 
     params = xllamacpp.CommonParams()
     params.model.path = str(settings.model)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -127,6 +128,30 @@ def test_a_file_that_is_no_model_is_told_in_one_sentence(
     assert ended.returncode == 1
     assert "wrong.gguf" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have another OpenMP")
+def test_threads_that_wait_for_each_other_give_up_their_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenMP itself tells for how long they spin; somebody's own choice counts."""
+    monkeypatch.setenv("OMP_DISPLAY_ENV", "verbose")
+    file = tmp_path / "wrong.gguf"
+    file.write_bytes(b"no model")
+    told = []
+    for chosen in ("", "77"):
+        if chosen:
+            monkeypatch.setenv("GOMP_SPINCOUNT", chosen)
+        ended = subprocess.run(
+            [sys.executable, "-m", "services.llm.llama_server", "--model", str(file)],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        told += re.findall(r"GOMP_SPINCOUNT = '(\d+)'", ended.stderr)
+
+    assert told == ["500", "77"]
 
 
 @pytest.mark.model

@@ -28,9 +28,9 @@ async def scheduler(engine: SteppingEngine) -> AsyncIterator[Scheduler]:
     await scheduler.close()
 
 
-@pytest.mark.parametrize("running", [Priority.PARTIAL, Priority.FILE])
+@pytest.mark.parametrize("running", list(Priority))
 @pytest.mark.parametrize("urgent", [Priority.FINAL, Priority.DRAFT])
-async def test_it_goes_beside_what_nobody_waits_for(
+async def test_what_somebody_waits_for_goes_beside_whatever_runs(
     scheduler: Scheduler, engine: SteppingEngine, running: Priority, urgent: Priority
 ) -> None:
     """It is done before the step of the other has ended."""
@@ -46,25 +46,6 @@ async def test_it_goes_beside_what_nobody_waits_for(
     assert timed.queue_ms < 1000
     go_on.set()
     assert (await other).recognition.text == "3.0"
-
-
-@pytest.mark.parametrize("first", [Priority.FINAL, Priority.DRAFT])
-@pytest.mark.parametrize("second", [Priority.FINAL, Priority.DRAFT])
-async def test_it_goes_beside_what_somebody_else_waits_for(
-    scheduler: Scheduler, engine: SteppingEngine, first: Priority, second: Priority
-) -> None:
-    """Two people who end at the same time are both answered as if they were alone."""
-    entered, go_on = engine.hold(3.0)
-    other = asked(scheduler, 3.0, first)
-    await asyncio.sleep(0)
-    await begun(entered)
-
-    await asked(scheduler, 1.0, second)
-
-    assert not other.done()
-    assert engine.log == ["encode 3.0", "encode 1.0", "decode 1.0"]
-    go_on.set()
-    await other
 
 
 @pytest.mark.parametrize("second", [Priority.FILE, Priority.PARTIAL])
