@@ -28,7 +28,13 @@ from voicebus import metrics
 from voicebus.bus.client import Bus
 from voicebus.claim import Claim
 from voicebus.conversations import digest_of
-from voicebus.errors import ConversationUnknown, Fenced, LinkRefused, ProtocolError
+from voicebus.errors import (
+    ConversationUnknown,
+    Fenced,
+    LinkRefused,
+    PersonaUnknown,
+    ProtocolError,
+)
 from voicebus.guesses import Guesses
 from voicebus.origins import Origin
 from voicebus.personas.library import Library
@@ -88,7 +94,7 @@ async def admitted(
 
     Raises:
         ConversationUnknown: There is no such conversation, or it is another owner's.
-        PersonaUnknown: There is no such persona.
+        PersonaUnknown: There is no persona of the name that the session itself gives.
         LinkRefused: The code was never made, is used or too old.
         LimitReached: The edge has tried too many codes.
         BusError: The bus cannot be read or written.
@@ -103,12 +109,16 @@ async def admitted(
             return await _as_before(bus, known, places[0].session)
     if former or (request.join is None and not request.settings.persona):
         return Admission(request.settings)
-    member, settings = None, request.settings
+    member, settings, persona = None, request.settings, None
+    if settings.persona:  # before a code is used up, and before the conversation keeps its name
+        persona = await library.find(bus, settings.persona)
     if request.join is not None:
         member, settings = await _member(claim, request, request.join, links)
-    persona = None
-    if settings.persona:
-        persona = await library.find(bus, settings.persona)
+    if settings.persona and persona is None:
+        persona = await _followed(bus, library, settings.persona)
+    if persona is None:
+        settings = replace(settings, persona="")
+    else:
         settings = under(settings, persona.settings)
     kept = None if member is None else member.found.kept
     exchanges = 0 if kept is None else len(kept.exchanges)
@@ -125,6 +135,15 @@ async def admitted(
     if persona is not None:
         log.info("persona.joined", persona=persona.name, version=persona.version)
     return Admission(settings, member, persona)
+
+
+async def _followed(bus: Bus, library: Library, name: str) -> Traits | None:
+    """Return the persona that a conversation had; None where it is gone: people still get in."""
+    try:
+        return await library.find(bus, name)
+    except PersonaUnknown:
+        log.warning("persona.gone", persona=name)
+        return None
 
 
 async def _as_before(bus: Bus, known: Joined, session: str) -> Admission:

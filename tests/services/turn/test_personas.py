@@ -14,7 +14,7 @@ from schemas.turn import TurnEnded
 from services.turn.kept import merged, under
 from tests.services.turn.together import Talk, kept_turns, talk
 from tests.workers import beside, bus_in, new_place
-from voicebus.conversations import own
+from voicebus.conversations import own, redeem, start
 from voicebus.errors import PersonaUnknown
 from voicebus.personas.library import Library
 
@@ -119,6 +119,47 @@ async def test_a_session_of_nobody_known_is_refused(nats_server: str, library: L
     ):
         with pytest.raises(PersonaUnknown, match="'x'"):
             await session.leading
+
+
+async def test_a_persona_that_is_gone_keeps_nobody_out_of_a_conversation(
+    nats_server: str, library: Library, tmp_path: Path
+) -> None:
+    """Where only the conversation names it, the worker's own instructions take its place."""
+    place, join = new_place(), own("s", OWNER)
+    async with bus_in(nats_server, place.cell) as bus:
+        async with talk(bus, place, join, settings=PIRATE, library=library) as first:
+            await first.turn("hello", "Ahoy.")
+            await kept_turns(bus, join.conversation, 1)
+        (tmp_path / "pirate.md").unlink()
+        empty = Library(tmp_path)
+        async with talk(bus, beside(place), join, library=empty) as second:
+            told = await heard(second)
+            asked = await second.ask("and now?")
+        (tmp_path / "pirate.md").write_text("Be a pirate again.")
+        async with talk(bus, beside(place), join, library=empty) as third:
+            back = await heard(third)
+
+    assert (told.settings.persona, told.settings.instructions, told.persona) == ("", "", None)
+    assert [message.content for message in asked.messages[1:]] == ["hello", "Ahoy.", "and now?"]
+    assert back.settings.instructions == "Be a pirate again."
+
+
+async def test_a_refused_persona_uses_no_code_up_and_stays_nowhere(
+    nats_server: str, library: Library
+) -> None:
+    """Whoever asked for it comes in with the same code, and the conversation is as it was."""
+    place, begun, code = new_place(), start(OWNER), "K7QF3MXZ"
+    wrong = SessionSettings(persona="x")
+    async with bus_in(nats_server, place.cell) as bus, talk(bus, place, begun) as first:
+        await first.code(code)
+        redeemed = redeem(code, "b0b0")
+        async with talk(bus, beside(place), redeemed, settings=wrong, library=library) as second:
+            with pytest.raises(PersonaUnknown, match="'x'"):
+                await second.leading
+        async with talk(bus, beside(place), redeemed, library=library) as third:
+            told = await heard(third)
+
+    assert (told.conversation, told.settings.persona) == (begun.conversation, "")
 
 
 async def test_a_fact_is_known_in_later_sessions_and_forgotten_with_the_conversation(
