@@ -69,7 +69,8 @@ class Faq:
 
     Args:
         pairs: Its questions; of two that sound alike the first one counts.
-        least: How alike two questions must be, of 100; above 100: they must sound the same.
+        least: How alike two questions must be, of 100, more than 0; above 100: they must sound the
+            same.
     """
 
     def __init__(self, pairs: Iterable[Pair], least: float = LEAST) -> None:
@@ -77,6 +78,7 @@ class Faq:
         self._sounds: dict[str, int] = {}
         self._pairs: list[Pair] = []
         self._texts: list[str] = []
+        self._longest = 0
         self._index = _Index()
         for batch in _batches(pairs):
             for pair in batch:
@@ -93,7 +95,9 @@ class Faq:
         if at is not None:
             pair = self._pairs[at]
             return self._match(at, "exact" if pair.question == asked.strip() else "normalised")
-        if self._least > 100 or len(text) < _SHORTEST:
+        # As alike as that are two texts only if their lengths are: who tells a story asks none.
+        longest = self._longest * (200 / self._least - 1)
+        if self._least > 100 or not _SHORTEST <= len(text) <= longest:
             return None
         return self._nearest(text)
 
@@ -104,6 +108,7 @@ class Faq:
             self._index.add(len(self._pairs), heavy(text))
             self._pairs.append(pair)
             self._texts.append(text)
+            self._longest = max(self._longest, len(text))
 
     def _nearest(self, text: str) -> Match | None:
         best, best_score = -1, self._least
@@ -129,7 +134,7 @@ class _Index:
 
     def __init__(self) -> None:
         self._having: dict[str, array[int]] = {}
-        self._by_length: defaultdict[int, list[str]] = defaultdict(list)
+        self._like: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
 
     def add(self, number: int, words: Iterable[str]) -> None:
         """Take in a question; numbers come in their order."""
@@ -138,14 +143,19 @@ class _Index:
             if having is None:
                 having = self._having[word] = array("I")
                 if not _is_number(word):
-                    self._by_length[len(word)].append(word)
+                    self._like[len(word), word[:_HEAD]].append(word)
             having.append(number)
 
     def candidates(self, words: Sequence[str]) -> Iterator[int]:
         """Yield questions that have the like of each of these words."""
-        having = [[self._having[like] for like in self._alike(word)] for word in set(words)]
+        having = []
+        for word in set(words):
+            alike = self._alike(word)
+            if not alike:
+                return iter(())  # and the other words need not be looked for
+            having.append([self._having[like] for like in alike])
         having.sort(key=lambda lists: sum(map(len, lists)))
-        if not having or not 0 < sum(map(len, having[0])) <= _MOST_HAVING:
+        if not having or sum(map(len, having[0])) > _MOST_HAVING:
             return iter(())
         found = {number for numbers in having[0] for number in numbers}
         for lists in having[1:]:
@@ -162,7 +172,7 @@ class _Index:
         for length in range(len(word) - 2, len(word) + 3):
             slips = _slips(len(word), length)
             if slips >= max(1, abs(length - len(word))):
-                known = self._by_length.get(length, ())
+                known = self._like.get((length, word[:_HEAD]), ())
                 near = process.extract(
                     word, known, scorer=OSA.distance, score_cutoff=slips, limit=_LIKES
                 )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rapidfuzz import process
 
 from voicebus.personas.faq import Faq
 from voicebus.personas.pairs import Pair
@@ -104,6 +107,42 @@ def test_what_is_in_the_book_is_found_and_nothing_fails(known: list[str], asked:
     for question in known:
         again = faq.find(question)
         assert again is None or again.how in {"exact", "normalised"}
+
+
+@pytest.fixture
+def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many words of the book each look for a word's likes went through."""
+    counts: list[int] = []
+    extract = process.extract
+
+    def counting(word: str, known: Sequence[str], **options: Any) -> Any:
+        counts.append(len(known))
+        return extract(word, known, **options)
+
+    monkeypatch.setattr(process, "extract", counting)
+    return counts
+
+
+def test_who_tells_a_story_is_not_compared_with_the_book(looked_at: list[int]) -> None:
+    """It is far too long to be any of its questions, and the session would wait for it."""
+    story = "what are your opening hours today because " * 20
+
+    assert found(story) == ("", "")
+    assert looked_at == []
+    assert found("what are the opening hours") != ("", "")
+    assert looked_at != []
+
+
+def test_the_first_word_that_the_book_does_not_have_ends_the_search(looked_at: list[int]) -> None:
+    """Of each word, only those that begin as it does are looked at."""
+    words = [f"{head}word{number:03}x" for head in ("ab", "cd") for number in range(100)]
+    faq = Faq(Pair(f"How about {word} then?", "So.") for word in [*words, "ghosts"])
+
+    assert found("how about ghastly then", faq) == ("", "")
+    assert max(looked_at, default=0) <= 1
+    looked_at.clear()
+    assert found("zzazzazza zzbzzbzzb zzczzczzc", faq) == ("", "")
+    assert 1 <= len(looked_at) <= 4, "one look for each length that a like may have"
 
 
 def test_a_large_book_is_searched_in_the_time_of_a_small_one() -> None:
