@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 
 class Loaded(Generic[T]):
-    """Keeps what was used last, as far as it fits. Belongs to one thread.
+    """Keeps what was used last, as far as it fits. Belongs to one event loop.
 
     Args:
         limit_bytes: Of all together; what is larger by itself is kept alone.
@@ -28,19 +27,22 @@ class Loaded(Generic[T]):
         """How much is kept."""
         return sum(size for _, size in self._kept.values())
 
-    def get(self, name: str, size_bytes: int, load: Callable[[], T]) -> T:
-        """Return what has this name; load it if it is not there, in the place of what is unused.
+    def get(self, name: str) -> T | None:
+        """Return what has this name, if it is there; it is used now."""
+        if name not in self._kept:
+            return None
+        self._kept.move_to_end(name)
+        return self._kept[name][0]
+
+    def keep(self, name: str, size_bytes: int, made: T) -> None:
+        """Take in what was loaded, in the place of what was not used for longest.
 
         Args:
             name: Its name.
             size_bytes: How much it takes.
-            load: Makes it; whatever it raises is raised, and others stay.
+            made: It.
         """
-        if name in self._kept:
-            self._kept.move_to_end(name)
-            return self._kept[name][0]
-        made = load()
+        self._kept.pop(name, None)
         while self._kept and self.size_bytes + size_bytes > self._limit_bytes:
             self._kept.popitem(last=False)
         self._kept[name] = made, size_bytes
-        return made

@@ -109,17 +109,14 @@ async def admitted(
             return await _as_before(bus, known, places[0].session)
     if former or (request.join is None and not request.settings.persona):
         return Admission(request.settings)
-    member, settings, persona = None, request.settings, None
-    if settings.persona:  # before a code is used up, and before the conversation keeps its name
-        persona = await library.find(bus, settings.persona)
+    member, settings, asked = None, request.settings, request.settings.persona
+    # Before a code is used up, and before the conversation keeps its name.
+    persona = await library.find(bus, asked) if asked else None
     if request.join is not None:
         member, settings = await _member(claim, request, request.join, links)
-    if settings.persona and persona is None:
-        persona = await _followed(bus, library, settings.persona)
-    if persona is None:
-        settings = replace(settings, persona="")
-    else:
-        settings = under(settings, persona.settings)
+        if not asked:
+            persona = await _followed(bus, library, settings.persona)
+    settings = _of(settings, persona)
     kept = None if member is None else member.found.kept
     exchanges = 0 if kept is None else len(kept.exchanges)
     joined = Joined(
@@ -140,10 +137,17 @@ async def admitted(
 async def _followed(bus: Bus, library: Library, name: str) -> Traits | None:
     """Return the persona that a conversation had; None where it is gone: people still get in."""
     try:
-        return await library.find(bus, name)
+        return await library.find(bus, name) if name else None
     except PersonaUnknown:
         log.warning("persona.gone", persona=name)
         return None
+
+
+def _of(settings: SessionSettings, persona: Traits | None) -> SessionSettings:
+    """Return how a session of a persona is; None: it is of nobody."""
+    if persona is None:
+        return replace(settings, persona="")
+    return under(settings, persona.settings)
 
 
 async def _as_before(bus: Bus, known: Joined, session: str) -> Admission:

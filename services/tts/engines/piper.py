@@ -84,8 +84,9 @@ class _Model:
 class PiperEngine:
     """An :class:`services.tts.engine.Engine` with Piper's voices.
 
-    Voices and inference belong to one thread. Calls wait for each other, piece by piece. A model
-    is loaded once for all voices that it makes.
+    Inference belongs to one thread: calls wait for each other, piece by piece. Models are loaded in
+    another one, so that nobody waits for a voice but those who asked for it, and each is loaded
+    once for all voices that it makes.
 
     Raises:
         ConfigError: No voice is named, or a speaker that a model does not have.
@@ -100,7 +101,9 @@ class PiperEngine:
             raise ConfigError("At least one voice is needed.")
         self._settings = settings
         self._thread = EngineThread("piper")
+        self._loader = EngineThread("piper-load")
         self._loaded = Loaded[_Model](settings.limit_bytes)
+        self._loading: dict[Path, asyncio.Task[_Model]] = {}
         self._voices = {
             voice.offer.name: voice_of(voice.offer, voice.folder) for voice in settings.voices
         }
@@ -126,8 +129,9 @@ class PiperEngine:
             raise UnknownVoice(f"There is no voice {voice!r}.")
         run = asyncio.get_running_loop().run_in_executor
         scale = 1 / min(MAX_SPEED, max(MIN_SPEED, speed * chosen.preset.speed))
-        for ids in await run(self._thread, self._phoneme_ids, text, chosen):
-            pieces, left = self._speak(ids, chosen, scale), 1
+        model = await self._model(chosen)
+        for ids in await run(self._thread, _phoneme_ids, text, model):
+            pieces, left = self._speak(ids, chosen, model, scale), 1
             while left and (made := await run(self._thread, next, pieces, None)) is not None:
                 piece, left = made
                 yield piece
@@ -157,40 +161,44 @@ class PiperEngine:
 
     def stuck(self, since_s: float) -> Hang | None:
         """Return the call that hangs; see :meth:`services.tts.engine.Engine.stuck`."""
-        return self._thread.stuck(since_s)
+        return self._thread.stuck(since_s) or self._loader.stuck(since_s)
 
     async def close(self) -> None:
-        """Stop the thread; an inference that is running ends there by itself."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """Stop the threads; what is running there ends by itself."""
+        for thread in (self._thread, self._loader):
+            thread.shutdown(wait=False, cancel_futures=True)
 
     def _voice(self, name: str) -> Voice | None:
         return self._voices.get(name or self.voices[0])
 
-    def _model(self, voice: Voice) -> _Model:
-        """Return a voice's model, which may have to be loaded. Runs in the thread."""
-
-        def load() -> _Model:
-            model = _load(voice.folder, self._settings.threads)
-            self._prints[voice.folder] = model.fingerprint
+    async def _model(self, voice: Voice) -> _Model:
+        """Return a voice's model, which may have to be loaded."""
+        folder = voice.folder
+        model = self._loaded.get(str(folder))
+        if model is not None:
             return model
+        if folder not in self._loading:
+            self._loading[folder] = asyncio.create_task(self._load(voice))
+        # Who stops listening does not stop the loading: the next one has it the sooner.
+        return await asyncio.shield(self._loading[folder])
 
-        return self._loaded.get(str(voice.folder), voice.size_bytes, load)
-
-    def _phoneme_ids(self, text: str, chosen: Voice) -> list[list[int]]:
-        """Return the phonemes of each sentence. Runs in the thread."""
-        voice = self._model(chosen)
-        # Two opening brackets begin raw phonemes in Piper; callers have no business with those.
-        sentences = voice.words.phonemize(text.replace("[[", "[ ["))
-        return [voice.words.phonemes_to_ids(phonemes) for phonemes in sentences if phonemes]
+    async def _load(self, voice: Voice) -> _Model:
+        run, folder = asyncio.get_running_loop().run_in_executor, voice.folder
+        try:
+            model = await run(self._loader, _load, folder, self._settings.threads)
+        finally:
+            del self._loading[folder]
+        self._prints[folder] = model.fingerprint
+        self._loaded.keep(str(folder), voice.size_bytes, model)
+        return model
 
     def _speak(
-        self, ids: list[int], chosen: Voice, scale: float
+        self, ids: list[int], chosen: Voice, voice: _Model, scale: float
     ) -> Iterator[tuple[NDArray[np.int16], int]]:
         """Yield the samples of one sentence, piece by piece, and how many are left. In the thread.
 
         So nobody waits for the thread to learn that nothing follows.
         """
-        voice = self._model(chosen)
         resampler = Resampler(chosen.rate_hz, self._sample_rate_hz)
         try:
             count, pieces = voice.synthesis.start(_feed(voice.config, ids, scale, chosen))
@@ -206,6 +214,13 @@ class PiperEngine:
             raise
         except Exception as err:  # onnxruntime raises classes that it does not export
             raise EngineError("The voice failed to speak this text.") from err
+
+
+def _phoneme_ids(text: str, voice: _Model) -> list[list[int]]:
+    """Return the phonemes of each sentence."""
+    # Two opening brackets begin raw phonemes in Piper; callers have no business with those.
+    sentences = voice.words.phonemize(text.replace("[[", "[ ["))
+    return [voice.words.phonemes_to_ids(phonemes) for phonemes in sentences if phonemes]
 
 
 def audible(samples: NDArray[np.float32], gain: float) -> NDArray[np.int16]:

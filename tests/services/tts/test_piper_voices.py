@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from services.tts.engines import piper
 from services.tts.engines.piper import PiperEngine, PiperSettings, PiperVoiceSettings
 from tests.services.tts.toy_voice import toy_voice
 from voicebus.errors import ConfigError, EngineUnavailable
@@ -70,6 +73,46 @@ async def test_voices_are_loaded_when_they_are_asked_for(tmp_path: Path) -> None
     assert [Path(name).name for name in engine._loaded._kept] == ["two"]
     assert await spoken(engine, "one") == first
     await engine.close()
+
+
+class Slow:
+    """Loads voices no sooner than it may."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.may = threading.Event()
+        self.loaded: list[str] = []
+        self._load = piper._load
+        monkeypatch.setattr(piper, "_load", self)
+
+    def __call__(self, folder: Path, threads: int) -> object:
+        """Load one."""
+        self.loaded.append(folder.name)
+        assert self.may.wait(30)
+        return self._load(folder, threads)
+
+
+async def test_nobody_waits_for_anothers_voice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A voice that is loaded speaks on while another is loading, once for all who ask for it."""
+    folders = {name: toy_voice(tmp_path / name) for name in ("one", "two")}
+    engine = engine_of("one, two", folders)
+    await engine.warm()
+    slow = Slow(monkeypatch)
+    waiting = [asyncio.create_task(spoken(engine, "two")) for _ in range(3)]
+    async with asyncio.timeout(30):
+        while not slow.loaded:
+            await asyncio.sleep(0.01)
+        first = await spoken(engine, "one")
+        waiting[0].cancel()
+        await asyncio.wait((waiting[0],))
+        assert not any(task.done() for task in waiting[1:])
+        slow.may.set()
+        heard = await asyncio.gather(*waiting[1:])
+    await engine.close()
+
+    assert heard == [first, first]
+    assert slow.loaded == ["two"]
 
 
 async def test_a_voice_of_another_rate_is_as_long_as_it_was(tmp_path: Path) -> None:
