@@ -225,8 +225,7 @@ def streams(limits: Limits) -> tuple[Stream, ...]:
         ),
         _newest("LINK", f"{tree}.link.*", limits.link_age_s, 4 << 20, limits),
         _newest("PHRASE", phrase, limits.phrase_age_s, limits.phrase_bytes, limits),
-        # Voices are kept until somebody removes them, or nobody does for ten years.
-        _newest("VOICE", f"{tree}.voice.*", 3660 * 24 * 3600, 64 << 20, limits),
+        _voices(f"{tree}.voice.*", limits),
         # A chat in which nobody chose or asked anything for a year is forgotten.
         _of_telegram("TELEGRAM", ("owner", "chat.*"), 366 * 24 * 3600, limits),
         # Telegram itself keeps updates for a day: none comes again later.
@@ -249,6 +248,15 @@ def streams(limits: Limits) -> tuple[Stream, ...]:
 def _of_telegram(name: str, leaves: tuple[str, ...], age_s: int, limits: Limits) -> Stream:
     subjects = tuple(f"{ROOT}.*.telegram.*.{leaf}" for leaf in leaves)
     return msgspec.structs.replace(_newest(name, "", age_s, 64 << 20, limits), subjects=subjects)
+
+
+def _voices(subject: str, limits: Limits) -> Stream:
+    """Voices stay until somebody removes them, or nobody does for ten years.
+
+    One that does not fit is refused: an old one that went for it would be missing in mid-sentence.
+    """
+    kept = _newest("VOICE", subject, 3660 * 24 * 3600, 64 << 20, limits)
+    return msgspec.structs.replace(kept, discard="new")
 
 
 def _newest(name: str, subject: str, age_s: int, size_bytes: int, limits: Limits) -> Stream:
