@@ -1,8 +1,9 @@
 """Short phrases that are said again and again: made once, kept on the bus, said at once.
 
-Greetings, fillers and digits come again in every session. Who has made one for a second session
-tells it on the bus; every worker knows those that are kept, and a phrase that it knows takes
-neither the engine nor a question to the bus.
+Greetings, fillers and instant answers come again in every session. Who has made one for a second
+session tells it on the bus; every worker knows those that are kept, and a phrase that it knows
+takes neither the engine nor a question to the bus. What a language model has written is none: it
+was written for one caller, and has to be gone when that caller's conversation is.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ class Phrases:
     def made(self, key: str, audio: Samples, rate_hz: int, bus: Bus, session: str) -> None:
         """Somebody has made a phrase: if it was made for another session before, keep it.
 
-        What is said to one caller alone, however often, may concern that caller alone.
+        What is said in one session alone, however often, need not be kept longer than that.
         """
         first = self._seen.setdefault(key, session)
         if len(self._seen) > _SEEN:

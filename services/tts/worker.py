@@ -50,9 +50,10 @@ async def speak(claim: Claim, engine: Engine, phrases: Phrases | None = None) ->
         metrics.TAKEOVERS.labels(claim.role, outcome).inc()
     if published.is_done:
         return
+    common = engine
     if phrases is not None:
-        engine = phrases.on(engine, claim.bus, claim.place.session)
-    voice = Voice(claim, engine, request, published)
+        common = phrases.on(engine, claim.bus, claim.place.session)
+    voice = Voice(claim, common if request.common else engine, request, published, common)
     async with claim.listen(*HEARD) as inbox:
         await claim.bus.flush()
         script = Script(claim, request, inbox)

@@ -61,13 +61,15 @@ def speech_of(
         reply: What is to be spoken.
         persona: With which voice, and how.
         ahead_s: How far synthesis may be ahead of playback; 0 for as far as it gets.
-        text: Literal words; empty for the clauses that the language model will write.
+        text: Literal words, which others are told, too; empty for the clauses that the language
+            model will write.
     """
     if not persona.speak:
         return ()
     settings = persona.settings
     request = SpeakRequest(
         text=text,
+        common=bool(text),
         voice=settings.voice,
         rate_hz=persona.output_rate_hz,
         speed=settings.speed,

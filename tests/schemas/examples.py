@@ -230,6 +230,7 @@ EXAMPLES: Final[tuple[Event, ...]] = (
     ),
     SpeakRequest(
         text="Hello.",
+        common=True,
         voice="en_US-joe-medium",
         rate_hz=8_000,
         speed=1.5,

@@ -14,9 +14,10 @@ from typing import Any, Final
 from schemas.codec import decode
 from schemas.voice import VoiceKept
 from subjects.tokens import is_token
-from subjects.voices import voice_of, voice_subject
+from subjects.voices import phrase_subject, voice_of, voice_subject
 from voicebus.bus.client import Bus, connect
 from voicebus.bus.layout import ensure_layout
+from voicebus.bus.purge import purge
 from voicebus.errors import ConfigError, VoicebusError
 from voicebus.operator import bus_settings
 from voicebus.settings import PREFIX
@@ -77,6 +78,7 @@ def run_remove(args: argparse.Namespace) -> int:
         known = args.name in await _kept(bus)
         if known:
             await _keep(bus, args.name, VoiceKept())
+            await _forget_phrases(bus)
         return known
 
     try:
@@ -112,6 +114,8 @@ async def _add(args: argparse.Namespace) -> int:
 
     async def keep(bus: Bus) -> None:
         await _keep(bus, args.name, done)
+        if args.replace:
+            await _forget_phrases(bus)
 
     await _with_bus(keep)
     print(args.name)
@@ -176,6 +180,11 @@ async def _keep(bus: Bus, name: str, kept: VoiceKept) -> None:
     subject = voice_subject(bus.cell, name)
     last = await bus.last("VOICE", subject)
     await bus.keep(kept, subject, 0 if last is None else last.sequence)
+
+
+async def _forget_phrases(bus: Bus) -> None:
+    """Nothing that was said in a voice stays. Which voice said a phrase is not told: all go."""
+    await purge(bus, "PHRASE", phrase_subject(bus.cell, "*"))
 
 
 def _name(given: str) -> str:

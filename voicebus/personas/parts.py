@@ -13,9 +13,9 @@ import msgspec
 from schemas.persona import FaqKept
 from subjects.catalog import CATALOG
 from subjects.kept import faq_subject
-from voicebus.bus.acks import ApiError, error_of
 from voicebus.bus.client import Bus
 from voicebus.bus.envelope import opened
+from voicebus.bus.purge import purge
 from voicebus.bus.replay import Recorded
 from voicebus.errors import ConfigError, Fenced, WriteInFlight
 from voicebus.personas.pairs import Pair
@@ -27,10 +27,6 @@ _MOST_BYTES: Final = 64 << 20
 """Of all questions and answers: nobody needs more memory to read them."""
 
 _TRIES: Final = 20
-
-
-class _Purged(msgspec.Struct):
-    error: ApiError | None = None
 
 
 def packed(pairs: Sequence[Pair]) -> list[FaqKept]:
@@ -103,7 +99,8 @@ async def put(bus: Bus, name: str, parts: Sequence[FaqKept]) -> None:
         await _put(bus, faq_subject(bus.cell, name, part.seq), part)
     # Older versions would fill the bucket, which is for personas.
     for number in range(max(len(parts), before.parts if before is not None else 0)):
-        await _purge(bus, faq_subject(bus.cell, name, number), keep=int(number < len(parts)))
+        subject = faq_subject(bus.cell, name, number)
+        await purge(bus, STREAM, subject, keep=int(number < len(parts)))
 
 
 async def _put(bus: Bus, subject: str, part: FaqKept) -> None:
@@ -118,14 +115,6 @@ async def _put(bus: Bus, subject: str, part: FaqKept) -> None:
             continue
         return
     raise Fenced("others write these answers at the same time; try again")
-
-
-async def _purge(bus: Bus, subject: str, keep: int) -> None:
-    body = msgspec.json.encode({"filter": subject, **({"keep": keep} if keep else {})})
-    answer = await bus.request(f"$JS.API.STREAM.PURGE.{STREAM}", body)
-    failure = msgspec.json.decode(answer, type=_Purged).error
-    if failure is not None:
-        raise error_of(failure)
 
 
 def _part(found: Recorded | None) -> FaqKept | None:

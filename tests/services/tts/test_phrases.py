@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 
 from schemas.tts import SpeakRequest
+from schemas.turn import TurnStarted
 from services.tts.engine import Engine
 from services.tts.phrases import Phrases
 from services.tts.worker import speak
 from subjects.voices import phrase_subject
-from tests.services.tts.speaking import Toy, Turn, turn_at
+from tests.services.tts.speaking import Toy, Turn, clause, last, turn_at
 from tests.timing import shortest_s
 from tests.workers import claim_on, until
 from voicebus import metrics
@@ -60,7 +61,24 @@ async def worker(most_chars: int = 64, limit_bytes: int = 1 << 20) -> AsyncItera
 
 async def say(turn: Turn, engine: Toy, phrases: Phrases, text: str = GREETING) -> None:
     """Speak a given text, in a turn of its own."""
-    request = SpeakRequest(turn=len(turn.done()) + 1, text=text)
+    await said(
+        turn, engine, phrases, SpeakRequest(turn=len(turn.done()) + 1, text=text, common=True)
+    )
+
+
+async def filled(turn: Turn, engine: Toy, phrases: Phrases, number: int) -> None:
+    """Speak a turn whose first clause comes late."""
+    before = len(engine.texts)
+    request = SpeakRequest(turn=number, filler="One moment.", filler_after_s=0.0)
+    await turn.tell(TurnStarted(turn=number, text="?"))
+    speaking = asyncio.create_task(said(turn, engine, phrases, request))
+    await until(lambda: len(engine.texts) > before)
+    await turn.tell(clause(0, "Yes.", turn=number), last(1, turn=number))
+    await speaking
+
+
+async def said(turn: Turn, engine: Toy, phrases: Phrases, request: SpeakRequest) -> None:
+    """Speak a turn to its end."""
     claim = await claim_on(turn.bus, turn.place, "tts", request)
     before = len(turn.done())
     await asyncio.wait_for(speak(claim, engine, phrases), 60)
@@ -94,8 +112,26 @@ async def test_what_is_said_again_is_made_twice_and_kept(nats_server: str) -> No
         assert len(await kept(turn.bus)) == 1
 
 
-async def test_what_one_caller_is_told_again_and_again_is_not_kept(nats_server: str) -> None:
-    """It may concern nobody else, and it goes with that conversation."""
+async def test_what_is_written_for_one_caller_is_not_kept(nats_server: str) -> None:
+    """Not though others are told the same: a deleted conversation leaves nothing. Fillers are."""
+    engine = Printed()
+    async with turn_at(nats_server) as turn, worker() as phrases:
+        for number in (1, 2, 3):
+            await turn.tell(clause(0, "Hello, Ann.", turn=number), last(1, turn=number))
+            await said(turn, engine, phrases, SpeakRequest(turn=number))
+        for number in (4, 5):
+            await said(turn, engine, phrases, SpeakRequest(turn=number, text="For you."))
+        for number in (6, 7):
+            await filled(turn, engine, phrases, number)
+        await phrases.close()
+
+        assert engine.texts.count("Hello, Ann.") == 3
+        assert len(await kept(turn.bus)) == 1
+        assert phrases.known(phrases.key(engine, "One moment.", "", 1.0, "en")) is not None
+
+
+async def test_what_one_session_is_told_again_and_again_is_not_kept(nats_server: str) -> None:
+    """It may concern nobody else."""
     engine = Printed()
     phrases = Phrases(64, 1 << 20)
     async with turn_at(nats_server) as turn:

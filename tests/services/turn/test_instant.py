@@ -34,7 +34,7 @@ def test_the_answer_is_spoken_and_no_model_is_asked() -> None:
 
     speak, started = said
     assert isinstance(speak, SpeakRequest)
-    assert speak.text == "At nine sharp."
+    assert (speak.text, speak.common) == ("At nine sharp.", True)
     assert started == TurnStarted(
         text="When?", said="At nine sharp.", turn=1, utterance=1, speech_end_ms=1000
     )

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from schemas.voice import VoiceKept
+from schemas.voice import PhraseKept, VoiceKept
 from services.tts.library import Library
-from subjects.voices import voice_subject
+from subjects.voices import phrase_subject, voice_subject
 from tests.workers import bus_in, new_place, until
 from voicebus.audio.wav import write_wav
 from voicebus.bus.client import Bus
@@ -61,24 +61,34 @@ def test_a_voice_is_shown_with_its_consent_and_licence(
 def test_a_voice_that_is_removed_is_gone_at_every_worker(
     cell: str, nats_server: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without a restart, and its latents are in no stream any more."""
+    """Without a restart; its latents and what was said with them are in no stream any more."""
 
-    async def watch() -> list[int]:
-        library = Library()
-        async with bus_in(nats_server, cell) as bus:
+    async def watch() -> tuple[list[int], list[str], list[str]]:
+        library, elsewhere = Library(), new_place().cell
+        async with bus_in(nats_server, cell) as bus, bus_in(nats_server, elsewhere) as other:
             library.follow(bus)
+            for neighbour in (bus, other):
+                phrase = PhraseKept(pcm=b"\x00\x01", rate_hz=24_000)
+                await neighbour.keep(phrase, phrase_subject(neighbour.cell, "5f0c"), 0)
             await until(lambda: "anna" in library.voices)
             assert await asyncio.to_thread(main, ["voices", "remove", "anna"]) == 0
             await until(lambda: "anna" not in library.voices)
             await library.close()
-            return await latents(bus)
+            return await latents(bus), await phrases(bus), await phrases(other)
 
-    assert asyncio.run(watch()) == [0]
+    of_voices, said, said_elsewhere = asyncio.run(watch())
+    assert (of_voices, said, len(said_elsewhere)) == ([0], [], 1)
     capsys.readouterr()
     assert main(["voices", "list"]) == 0
     assert capsys.readouterr().out == ""
     assert main(["voices", "remove", "anna"]) == 1
     assert "there is no voice 'anna'" in capsys.readouterr().err
+
+
+async def phrases(bus: Bus) -> list[str]:
+    """The phrases that the stream holds."""
+    subject = phrase_subject(bus.cell, "*")
+    return [message.subject async for message in bus.read("PHRASE", subject)]
 
 
 async def latents(bus: Bus) -> list[int]:
