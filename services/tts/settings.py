@@ -22,7 +22,7 @@ class TtsSettings(Struct, frozen=True, kw_only=True):
             ``[NAME=]MODEL[#SPEAKER][@PRESET]``. A Piper model is ``piper-<MODEL>`` of the store, a
             preset ``calm``, ``lively``, ``slow``, ``quick`` or ``SPEED:TEMPERATURE``. A model of
             XTTS is a voice of ``voicebus voices`` or of its own; others than these are on offer
-            as they are.
+            as they are, and speak to those who name them.
         xtts_model: Folder of an XTTS checkpoint: config.json, model.pth, vocab.json.
         xtts_licence: ``CPML`` says that the licence of its weights was read and accepted.
         xtts_device: ``cpu``, ``cuda``, or ``auto`` for the one that is there.

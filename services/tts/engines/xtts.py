@@ -79,11 +79,11 @@ class XttsEngine:
 
     @property
     def voices(self) -> tuple[str, ...]:
-        """Names of the voices, the default one first: offers, then kept ones, then the model's."""
+        """Names of the voices, the default one first: offers, then the model's, then kept ones."""
         own = () if self._model is None else tuple(self._model.speakers)
         known = {*own, *self._kept()}
         offered = [offer.name for offer in self._settings.offers if offer.model in known]
-        return tuple(dict.fromkeys((*offered, *sorted(self._kept()), *own)))
+        return tuple(dict.fromkeys((*offered, *own, *sorted(self._kept()))))
 
     async def synthesise(
         self, text: str, voice: str, speed: float, language: str = ""
@@ -118,7 +118,7 @@ class XttsEngine:
         self._model = await run(
             self._thread, XttsModel, settings.folder, settings.device, settings.threads
         )
-        if self.voices:
+        if self._default():
             async for _ in self.synthesise("Hello there.", "", 1.0, self._model.languages[0]):
                 pass
 
@@ -150,15 +150,27 @@ class XttsEngine:
             raise EngineUnavailable("The voice model is not loaded yet.")
         return self._model
 
+    def _default(self) -> str:
+        """Return who speaks where nobody is named; empty: nobody.
+
+        Somebody whose samples were taken does only if the settings say so: not because a voice was
+        added whose name comes first.
+        """
+        kept = self._kept()
+        return next((name for name in self.voices if name in self._offers or name not in kept), "")
+
     def _chosen(self, voice: str) -> _Chosen:
         """Return who speaks, and how.
 
         Raises:
             UnknownVoice: There is no voice of that name, or none at all.
         """
-        name = voice or next(iter(self.voices), "")
+        name = voice or self._default()
         if not name:
-            raise UnknownVoice("There is no voice yet: voicebus voices add NAME SAMPLE.wav")
+            raise UnknownVoice(
+                "There is no default voice: voicebus voices add NAME SAMPLE.wav makes one, and "
+                "VOICEBUS_TTS_VOICES=NAME lets it speak to everybody"
+            )
         offer = self._offers.get(name, Offer(name, name))
         kept, model = self._kept().get(offer.model), self._require()
         if kept is None and offer.model in model.speakers:

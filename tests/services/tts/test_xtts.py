@@ -142,13 +142,35 @@ async def test_a_voice_may_come_and_go(checkpoint: Path, anna: VoiceKept) -> Non
     with pytest.raises(UnknownVoice, match="voicebus voices add"):
         await spoken(engine)
     kept["anna"] = anna
-    assert await spoken(engine)
+    assert await spoken(engine, "anna")
     kept["anna"] = msgspec.structs.replace(anna, model="other")
     with pytest.raises(UnknownVoice, match="made for another model"):
         await spoken(engine, "anna")
     with pytest.raises(UnknownVoice, match="no voice 'bert'"):
         await spoken(engine, "bert")
     await engine.close()
+
+
+async def test_nobodys_voice_speaks_to_all_because_of_its_name(
+    checkpoint: Path, anna: VoiceKept
+) -> None:
+    """Who names no voice hears one that the settings name, or one that came with the model."""
+    from services.tts.engines.xtts_model import speaker_of  # noqa: PLC0415
+
+    engine = engine_of(checkpoint, {"anna": anna})
+    await engine.warm()
+    with pytest.raises(UnknownVoice, match="VOICEBUS_TTS_VOICES=NAME"):
+        await spoken(engine)
+    model = engine._require()
+    model.speakers = {"Zoe": speaker_of(anna)}
+    assert await spoken(engine)
+    assert engine.voices == ("Zoe", "anna")
+    await engine.close()
+
+    offered = engine_of(checkpoint, {"anna": anna}, "anna")
+    await offered.warm()
+    assert await spoken(offered) == await spoken(offered, "anna")
+    await offered.close()
 
 
 async def test_a_model_that_is_not_there_is_named(checkpoint: Path, tmp_path: Path) -> None:
