@@ -119,7 +119,7 @@ async def test_the_persona_of_the_edge_greets_and_answers_at_once(
     async with connected(system, {}) as client:
         greeted = await client.until("turn_ended")
         asked = len(language_model.asked)
-        answer = await turn(client, "what are your opening ours")
+        answer = await turn(client, "what are your openning hours")
         audio = client.messages("audio_complete", turn=2)[0]["audio_seconds"]
         unasked = len(language_model.asked) - asked
         await turn(client, "and tomorrow?")
@@ -130,7 +130,7 @@ async def test_the_persona_of_the_edge_greets_and_answers_at_once(
     assert unasked == 0
     told = [message["content"] for message in language_model.asked[-1]]
     assert told[0].startswith("You are the friendly voice of a tea shop.")
-    assert told[1:] == ["what are your opening ours", answer, "and tomorrow?"]
+    assert told[1:] == ["what are your openning hours", answer, "and tomorrow?"]
     assert client.messages("latency", turn=2)
 
 

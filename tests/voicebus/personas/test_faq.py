@@ -38,7 +38,7 @@ def found(asked: str, faq: Faq = BOOK) -> tuple[str, str]:
         ("What are your opening hours?", QUESTIONS[0], "exact"),
         ("  what are your OPENING hours", QUESTIONS[0], "normalised"),
         ("what are the opening hours", QUESTIONS[0], "fuzzy"),
-        ("what are yours opening hour", QUESTIONS[0], "fuzzy"),
+        ("what are your openning hour", QUESTIONS[0], "fuzzy"),
         ("сколько стоить доставку", QUESTIONS[5], "fuzzy"),
         ("Hi!", QUESTIONS[6], "normalised"),
     ],
