@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -74,6 +75,20 @@ def test_what_is_wrong_is_told_with_its_line(text: str, suffix: str, told: str) 
     with pytest.raises(ConfigError) as err:
         list(read_pairs(text, suffix, "f"))
     assert told in str(err.value)
+
+
+@pytest.mark.parametrize("count", [0, 1, 4_000])
+def test_a_book_is_read_in_pieces(count: int) -> None:
+    """A thread that decodes all of it in one call would keep every other one waiting."""
+    pairs = [Pair(f"What is number {number}?", "x" * (number % 90)) for number in range(count)]
+    lines = msgspec.json.Encoder().encode_lines(pairs)
+
+    pieces = [*parts._pieces(lines)]
+
+    assert b"".join(pieces) == lines
+    assert all(piece.endswith(b"\n") and len(piece) < 65_000 for piece in pieces)
+    assert len(pieces) >= len(lines) / 65_000
+    assert parts.unpacked(parts.packed(pairs)) == pairs
 
 
 async def test_a_large_book_lies_in_several_parts(bus: Bus) -> None:
