@@ -96,9 +96,11 @@ lock: ## Write requirements/*.lock anew after a change of the dependencies
 	build/lock/bin/python -m pip install --quiet uv==$(UV)
 	$(COMPILE) --output-file requirements/voicebus.lock
 	$(COMPILE) --group dev --constraints requirements/voicebus.lock --output-file requirements/dev.lock
+	$(RESOLVE) --extra personas --constraints requirements/voicebus.lock \
+	    --output-file requirements/images/core.lock pyproject.toml
 	for image in $(IMAGES); do \
-	    $(RESOLVE) $${image:+--extra $$image} --constraints requirements/voicebus.lock \
-	        --output-file requirements/images/$${image:-core}.lock pyproject.toml || exit 1; \
+	    $(RESOLVE) --extra $$image --constraints requirements/voicebus.lock \
+	        --output-file requirements/images/$$image.lock pyproject.toml || exit 1; \
 	done
 	$(RESOLVE) --group build --constraints requirements/voicebus.lock --output-file requirements/images/build.lock
 	$(RESOLVE) $(addprefix --extra ,$(TOGETHER)) --group build --group engines \
@@ -110,8 +112,8 @@ RESOLVE = build/lock/bin/uv pip compile --universal \
 COMPILE = $(RESOLVE) pyproject.toml --extra local --group build
 # The engines that are tested together.
 TOGETHER = edge personas stt-whisper stt-vosk tools tts-piper xtts
-# What a container holds beside the core (the empty word), one extra each.
-IMAGES = '' edge stt-whisper stt-cuda llm llm-local tts-piper telegram
+# What a container holds beside the core, one extra each.
+IMAGES = edge stt-whisper stt-vosk stt-cuda llm llm-local tools tts-piper telegram
 
 clean: ## Remove the environment and all that was built (model files stay)
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
