@@ -113,7 +113,7 @@ COMPILE = $(RESOLVE) pyproject.toml --extra local --group build
 # The engines that are tested together.
 TOGETHER = edge personas stt-whisper stt-vosk tools tts-piper xtts
 # What a container holds beside the core, one extra each.
-IMAGES = edge stt-whisper stt-vosk stt-cuda llm llm-local tools tts-piper telegram
+IMAGES = edge stt-whisper stt-vosk stt-cuda llm llm-local tools tts-piper xtts telegram
 
 clean: ## Remove the environment and all that was built (model files stay)
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
@@ -132,11 +132,11 @@ $(VENV)/dev.stamp: requirements/dev.lock pyproject.toml | $(BIN)/python
 	$(SELF)
 	@touch $(VENV)/run.stamp $@
 
-# One of Vosk's dependencies is built here: it comes as source only.
+# One of Vosk's dependencies and one of XTTS's are built here: they come as source only.
 $(ENGINES)/engines.stamp: requirements/engines.lock pyproject.toml | $(BIN)/python
 	@echo "Installing the engines into $(ENGINES): some five gigabytes ..."
 	$(PYTHON) -m venv $(ENGINES)
-	$(ENGINES)/bin/python -m pip install --only-binary=:all: --no-binary=srt --require-hashes \
+	$(ENGINES)/bin/python -m pip install --only-binary=:all: --no-binary=srt,docopt --require-hashes \
 	    --requirement requirements/engines.lock
 	$(ENGINES)/bin/python -m pip install --quiet --no-deps --no-build-isolation --no-index --editable .
 	@touch $@
