@@ -23,15 +23,15 @@ class TtsSettings(Struct, frozen=True, kw_only=True):
             preset ``calm``, ``lively``, ``slow``, ``quick`` or ``SPEED:TEMPERATURE``. A model of
             XTTS is a voice of ``voicebus voices`` or of its own; others than these are on offer
             as they are, and speak to those who name them.
+        voices_bytes: Size of the model files of the voices that are loaded at once; a voice is
+            loaded when somebody asks for it, and the one that was not used for longest goes.
         xtts_model: Folder of an XTTS checkpoint: config.json, model.pth, vocab.json.
         xtts_licence: ``CPML`` says that the licence of its weights was read and accepted.
         xtts_device: ``cpu``, ``cuda``, or ``auto`` for the one that is there.
-        voices_bytes: Size of the model files of the voices that are loaded at once; a voice is
-            loaded when somebody asks for it, and the one that was not used for longest goes.
         threads: CPU threads of one synthesis.
         piece_s: Deadline of each piece of audio; one waits for those of other turns.
         phrase_chars: Longest text whose audio is kept on the bus when it is said again and again,
-            such as greetings, fillers and digits; 0: none.
+            such as greetings, fillers and instant answers; 0: none.
         phrase_memory_bytes: How much of such audio a worker knows at once.
         slots: Turns that one worker speaks at once; their clauses take turns.
         synthetic_ttfa_ms: Time of the synthetic engine to its first audio.
