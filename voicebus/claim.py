@@ -45,6 +45,8 @@ class Claim:
         attempt: 1 unless another worker held the job before.
         stored_ns: When the job was published, by the server's clock.
         is_takeover: Whether another worker may have done a part of the work.
+        since_ns: When the first job of this name was published, or was claimed: what was said for
+            it is not older.
         forerunners: How many workers had a job of this name before, also one that was given up and
             is tried again.
         has_spoken: Whether something was published that is heard, or will be.
@@ -61,6 +63,7 @@ class Claim:
         self.request: Final = request
         self.attempt: Final = delivery.attempt
         self.stored_ns: Final = delivery.stored_ns
+        self.since_ns = delivery.stored_ns
         self.is_takeover = delivery.attempt > 1
         self.forerunners = delivery.attempt - 1
         self.has_spoken = False
@@ -167,16 +170,16 @@ class Claim:
         )
 
     def past(self, kind: type[Event]) -> AsyncIterator[Recorded]:
-        """Read what is recorded on the subject of a kind since the job was published.
+        """Read what is recorded on the subject of a kind since the job began.
 
         Raises:
             BusError: The stream does not answer.
         """
         stream = CATALOG[kind].stream
-        return self.bus.read(stream, self.subject(kind), since_ns=self.stored_ns - _SKEW_NS)
+        return self.bus.read(stream, self.subject(kind), since_ns=self.since_ns - _SKEW_NS)
 
     async def history(self) -> list[Event]:
-        """Read what the session's log holds since the job was published.
+        """Read what the session's log holds since the job began.
 
         Nothing of what is fenced by this claim is missing, whoever wrote it: writes of older epochs
         are refused behind our claim, and a replica of the stream that does not have our claim yet
@@ -186,7 +189,7 @@ class Claim:
             BusError: The log cannot be read, or does not catch up.
         """
         _, down = session_log(self.place.cell, self.place.session, self.place.edge)
-        since_ns = self.stored_ns - _SKEW_NS
+        since_ns = self.since_ns - _SKEW_NS
         for _ in range(_CATCH_UP_TRIES):
             log = [m async for m in self.bus.read("SESSION", down, since_ns=since_ns)]
             if any(message.sequence == self.epoch for message in log):

@@ -81,6 +81,8 @@ class Tenure:
         self._fence = await self._own()
         self._claim.own(self._fence)
         self._claim.forerunners = max(self._claim.forerunners, self._past.claims)
+        if self._past.begun_ns:
+            self._claim.since_ns = min(self._claim.since_ns, self._past.begun_ns)
         if self._past.failures >= MAX_FAILURES:
             raise Poisoned(f"{self._claim.role} gave up on this request")
 

@@ -2,9 +2,9 @@
 
 ::
 
-    words ──CallsAsked──> asked ──turn is heard──> begun ──all results──> the model goes on
-                            │                        │
-                            └── a draft: nothing ────┴──too late, cancelled: told as such
+    words ──CallsAsked──> asked ──CallsBegun──> begun ──CallsEnded──> the model goes on
+                            │   turn is heard     │    all results
+                            └── a draft: nothing ─┴──too late, cancelled: told as such
 
 What was ordered is in the log, or follows from it: a worker that takes over orders what is missing
 and nothing twice.
@@ -19,8 +19,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from schemas.event import Event
-from schemas.llm import Message, Round, Tool, ToolCall
-from schemas.tool import PICK_UP_S, CallsAsked, CallsBegun, ToolDone, ToolRequest
+from schemas.llm import ClauseReady, GenerationDone, Message, Round, Tool, ToolCall
+from schemas.tool import (
+    PICK_UP_S,
+    CallsAsked,
+    CallsBegun,
+    CallsEnded,
+    ToolDone,
+    ToolRequest,
+)
 from schemas.turn import HangUp
 
 GRACE_S: Final = PICK_UP_S + 1.0
@@ -102,7 +109,10 @@ class Calling:
         return GRACE_S + max((one.timeout_s for one in found if one is not None), default=0.0)
 
     def take(self, event: Event) -> None:
-        """Take in what is said of the calls, live or from the log."""
+        """Take in what is said of the calls, live or from the log.
+
+        Words behind those of the round, as the reply's end, say that the next round was asked for.
+        """
         match event:
             case CallsAsked() if event.seq == self.round.number + (self._asked is not None):
                 self._go_on()
@@ -110,6 +120,12 @@ class Calling:
                 self.wishes = (*self.wishes, *event.calls)
             case CallsBegun() if event.seq == self.round.number:
                 self._is_begun = True
+            case CallsEnded() if event.seq == self.round.number:
+                self._go_on()
+            case ClauseReady() if self._asked is not None and event.seq >= self._asked.clauses:
+                self._go_on()
+            case GenerationDone():
+                self._go_on()
             case ToolDone() if event.round == self.round.number:
                 self._results.setdefault(event.seq, event.content)
 
@@ -144,18 +160,13 @@ class Calling:
             for place in range(len(self._asked.calls)):
                 self._results.setdefault(place, _LATE if is_late else _LOST)
 
-    def goes_on(self) -> bool:
-        """Begin the next round, if all results are there; return whether it is so."""
+    def end(self) -> tuple[Event, ...]:
+        """Begin the next round, if all results are there; return what is said of it then."""
         asked = self._asked
         if asked is None or len(self._results) < len(asked.calls):
-            return False
+            return ()
         self._go_on()
-        return True
-
-    def over(self) -> None:
-        """The reply was written to its end: whatever was waited for had come."""
-        if self._asked is not None:
-            self._go_on()
+        return (CallsEnded(seq=asked.seq),)
 
     def _go_on(self) -> None:
         asked = self._asked

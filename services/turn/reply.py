@@ -7,14 +7,14 @@ from typing import Final
 
 from schemas.event import Event
 from schemas.llm import ClauseReady, GenerationDone
-from schemas.tool import CallsAsked, CallsBegun, ToolDone
+from schemas.tool import CallsAsked, CallsBegun, CallsEnded, ToolDone
 from schemas.tts import ClauseSpoken, SpeechDone
 from services.turn.calling import Calling
 from voicebus.heard import words_heard
 
 MADE: Final = (
     *(ClauseReady, ClauseSpoken, GenerationDone, SpeechDone),
-    *(CallsAsked, CallsBegun, ToolDone),
+    *(CallsAsked, CallsBegun, CallsEnded, ToolDone),
 )
 """What is made for a reply."""
 
@@ -59,16 +59,14 @@ class Reply:
 
     def take(self, event: Event) -> None:
         """Take note of what a stage has made."""
+        self.calling.take(event)
         match event:
             case ClauseReady() if event.text and event.seq == len(self.clauses):
                 self.clauses.append(event.text)
             case ClauseSpoken() if all(event.seq != known.seq for known in self.spoken):
                 self.spoken.append(event)
             case GenerationDone():
-                self.calling.over()
                 self.text = event.text
-            case CallsAsked() | CallsBegun() | ToolDone():
-                self.calling.take(event)
             case SpeechDone():
                 self.is_spoken = True
 

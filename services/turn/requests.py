@@ -98,11 +98,14 @@ def calls_of(reply: Reply, persona: Persona, messages: tuple[Message, ...]) -> t
 
     That is their jobs; and once all of them are done, what the language model is asked further.
     """
-    ordered = reply.calling.begin(persona.functions, persona.house)
-    events = tuple(replace(event, turn=reply.turn, revision=reply.revision) for event in ordered)
-    if not reply.calling.goes_on():
-        return events
-    return (*events, answer_of(reply, persona, messages))
+    begun = _numbered(reply, reply.calling.begin(persona.functions, persona.house))
+    ended = _numbered(reply, reply.calling.end())
+    # The job goes first: somebody waits for it.
+    return (*begun, answer_of(reply, persona, messages), *ended) if ended else begun
+
+
+def _numbered(reply: Reply, events: tuple[Event, ...]) -> tuple[Event, ...]:
+    return tuple(replace(event, turn=reply.turn, revision=reply.revision) for event in events)
 
 
 def farewell_of(reply: Reply, persona: Persona) -> tuple[Event, ...]:

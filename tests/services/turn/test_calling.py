@@ -11,7 +11,7 @@ from schemas.event import Event
 from schemas.llm import GenerateRequest, Message, Round, Tool, ToolCall
 from schemas.persona import Tools
 from schemas.session import CancelAsked
-from schemas.tool import CallsAsked, CallsBegun, ToolDone, ToolRequest, ToolsKept
+from schemas.tool import CallsAsked, CallsBegun, CallsEnded, ToolDone, ToolRequest, ToolsKept
 from schemas.turn import HangUp, TurnEnded, TurnStarted
 from services.turn.calling import GRACE_S, Function
 from services.turn.functions import of_server
@@ -76,7 +76,7 @@ def test_functions_are_called_in_parallel_and_the_reply_goes_on_with_their_resul
     assert [event.seq for event in ordered[:2]] == [0, 1]
     assert first == ()
     (request,) = requests(goes_on)
-    assert goes_on == (request,)
+    assert goes_on == (request, CallsEnded(turn=1))
     assert request.round == Round(number=1, deltas=1, clauses=1, text="Let me see.")
     assert [(m.role, m.content, m.tool_call_id) for m in request.messages[1:]] == [
         ("user", "Any tea left?", ""),
@@ -131,7 +131,7 @@ def test_an_unknown_function_is_told_as_such() -> None:
     """Models make names up."""
     said = fed(final("Any tea?"), persona=SHOP).step(asks("tea_stonk"), 0.0)
 
-    assert names(said) == ["ToolDone", "CallsBegun", "GenerateRequest"]
+    assert names(said) == ["ToolDone", "CallsBegun", "GenerateRequest", "CallsEnded"]
     assert requests(said)[0].messages[-1].content == "error: there is no such function"
 
 
@@ -225,7 +225,7 @@ STARTED = TurnStarted(text="Any tea?", turn=1, utterance=1)
         ([asks("tea_stock"), CallsBegun(turn=1)], ["ReplyResumed"]),
         (
             [asks("tea_stock"), CallsBegun(turn=1), done("Seven.")],
-            ["ReplyResumed", "GenerateRequest"],
+            ["ReplyResumed", "GenerateRequest", "CallsEnded"],
         ),
         (
             [
