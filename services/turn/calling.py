@@ -40,6 +40,9 @@ _LATE: Final = "error: the function did not answer in time"
 _UNKNOWN: Final = "error: there is no such function"
 _CANCELLED: Final = "error: cancelled, the user interrupted"
 _LOST: Final = "error: the function could not be called"
+_CUT: Final = (
+    "error: the connection was lost; it is not known whether this was done. Do not repeat it."
+)
 
 
 class Function(Struct, frozen=True, kw_only=True):
@@ -159,6 +162,16 @@ class Calling:
         if self._asked is not None:
             for place in range(len(self._asked.calls)):
                 self._results.setdefault(place, _LATE if is_late else _LOST)
+
+    def cut(self) -> tuple[Event, ...]:
+        """The session goes on elsewhere: what was being called is given up, as :meth:`end` says.
+
+        Its workers have let go of it, and what they may have done is told nobody.
+        """
+        if self._asked is not None and self._is_begun:
+            for place in range(len(self._asked.calls)):
+                self._results.setdefault(place, _CUT)
+        return self.end()
 
     def end(self) -> tuple[Event, ...]:
         """Begin the next round, if all results are there; return what is said of it then."""

@@ -35,6 +35,7 @@ class Reply:
         played_ms: How much of its audio was played, once nothing more of it will be; -1 before.
         outcome: What becomes of the turn, when that is settled before its playback has ended.
         has_failed: Whether a stage gave it up.
+        is_resumed: Whether it began at another edge: what was made there is told again.
         calling: The functions that it waits for.
         is_deadly: Whether to ask for it kills the model's workers: nobody is to ask again.
     """
@@ -51,6 +52,7 @@ class Reply:
     outcome: str = ""
     has_failed: bool = False
     is_deadly: bool = False
+    is_resumed: bool = False
     calling: Calling = field(default_factory=Calling)
 
     def __post_init__(self) -> None:

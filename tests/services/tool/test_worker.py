@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from schemas.tool import ToolDone, ToolRequest
-from schemas.turn import TurnCancelled
+from schemas.turn import SessionMoved, TurnCancelled
 from services.tool.engine import Engine, Result
 from services.tool.worker import call
 from subjects.catalog import Place, subject_of
@@ -149,13 +149,16 @@ async def test_an_interruption_ends_the_call(nats_server: str) -> None:
 
 
 async def test_who_is_late_does_nothing(nats_server: str) -> None:
-    """A turn that is over, or a job that lay there for long: nobody orders twice by mistake."""
+    """A turn that is over, a session that has left, or a job that lay there for long."""
     place, shop = new_place(), Shop()
+    left = beside(place)
     async with bus_in(nats_server, place.cell) as bus:
+        await bus.store(SessionMoved(edge="e", session="s"), left)
+        gone = await made(bus, left, asked("sell"), {"shop": shop})
         await bus.store(TurnCancelled(turn=1), place)
         cancelled = await made(bus, place, asked("sell"), {"shop": shop})
         old = await claim_on(bus, beside(place), "tool", asked("sell"), age_s=60)
         await call(old, {"shop": shop}, 100)
 
-    assert cancelled == []
+    assert cancelled == gone == []
     assert shop.calls == []

@@ -6,6 +6,7 @@ import pytest
 
 from schemas.event import Event
 from schemas.tool import CallsBegun, CallsEnded
+from schemas.tts import SpeakRequest
 from schemas.turn import TurnStarted
 from tests.services.turn.scenes import clause, fed, final, generated, names, recalled
 from tests.services.turn.test_calling import SHOP, asks, done, requests
@@ -52,3 +53,55 @@ def test_who_takes_over_goes_on_counting_from_the_round_that_runs() -> None:
     assert request.round is not None
     assert request.round.number == 2
     assert [m.content for m in request.messages if m.role == "tool"] == ["Seven.", "Six."]
+
+
+@pytest.mark.parametrize(
+    ("log", "number", "results"),
+    [
+        ((), 0, []),
+        (ASKED[:1], 0, []),
+        ((*ASKED, done("Seven.")), 1, ["Seven."]),
+        (ENDED, 1, ["Seven."]),
+        ((*ENDED, clause(1, 1, "Seven boxes.")), 1, ["Seven."]),
+        ((*ENDED, asks("tea_stock", number=1)), 1, ["Seven."]),
+    ],
+)
+def test_at_another_edge_the_round_that_runs_is_asked_for_and_no_other(
+    log: tuple[Event, ...], number: int, results: list[str]
+) -> None:
+    """Two would write one reply; whoever gets it tells again what was said before."""
+    conversation = recalled(final("Any tea?"), STARTED, *log, persona=SHOP)
+    said = (*conversation.again(0.0), *conversation.go_on(0.0))
+
+    (request,) = requests(said)
+    assert request.resumed
+    assert request.round is not None
+    assert request.round.number == number
+    assert [m.content for m in request.messages if m.role == "tool"] == results
+    assert [e.resumed for e in said if isinstance(e, SpeakRequest)] == [True]
+
+
+def test_what_was_being_called_when_the_session_moved_is_told_at_once() -> None:
+    """Its workers have let go of it; it may have been done, and is not called again."""
+    log = (asks("tea_stock", "tea_stock"), CallsBegun(turn=1), done("Seven.", 1))
+    conversation = recalled(final("Any tea?"), STARTED, *log, persona=SHOP)
+    said = (*conversation.again(0.0), *conversation.go_on(0.0))
+
+    (request,) = requests(said)
+    unsure, seven = (m.content for m in request.messages if m.role == "tool")
+    assert "it is not known whether this was done" in unsure
+    assert seven == "Seven."
+    assert names(said) == ["GenerateRequest", "SpeakRequest", "CallsEnded", "ReplyResumed"]
+    assert conversation.due_ms == SHOP.stall_ms
+
+
+def test_calls_that_nobody_ordered_are_ordered_at_the_new_edge() -> None:
+    """And the words in front of them are told again meanwhile, and behind them if need be."""
+    conversation = recalled(final("Any tea?"), STARTED, *ASKED[:1], persona=SHOP)
+    again = conversation.again(0.0)
+    ordered = conversation.go_on(0.0)
+    (request,) = requests(conversation.step(done("Seven."), 0.0))
+
+    assert names(again) == ["GenerateRequest", "SpeakRequest"]
+    assert names(ordered) == ["ReplyResumed", "ToolRequest", "CallsBegun"]
+    assert request.resumed
