@@ -34,8 +34,11 @@ class Limits:
         return reply.text is not None and (reply.is_spoken or not self._persona.speak)
 
     def await_progress(self, reply: Reply, now_ms: float) -> None:
-        """A stage has done something for a reply: it may take as long for the next thing."""
-        if self.made(reply):
+        """A stage has done something for a reply: it may take as long for the next thing.
+
+        Functions have a time of their own, and may take longer.
+        """
+        if self.made(reply) or reply.calling.is_waiting:
             self._deadlines.drop(STALL)
         else:
             self._deadlines.set(STALL, now_ms + self._persona.stall_ms)
@@ -46,9 +49,10 @@ class Limits:
             within_s = reply.calling.within_s(self._persona.functions)
             self._deadlines.set(CALLS, now_ms + within_s * 1000)
 
-    def calls_ended(self) -> None:
-        """All of them are done."""
+    def calls_ended(self, reply: Reply, now_ms: float) -> None:
+        """All of them are done, or given up."""
         self._deadlines.drop(CALLS)
+        self.await_progress(reply, now_ms)
 
     def await_playback(self, now_ms: float) -> None:
         """A reply was given up of which something may have been heard."""

@@ -177,7 +177,7 @@ class Turns:
         self._limits.await_calls(reply, now_ms)
         events = requests.calls_of(reply, persona, self._history.messages())
         if not reply.calling.is_waiting:
-            self._limits.calls_ended()
+            self._limits.calls_ended(reply, now_ms)
         return events
 
     @property
