@@ -15,6 +15,7 @@ from schemas.codec import decode
 from schemas.event import Event
 from schemas.failure import Failure
 from schemas.llm import ClauseReady
+from schemas.tool import ToolRequest
 from schemas.tts import ReplyChunk
 from schemas.turn import SessionMoved
 from subjects.catalog import CATALOG, Place, place_of, session_log, subject_of
@@ -24,6 +25,7 @@ from voicebus.bus.delivery import Delivery
 from voicebus.bus.inbox import Inbox
 from voicebus.bus.replay import Recorded
 from voicebus.errors import BusError, BusTimeout, Fenced, VoicebusError
+from voicebus.outcomes import undone
 
 log: Final = structlog.get_logger()
 
@@ -131,16 +133,32 @@ class Claim:
     async def start_job(self, request: Event, job: str) -> None:
         """Publish a job for another worker of this session.
 
-        Should the store refuse it, a Failure is published in its place.
+        Should the store refuse it, the session is told so; see :meth:`lose`.
         """
         loop = asyncio.get_running_loop()
 
         def settled(_: int, error: BusError | None) -> None:
             if error is not None:
-                failing = self.fail(error, request.turn, "bus", request.revision)
-                loop.create_task(failing)  # noqa: RUF006
+                loop.create_task(self.lose(request, error, "bus"))  # noqa: RUF006
 
         await self.bus.publish(request, self.place, None, settled, job=job)
+
+    async def lose(self, request: Event, error: VoicebusError, stage: str = "") -> None:
+        """Tell the session that a job is not done: by a Failure, or a call's result.
+
+        A call is not the whole of a turn, and nobody else's matter: the model is told of it.
+
+        Args:
+            request: The job.
+            error: What went wrong.
+            stage: Where; empty for the worker's own stage.
+        """
+        if not isinstance(request, ToolRequest):
+            await self.fail(error, request.turn, stage, request.revision)
+            return
+        metrics.TOOL_CALLS.labels(request.server, "failed").inc()
+        log.warning("tool.lost", server=request.server, tool=request.name, code=error.code)
+        await self.publish(undone(request, error))
 
     async def fail(
         self, error: VoicebusError, turn: int = 0, stage: str = "", revision: int = 0

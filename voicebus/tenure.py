@@ -195,7 +195,7 @@ class Tenure:
     async def _report(self, error: VoicebusError) -> None:
         claim = self._claim
         try:
-            await claim.fail(error, claim.request.turn, revision=claim.request.revision)
+            await claim.lose(claim.request, error)
         except BusError:
             log.exception("claim.failure_unpublished")
 

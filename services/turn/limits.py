@@ -46,8 +46,7 @@ class Limits:
     def await_calls(self, reply: Reply, now_ms: float) -> None:
         """Functions are called for a reply, if that is news."""
         if CALLS not in self._deadlines:
-            within_s = reply.calling.within_s(self._persona.functions)
-            self._deadlines.set(CALLS, now_ms + within_s * 1000)
+            self._deadlines.set(CALLS, now_ms + reply.calling.within_s * 1000)
 
     def calls_ended(self, reply: Reply, now_ms: float) -> None:
         """All of them are done, or given up."""

@@ -53,7 +53,7 @@ class Reply:
     has_failed: bool = False
     is_deadly: bool = False
     is_resumed: bool = False
-    calling: Calling = field(default_factory=Calling)
+    calling: Calling = field(default_factory=lambda: Calling({}))
 
     def __post_init__(self) -> None:
         """What is given is all of it."""

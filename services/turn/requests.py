@@ -100,7 +100,7 @@ def calls_of(reply: Reply, persona: Persona, messages: tuple[Message, ...]) -> t
 
     That is their jobs; and once all of them are done, what the language model is asked further.
     """
-    begun = _numbered(reply, reply.calling.begin(persona.functions, persona.house))
+    begun = _numbered(reply, reply.calling.begin(persona.house))
     ended = _numbered(reply, reply.calling.end())
     # The job goes first: somebody waits for it.
     return (*begun, answer_of(reply, persona, messages), *ended) if ended else begun

@@ -24,6 +24,7 @@ from schemas.llm import Message
 from schemas.session import PlaybackEnded
 from schemas.turn import TurnCancelled, TurnEnded, TurnStarted
 from services.turn import requests
+from services.turn.calling import Calling
 from services.turn.deadlines import Deadlines
 from services.turn.history import History
 from services.turn.limits import CALLS, STALL, Limits
@@ -154,9 +155,6 @@ class Turns:
         reply = self._of(failure)
         if reply is None:
             return ()
-        if failure.stage == "tool":
-            reply.calling.give_up(is_late=False)
-            return ()
         reply.has_failed = True
         reply.is_deadly = failure.stage == "llm" and failure.code == Poisoned.code
         return self.end("failed", now_ms) if reply is self.reply else ()
@@ -164,7 +162,7 @@ class Turns:
     def late(self, name: str, reply: Reply, now_ms: float) -> Events:
         """A deadline of this machine has come for the running reply."""
         if name == CALLS:
-            reply.calling.give_up(is_late=True)
+            reply.calling.give_up()
         if name != STALL:
             return ()  # nobody says how much was heard: nothing is waited for any more
         return (requests.stalled(reply), *self.end("failed", now_ms))
@@ -207,7 +205,8 @@ class Turns:
         """The log says that a turn began: so did the worker before us decide."""
         if started.text:
             self._history.user(started.text)
-        self._begin(Reply(started.turn, started.revision, started.text, started.said), now_ms)
+        reply = self._reply(started.turn, started.revision, started.text, started.said)
+        self._begin(reply, now_ms)
 
     def cancelled(self, cancelled: TurnCancelled, now_ms: float) -> Events:
         """The log says that a reply was given up."""
@@ -233,7 +232,10 @@ class Turns:
 
     def _asked(self, text: str) -> Reply:
         """Return the reply to the caller's words; some are answered without the language model."""
-        return Reply(self.turn + 1, self._revision, text, self._persona.instant(text))
+        return self._reply(self.turn + 1, self._revision, text, self._persona.instant(text))
+
+    def _reply(self, turn: int, revision: int, asked: str, given: str) -> Reply:
+        return Reply(turn, revision, asked, given, calling=Calling(self._persona.functions))
 
     def _jobs(self, reply: Reply, messages: tuple[Message, ...]) -> requests.Jobs:
         return requests.jobs_of(reply, self._persona, messages, self._ahead_s)

@@ -15,12 +15,13 @@ import msgspec
 import structlog
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
+from mcp.types import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR
 
 from schemas.llm import Tool
 from schemas.tool import ToolsKept
 from services.tool.engine import Result
 from services.tool.settings import ServerSettings, matches
-from voicebus.errors import EngineError, EngineTimeout, EngineUnavailable
+from voicebus.errors import EngineError, EngineTimeout, EngineUnavailable, RequestRefused
 
 if TYPE_CHECKING:
     from mcp.types import RequestParamsMeta
@@ -31,6 +32,9 @@ _CONNECT_S: Final = 20.0
 _MOST_TOOLS: Final = 500
 _LOOK_S: Final = 10.0
 """How often a server is asked whether it is there; at once, where a call has failed."""
+
+_REFUSED: Final = frozenset({INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR})
+"""Errors of the protocol with which a server says that it has not begun."""
 
 Known = Callable[[str, ToolsKept], Awaitable[None]]
 """Is told which functions a server has."""
@@ -89,7 +93,7 @@ class McpServer:
         if client is None:
             raise EngineUnavailable(f"the server {self._name!r} cannot be reached")
         if not matches(name, self._settings.allow):
-            raise EngineError(f"the function {name!r} may not be called")
+            raise RequestRefused(f"the function {name!r} may not be called")
         try:
             async with asyncio.timeout(timeout_s):
                 meta = cast("RequestParamsMeta", {"voicebus/call": call})
@@ -101,7 +105,8 @@ class McpServer:
             raise EngineTimeout(f"no result within {timeout_s:g} s") from err
         except MCPError as err:
             self._doubt.set()
-            raise EngineError(f"{err}"[:500]) from err
+            refusal = RequestRefused if err.code in _REFUSED else EngineError
+            raise refusal(f"{err}"[:500]) from err
         except Exception as err:
             self._doubt.set()
             log.warning("tools.broken", server=self._name, error=_said(err))

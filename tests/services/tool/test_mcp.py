@@ -16,7 +16,13 @@ from schemas.tool import ToolsKept
 from services.tool.engine import Result
 from services.tool.engines.mcp import McpServer
 from services.tool.settings import ServerSettings, ToolSettings, read_servers
-from voicebus.errors import ConfigError, EngineError, EngineTimeout, EngineUnavailable
+from voicebus.errors import (
+    ConfigError,
+    EngineError,
+    EngineTimeout,
+    EngineUnavailable,
+    RequestRefused,
+)
 from voicebus.parts import free_port, project_root
 
 SHOP = "tests.services.tool.shop"
@@ -90,7 +96,7 @@ async def test_a_server_says_what_it_has() -> None:
     """What may not be called is not told of."""
     async with connected(BY_PIPE) as (shop, kept):
         await expect_well(shop)
-        with pytest.raises(EngineError, match="may not be called"):
+        with pytest.raises(RequestRefused, match="may not be called"):
             await shop.call("secret")
 
     assert {tool.name for tool in kept.tools} == set(BY_PIPE.allow)
@@ -131,8 +137,9 @@ async def test_a_function_that_hangs_is_given_up() -> None:
 async def test_a_server_that_dies_is_started_again() -> None:
     """What was being called has failed; what comes later is done."""
     async with connected(BY_PIPE) as (shop, _):
-        with pytest.raises(EngineError):
+        with pytest.raises(EngineError) as died:
             await shop.call("death")
+        assert not isinstance(died.value, RequestRefused | EngineUnavailable)
         async with asyncio.timeout(LIMIT_S):
             await shop.known.get()
 
