@@ -79,7 +79,7 @@ class Calling:
     Attributes:
         round: Number of the round that runs.
         made: What the model is told of former rounds, behind the words that it answers.
-        wishes: All calls that were asked for.
+        wishes: All calls that were begun.
     """
 
     def __init__(self, functions: Functions) -> None:
@@ -122,9 +122,8 @@ class Calling:
             case CallsAsked() if event.seq == self.round.number + (self._asked is not None):
                 self._go_on()
                 self._asked = event
-                self.wishes = (*self.wishes, *event.calls)
             case CallsBegun() if event.seq == self.round.number:
-                self._is_begun = True
+                self._begin()
             case CallsEnded() if event.seq == self.round.number:
                 self._go_on()
             case ClauseReady() if self._asked is not None and event.seq >= self._asked.clauses:
@@ -156,7 +155,7 @@ class Calling:
             is_failed = told.startswith(ERROR)
             done = ToolDone(round=self.round.number, content=told, failed=is_failed, seq=place)
             jobs.append(done)
-        self._is_begun = True
+        self._begin()
         return (*jobs, CallsBegun(seq=self.round.number))
 
     def give_up(self) -> None:
@@ -180,9 +179,15 @@ class Calling:
         self._go_on()
         return (CallsEnded(seq=asked.seq),)
 
+    def _begin(self) -> None:
+        if self._asked is not None and not self._is_begun:
+            self._is_begun = True
+            self.wishes = (*self.wishes, *self._asked.calls)
+
     def _go_on(self) -> None:
         asked = self._asked
         if asked is not None:
+            self._begin()  # nobody goes on from what was not
             self.made = (*self.made, *self._told(_LATE))
             self.round = Round(
                 number=self.round.number + 1,

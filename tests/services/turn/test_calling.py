@@ -278,20 +278,3 @@ def test_requests_of_one_round_have_names_of_their_own() -> None:
 
     assert [job_name(job) for job in jobs] == ["1-0-0-0", "1-0-0-1"]
     assert [job_name(request) for request in requests(events)] == ["1-0-1"]
-
-
-def test_what_is_to_be_remembered_is_kept_with_its_turn() -> None:
-    """Where the session belongs to a conversation, and the persona allows it."""
-    house = House(Tools(allow=("remember",)), lambda: NOON, keeps=True)
-    persona = replace(SHOP, functions=house.functions(), house=house.call, fact=house.fact)
-    conversation = fed(
-        final("I like mint."),
-        asks("remember", arguments='{"fact": " Likes  mint. "}'),
-        *answered(1, "Noted."),
-        persona=persona,
-    )
-
-    assert conversation.turns.facts == ["Likes mint."]
-    assert "remember" not in House(Tools(allow=("remember",)), lambda: NOON).functions()
-    assert house.call("remember", '{"fact": ""}').startswith("error: ")
-    assert house.call("remember", f'{{"fact": "{"x" * 301}"}}').startswith("error: ")
