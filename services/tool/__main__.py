@@ -58,7 +58,12 @@ async def main(stop: asyncio.Event) -> None:
     }
     process = settings.read(ProcessSettings, os.environ)
     bus_settings = settings.read(BusSettings, os.environ)
-    role = Role(name="tool", slots=chosen.slots, engine=f"mcp {' '.join(servers)}".strip())
+    role = Role(
+        name="tool",
+        slots=chosen.slots,
+        engine=f"mcp {' '.join(servers)}".strip(),
+        servers=tuple(servers),
+    )
 
     async def warm() -> None:
         """Servers come and go while the worker runs."""
