@@ -21,7 +21,13 @@ from schemas.llm import Tool
 from schemas.tool import ToolsKept
 from services.tool.engine import Result
 from services.tool.settings import ServerSettings, matches
-from voicebus.errors import EngineError, EngineTimeout, EngineUnavailable, RequestRefused
+from voicebus.errors import (
+    BusError,
+    EngineError,
+    EngineTimeout,
+    EngineUnavailable,
+    RequestRefused,
+)
 
 if TYPE_CHECKING:
     from mcp.types import RequestParamsMeta
@@ -74,8 +80,9 @@ class McpServer:
                     opening.reschedule(None)
                     self._client = client
                     log.info("tools.connected", server=self._name, tools=len(kept.tools))
-                    await known(self._name, kept)
-                    await self._watch(client)
+                    async with asyncio.TaskGroup() as group:
+                        group.create_task(self._tell(known, kept))
+                        await self._watch(client)
             except asyncio.CancelledError:
                 raise
             except Exception as err:
@@ -130,6 +137,17 @@ class McpServer:
                 await stack.enter_async_context(http)
                 reached = streamable_http_client(settings.url, http_client=http)
             yield await stack.enter_async_context(Client(reached))
+
+    async def _tell(self, known: Known, kept: ToolsKept) -> None:
+        """Let it be known which functions there are, as soon as the bus takes it."""
+        while True:
+            try:
+                await known(self._name, kept)
+            except BusError as err:  # no fault of the server, which goes on
+                log.warning("tools.untold", server=self._name, error=str(err))
+                await asyncio.sleep(self._again_s)
+            else:
+                return
 
     async def _watch(self, client: Client) -> None:
         """Ask the server now and then whether it is there; raises once it is not."""

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from schemas.tool import ToolsKept
 from services.tool.engine import Result
@@ -22,6 +23,7 @@ from voicebus.errors import (
     EngineTimeout,
     EngineUnavailable,
     RequestRefused,
+    StorageFull,
 )
 from voicebus.parts import free_port, project_root
 
@@ -144,6 +146,30 @@ async def test_a_server_that_dies_is_started_again() -> None:
             await shop.known.get()
 
         assert not (await shop.call("stock", tea="rooibos")).failed
+
+
+async def test_a_bus_that_takes_nothing_is_no_fault_of_the_server() -> None:
+    """It is called as before, and what it has is told as soon as it can be."""
+    shop = Shop(BY_PIPE)
+    refusals = 3
+
+    async def refused_at_first(name: str, kept: ToolsKept) -> None:
+        nonlocal refusals
+        refusals -= 1
+        if refusals >= 0:
+            raise StorageFull("no room")
+        await shop.learn(name, kept)
+
+    running = asyncio.create_task(shop.server.run(refused_at_first))
+    with capture_logs() as lines:
+        async with asyncio.timeout(LIMIT_S):
+            await shop.known.get()
+        await expect_well(shop)
+    running.cancel()
+    await asyncio.wait((running,))
+
+    told = [line["event"] for line in lines if line["event"].startswith("tools.")]
+    assert told == ["tools.connected", *["tools.untold"] * 3]
 
 
 async def test_a_server_is_reached_by_http(by_http: ServerSettings) -> None:
