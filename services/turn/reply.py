@@ -61,7 +61,8 @@ class Reply:
 
     def take(self, event: Event) -> None:
         """Take note of what a stage has made."""
-        self.calling.take(event)
+        if not self.given:  # nobody was asked who could have wished for anything
+            self.calling.take(event)
         match event:
             case ClauseReady() if event.text and event.seq == len(self.clauses):
                 self.clauses.append(event.text)

@@ -11,6 +11,7 @@ from schemas.event import Event
 from schemas.llm import GenerateRequest, Message, Round, Tool, ToolCall
 from schemas.persona import Tools
 from schemas.session import CancelAsked
+from schemas.settings import SessionSettings
 from schemas.tool import CallsAsked, CallsBegun, CallsEnded, ToolDone, ToolRequest, ToolsKept
 from schemas.turn import HangUp, TurnEnded, TurnStarted
 from services.turn.calling import GRACE_S, Function
@@ -93,6 +94,13 @@ def test_who_has_no_functions_is_asked_as_before() -> None:
 
     assert isinstance(request, GenerateRequest)
     assert (request.tools, request.round, request.tool_choice) == ((), None, "")
+
+
+def test_what_is_given_calls_nothing() -> None:
+    """No language model was asked that could have wanted to."""
+    persona = replace(SHOP, settings=SessionSettings(greeting="Hello."))
+
+    assert fed(persona=persona).step(asks("tea_stock"), 0.0) == ()
 
 
 def test_a_draft_calls_nothing_until_its_turn_has_begun() -> None:
