@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 from functools import partial
@@ -52,6 +53,8 @@ async def keep(bus: Bus, server: str, kept: ToolsKept) -> None:
 async def main(stop: asyncio.Event) -> None:
     """Call functions until ``stop``."""
     chosen = settings.read(ToolSettings, os.environ, SCOPE)
+    # Its lines show addresses whole, and secrets stand in them; what is wrong is said by us.
+    logging.getLogger("mcp").setLevel(logging.CRITICAL)
     servers = {
         name: McpServer(name, server, chosen.again_s)
         for name, server in read_servers(chosen).items()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -28,6 +29,7 @@ from voicebus.errors import (
     EngineUnavailable,
     RequestRefused,
 )
+from voicebus.redaction import Mask, own_secrets
 
 if TYPE_CHECKING:
     from mcp.types import RequestParamsMeta
@@ -41,6 +43,12 @@ _LOOK_S: Final = 10.0
 
 _REFUSED: Final = frozenset({INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR})
 """Errors of the protocol with which a server says that it has not begun."""
+
+_ADDRESS: Final = re.compile(
+    r"(?P<scheme>\bhttps?://)(?:[^\s/?#@'\"]*@)?(?P<host>[^\s/?#@'\"]+)[^\s'\"]*", re.IGNORECASE
+)
+_SHORTEST: Final = 6
+"""What is shorter would hide parts of other words."""
 
 Known = Callable[[str, ToolsKept], Awaitable[None]]
 """Is told which functions a server has."""
@@ -59,6 +67,7 @@ class McpServer:
         self._name = name
         self._settings = settings
         self._again_s = again_s
+        self._mask = Mask(_secrets_of(settings))
         self._client: Client | None = None
         self._doubt = asyncio.Event()
 
@@ -87,7 +96,7 @@ class McpServer:
                 raise
             except Exception as err:
                 # Whatever a server does, or the library with it: others go on.
-                log.warning("tools.lost", server=self._name, error=_said(err))
+                log.warning("tools.lost", server=self._name, error=self._said(err))
             finally:
                 self._client = None
             await asyncio.sleep(self._again_s)
@@ -113,10 +122,10 @@ class McpServer:
         except MCPError as err:
             self._doubt.set()
             refusal = RequestRefused if err.code in _REFUSED else EngineError
-            raise refusal(f"{err}"[:500]) from err
+            raise refusal(self._public(f"{err}")) from err
         except Exception as err:
             self._doubt.set()
-            log.warning("tools.broken", server=self._name, error=_said(err))
+            log.warning("tools.broken", server=self._name, error=self._said(err))
             raise EngineError("the server's answer is no result") from err
         text = "\n".join(_text(block) for block in done.content)
         if not text and done.structured_content is not None:
@@ -159,6 +168,18 @@ class McpServer:
             async with asyncio.timeout(_CONNECT_S):
                 await client.list_tools(cache_mode="bypass")
 
+    def _said(self, err: BaseException) -> str:
+        """Return what went wrong, for the log."""
+        deepest = _deepest(err)
+        return self._public(f"{type(deepest).__name__}: {deepest}")
+
+    def _public(self, text: str) -> str:
+        """Return what the library says without what only this worker may know.
+
+        An address is shown up to its host: keys stand in front of it, in the path and behind it.
+        """
+        return _ADDRESS.sub(r"\g<scheme>\g<host>/…", self._mask.text(text))[:500]
+
     def _kept(self, tools: list[Tool]) -> ToolsKept:
         settings = self._settings
         allowed = tuple(tool for tool in tools if matches(tool.name, settings.allow))
@@ -190,8 +211,14 @@ def _text(block: object) -> str:
     return text if isinstance(text, str) else f"[{getattr(block, 'type', 'something')}]"
 
 
-def _said(err: BaseException) -> str:
+def _secrets_of(settings: ServerSettings) -> tuple[str, ...]:
+    """Return what a server is told that nobody else is to know."""
+    told = {one.strip() for one in (*settings.headers.values(), *own_secrets(settings.env))}
+    return tuple(sorted((one for one in told if len(one) >= _SHORTEST), key=len, reverse=True))
+
+
+def _deepest(err: BaseException) -> BaseException:
     """Return what went wrong, however deep in a group it is."""
     while isinstance(err, BaseExceptionGroup):
         err = err.exceptions[0]
-    return f"{type(err).__name__}: {err}"[:500]
+    return err

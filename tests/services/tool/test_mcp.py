@@ -172,6 +172,26 @@ async def test_a_bus_that_takes_nothing_is_no_fault_of_the_server() -> None:
     assert told == ["tools.connected", *["tools.untold"] * 3]
 
 
+async def test_no_secret_of_a_server_is_logged() -> None:
+    """Nor shown to the model: it may stand anywhere in an address, which errors show whole."""
+    secrets = ("user-one", "pass-two", "path-three", "query-four", "header-five\n")
+    user, password, path, query, header = secrets
+    url = f"http://{user}:{password}@127.0.0.1:{free_port()}/{path}/mcp?key={query}"
+    with capture_logs() as lines:
+        for headers in ({}, {"x-key": header}):
+            shop = Shop(ServerSettings(url=url, headers=headers))
+            running = asyncio.create_task(shop.server.run(shop.learn))
+            async with asyncio.timeout(LIMIT_S):
+                while not lines or lines[-1]["event"] != "tools.lost":
+                    await asyncio.sleep(0.02)
+            running.cancel()
+            await asyncio.wait((running,))
+    shown = shop.server._public(f"Client error '401' for url '{url}' with {header}")
+
+    assert [secret for secret in secrets if secret.strip() in f"{lines}{shown}"] == []
+    assert "127.0.0.1" in shown
+
+
 async def test_a_server_is_reached_by_http(by_http: ServerSettings) -> None:
     """As soon as it is there."""
     async with connected(by_http) as (shop, kept):
