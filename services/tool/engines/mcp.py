@@ -142,7 +142,9 @@ class McpServer:
                     command=program, args=arguments, env=settings.env
                 )
             else:
-                http = httpx2.AsyncClient(headers=settings.headers, timeout=_CONNECT_S)
+                # A call may be silent for as long as it may take.
+                patience = httpx2.Timeout(_CONNECT_S, read=_CONNECT_S + settings.timeout_s)
+                http = httpx2.AsyncClient(headers=settings.headers, timeout=patience)
                 await stack.enter_async_context(http)
                 reached = streamable_http_client(settings.url, http_client=http)
             yield await stack.enter_async_context(Client(reached))

@@ -11,10 +11,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from schemas.tool import ToolsKept
 from services.tool.engine import Result
+from services.tool.engines import mcp
 from services.tool.engines.mcp import McpServer
 from services.tool.settings import ServerSettings, ToolSettings, read_servers
 from voicebus.errors import (
@@ -197,6 +199,15 @@ async def test_a_server_is_reached_by_http(by_http: ServerSettings) -> None:
     async with connected(by_http) as (shop, kept):
         assert "secret" in {tool.name for tool in kept.tools}
         assert (await shop.call("stock", tea="mint")).content == "Seven boxes of mint are left"
+
+
+async def test_a_function_may_be_silent_for_longer_than_a_connection_may_take(
+    by_http: ServerSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it may take is its own setting."""
+    monkeypatch.setattr(mcp, "_CONNECT_S", 2.0)
+    async with connected(replace(by_http, timeout_s=60.0)) as (shop, _):
+        assert (await shop.call("slow", 60.0, seconds=2.5)).content == "At last"
 
 
 async def test_a_server_that_is_not_there_is_told_as_such() -> None:
