@@ -49,7 +49,7 @@ from schemas.telegram import (
     UpdateAnswering,
     UpdateSettled,
 )
-from schemas.tool import CallsAsked, CallsBegun, ToolDone, ToolRequest, ToolsKept
+from schemas.tool import CallsAsked, CallsBegun, CallsEnded, ToolDone, ToolRequest, ToolsKept
 from schemas.tts import ClauseSpoken, ReplyChunk, SpeakRequest, SpeechDone
 from schemas.turn import (
     ConverseRequest,
@@ -119,6 +119,7 @@ EVENT_TYPES: Final[tuple[type[Event], ...]] = (
     FaqKept,
     CallsAsked,
     CallsBegun,
+    CallsEnded,
     ToolRequest,
     ToolDone,
     ToolsKept,
@@ -193,6 +194,7 @@ AnyEvent = (
     | FaqKept
     | CallsAsked
     | CallsBegun
+    | CallsEnded
     | ToolRequest
     | ToolDone
     | ToolsKept

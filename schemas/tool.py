@@ -34,6 +34,13 @@ class CallsBegun(Event, frozen=True, kw_only=True, tag="tool.begun"):
     """The jobs of a round's calls are published. ``seq`` is the number of the round."""
 
 
+class CallsEnded(Event, frozen=True, kw_only=True, tag="tool.ended"):
+    """What came of a round's calls was passed on: the language model is asked for the next round.
+
+    ``seq`` is the number of the round that has ended.
+    """
+
+
 class ToolRequest(Event, frozen=True, kw_only=True, tag="tool.request"):
     """Job: call a function. ``seq`` is its place among the calls of its round.
 

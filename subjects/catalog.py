@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from schemas import telegram, voice
+from schemas import telegram, tool, voice
 from schemas.audio import AudioChunk, AudioEnded
 from schemas.claim import Claimed, ClaimLeft, Demand, DrainAsked, Presence
 from schemas.conversation import ConversationKept, Joined, LinkAsked, LinkKept, LinkMade
@@ -47,7 +47,6 @@ from schemas.stt import (
     TranscriptFinal,
     TranscriptPartial,
 )
-from schemas.tool import CallsAsked, CallsBegun, ToolDone, ToolRequest, ToolsKept
 from schemas.tts import ClauseSpoken, ReplyChunk, SpeakRequest, SpeechDone
 from schemas.turn import (
     ConverseRequest,
@@ -192,11 +191,12 @@ CATALOG: Final[dict[type[Event], Route]] = {
     LinkKept: _kept("link", "LINK", ()),
     PersonaKept: _authored(""),
     FaqKept: _authored("faq."),
-    ToolsKept: _authored("tools.", "tool"),
-    CallsAsked: _dn("calls", "SESSION", "llm", "turn", again="turn llm"),
-    CallsBegun: _dn("turn", "SESSION", "turn", "", again="turn"),
-    ToolRequest: _job("tool", "turn"),
-    ToolDone: _dn("tool", "SESSION", "tool turn", "turn", again="turn tool"),
+    tool.ToolsKept: _authored("tools.", "tool"),
+    tool.CallsAsked: _dn("calls", "SESSION", "llm", "turn", again="turn llm"),
+    tool.CallsBegun: _dn("turn", "SESSION", "turn", "", again="turn"),
+    tool.CallsEnded: _dn("turn", "SESSION", "turn", "", again="turn"),
+    tool.ToolRequest: _job("tool", "turn"),
+    tool.ToolDone: _dn("tool", "SESSION", "tool turn", "turn", again="turn tool"),
     voice.PhraseKept: _heard_again("phrase.{secret}", "PHRASE", "tts"),
     voice.VoiceKept: _heard_again("voice.{item}", "VOICE", "admin"),
     Presence: Route(

@@ -107,6 +107,7 @@ class Vitals:
             final_p99_ms=p99_ms,
             models=self._role.models(),
             voices=self._role.voices(),
+            servers=self._role.servers,
         )
         subject = presence_subject(self._bus.cell, self._role.name, self._role.worker)
         await self._bus.announce(subject, encode(presence))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 from functools import partial
@@ -52,13 +53,20 @@ async def keep(bus: Bus, server: str, kept: ToolsKept) -> None:
 async def main(stop: asyncio.Event) -> None:
     """Call functions until ``stop``."""
     chosen = settings.read(ToolSettings, os.environ, SCOPE)
+    # Its lines show addresses whole, and secrets stand in them; what is wrong is said by us.
+    logging.getLogger("mcp").setLevel(logging.CRITICAL)
     servers = {
         name: McpServer(name, server, chosen.again_s)
         for name, server in read_servers(chosen).items()
     }
     process = settings.read(ProcessSettings, os.environ)
     bus_settings = settings.read(BusSettings, os.environ)
-    role = Role(name="tool", slots=chosen.slots, engine=f"mcp {' '.join(servers)}".strip())
+    role = Role(
+        name="tool",
+        slots=chosen.slots,
+        engine=f"mcp {' '.join(servers)}".strip(),
+        servers=tuple(servers),
+    )
 
     async def warm() -> None:
         """Servers come and go while the worker runs."""

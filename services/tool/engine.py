@@ -35,7 +35,8 @@ class Engine(Protocol):
             timeout_s: How long it may take.
 
         Raises:
+            EngineUnavailable: The server cannot be reached: nothing was called.
+            RequestRefused: It may not be called, or not so: nothing was.
             EngineTimeout: It took longer.
-            EngineUnavailable: The server cannot be reached.
-            EngineError: It answers with what is no result.
+            EngineError: What came of it is not known: the answer is no result, or never came.
         """

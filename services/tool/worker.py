@@ -24,18 +24,16 @@ from schemas.tool import PICK_UP_S, ToolDone, ToolRequest
 from services.tool.engine import Engine, Result
 from voicebus import metrics
 from voicebus.claim import Claim
-from voicebus.errors import EngineError, ProtocolError
+from voicebus.errors import EngineError, EngineUnavailable, ProtocolError, RequestRefused
+from voicebus.outcomes import failed, missing, unread
 from voicebus.turns import unless_over
 
 log: Final = structlog.get_logger()
 
-_UNSURE: Final = Result(
-    "error: the connection was lost; it is not known whether this was done. Do not repeat it.",
-    failed=True,
+_LOST: Final = Result(missing("the connection was lost", repeatable=False), failed=True)
+_TOO_LATE: Final = Result(
+    failed("nobody was free to call it in time; it was not done"), failed=True
 )
-
-
-_TOO_LATE: Final = Result("error: nobody was free to call it in time; it was not done", failed=True)
 
 
 async def call(claim: Claim, servers: Mapping[str, Engine], result_chars: int) -> None:
@@ -49,7 +47,7 @@ async def call(claim: Claim, servers: Mapping[str, Engine], result_chars: int) -
             return
         metrics.TAKEOVERS.labels(claim.role, "anew" if request.repeatable else "cut").inc()
         if not request.repeatable:
-            await _tell(claim, request, _UNSURE, 0.0)
+            await _tell(claim, request, _LOST, 0.0)
             return
     elif _age_s(claim) > PICK_UP_S:
         # Nobody waits for it any more, and what it does cannot always be undone.
@@ -64,24 +62,30 @@ async def _call(
     begun_s = time.perf_counter()
     result = await _result(claim, request, servers)
     if len(result.content) > result_chars:
-        told = f"error: the result has {len(result.content)} characters; at most {result_chars} fit"
-        result = Result(told, failed=True)
+        reason = (
+            f"it was called, but its result has {len(result.content)} characters; "
+            f"at most {result_chars} fit"
+        )
+        result = Result(unread(reason, repeatable=request.repeatable), failed=True)
     await _tell(claim, request, result, time.perf_counter() - begun_s)
 
 
 async def _result(claim: Claim, request: ToolRequest, servers: Mapping[str, Engine]) -> Result:
     server = servers.get(request.server)
     if server is None:
-        return Result(f"error: the server {request.server!r} is not known here", failed=True)
+        return Result(failed(f"the server {request.server!r} is not known here"), failed=True)
     try:
         arguments = _arguments(request.arguments)
         name = f"{claim.place.session}-{claim.job}"
         return await server.call(request.name, arguments, name, request.timeout_s)
+    except (EngineUnavailable, RequestRefused) as err:
+        return Result(failed(f"{err}"), failed=True)
     except EngineError as err:
-        return Result(f"error: {err}", failed=True)
+        reason = f"{err}"
     except Exception as err:  # a library's bug is no reason to take the job three times
         log.error("tool.crashed", server=request.server, tool=request.name, exc_info=err)
-        return Result("error: the function could not be called", failed=True)
+        reason = "the call broke off"
+    return Result(missing(reason, repeatable=request.repeatable), failed=True)
 
 
 async def _tell(claim: Claim, request: ToolRequest, result: Result, took_s: float) -> None:
@@ -126,4 +130,4 @@ def _arguments(text: str) -> dict[str, Any]:
     try:
         return msgspec.json.decode(text or "{}", type=dict[str, Any])
     except (msgspec.DecodeError, RecursionError) as err:
-        raise EngineError("the arguments are no JSON object") from err
+        raise RequestRefused("the arguments are no JSON object") from err

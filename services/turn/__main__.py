@@ -8,6 +8,7 @@ import sys
 from functools import partial
 
 from services.turn.admission import Links
+from services.turn.reach import Reach
 from services.turn.settings import SCOPE, TurnSettings
 from services.turn.worker import converse
 from voicebus import settings
@@ -23,13 +24,17 @@ async def main(stop: asyncio.Event) -> None:
     age_s = settings.read(BusSettings, os.environ).link_age_s
     links = Links(age_s, chosen.codes_per_min)
     library = library_in(chosen.personas_dir)
-    role = Role(name="turn", slots=chosen.slots, engine="turn-taking")
+    reach = Reach()
+    role = Role(name="turn", slots=chosen.slots, engine="turn-taking", joined=reach.follow)
 
     async def warm() -> None:
         """There is nothing to load."""
 
-    lead = partial(converse, settings=chosen, links=links, library=library)
-    await serve_role(role, lead, warm, stop)
+    lead = partial(converse, settings=chosen, links=links, library=library, reach=reach)
+    try:
+        await serve_role(role, lead, warm, stop)
+    finally:
+        await reach.close()
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
 ::
 
-    words ──CallsAsked──> asked ──turn is heard──> begun ──all results──> the model goes on
-                            │                        │
-                            └── a draft: nothing ────┴──too late, cancelled: told as such
+    words ──CallsAsked──> asked ──CallsBegun──> begun ──CallsEnded──> the model goes on
+                            │   turn is heard     │    all results
+                            └── a draft: nothing ─┴──too late, cancelled: told as such
 
 What was ordered is in the log, or follows from it: a worker that takes over orders what is missing
 and nothing twice.
@@ -19,20 +19,27 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from schemas.event import Event
-from schemas.llm import Message, Round, Tool, ToolCall
-from schemas.tool import PICK_UP_S, CallsAsked, CallsBegun, ToolDone, ToolRequest
+from schemas.llm import ClauseReady, GenerationDone, Message, Round, Tool, ToolCall
+from schemas.tool import (
+    PICK_UP_S,
+    CallsAsked,
+    CallsBegun,
+    CallsEnded,
+    ToolDone,
+    ToolRequest,
+)
 from schemas.turn import HangUp
+from voicebus.outcomes import ERROR, failed, missing
 
 GRACE_S: Final = PICK_UP_S + 1.0
 """Added to the time that a call may take: for a worker to be free, and the way back."""
 
-_ERROR: Final = "error: "
-"""So begins what the model is told of a call that failed."""
+_UNKNOWN: Final = failed("there is no such function")
 
-_LATE: Final = "error: the function did not answer in time"
-_UNKNOWN: Final = "error: there is no such function"
-_CANCELLED: Final = "error: cancelled, the user interrupted"
-_LOST: Final = "error: the function could not be called"
+_LATE: Final = "the function did not answer in time"
+_CANCELLED: Final = "cancelled, the user interrupted"
+_CUT: Final = "the connection was lost"
+"""Why a call has no result."""
 
 
 class Function(Struct, frozen=True, kw_only=True):
@@ -66,13 +73,17 @@ Ending = Callable[[str, str], HangUp | None]
 class Calling:
     """The functions of one reply.
 
+    Args:
+        functions: What may be called.
+
     Attributes:
         round: Number of the round that runs.
         made: What the model is told of former rounds, behind the words that it answers.
-        wishes: All calls that were asked for.
+        wishes: All calls that were begun.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, functions: Functions) -> None:
+        self._functions = functions
         self.round = Round()
         self.made: tuple[Message, ...] = ()
         self.wishes: tuple[ToolCall, ...] = ()
@@ -95,29 +106,37 @@ class Calling:
             for message in whole
         )
 
-    def within_s(self, functions: Functions) -> float:
-        """Return how long the calls may take that are waited for."""
+    @property
+    def within_s(self) -> float:
+        """How long the calls may take that are waited for."""
         calls = () if self._asked is None else self._asked.calls
-        found = (functions.get(call.name) for call in calls)
+        found = (self._functions.get(call.name) for call in calls)
         return GRACE_S + max((one.timeout_s for one in found if one is not None), default=0.0)
 
     def take(self, event: Event) -> None:
-        """Take in what is said of the calls, live or from the log."""
+        """Take in what is said of the calls, live or from the log.
+
+        Words behind those of the round, as the reply's end, say that the next round was asked for.
+        """
         match event:
             case CallsAsked() if event.seq == self.round.number + (self._asked is not None):
                 self._go_on()
                 self._asked = event
-                self.wishes = (*self.wishes, *event.calls)
             case CallsBegun() if event.seq == self.round.number:
-                self._is_begun = True
+                self._begin()
+            case CallsEnded() if event.seq == self.round.number:
+                self._go_on()
+            case ClauseReady() if self._asked is not None and event.seq >= self._asked.clauses:
+                self._go_on()
+            case GenerationDone():
+                self._go_on()
             case ToolDone() if event.round == self.round.number:
                 self._results.setdefault(event.seq, event.content)
 
-    def begin(self, functions: Functions, house: House) -> tuple[Event, ...]:
+    def begin(self, house: House) -> tuple[Event, ...]:
         """Return the jobs that are due, and what is done at once; none where they are begun.
 
         Args:
-            functions: What may be called.
             house: Does what needs no server.
         """
         asked = self._asked
@@ -125,7 +144,7 @@ class Calling:
             return ()
         jobs: list[Event] = []
         for place, call in enumerate(asked.calls):
-            function = functions.get(call.name)
+            function = self._functions.get(call.name)
             if place in self._results:
                 continue
             if function is not None and function.server:
@@ -133,33 +152,42 @@ class Calling:
                 continue
             told = _UNKNOWN if function is None else house(call.name, call.arguments)
             self._results[place] = told
-            failed = told.startswith(_ERROR)
-            jobs.append(ToolDone(round=self.round.number, content=told, failed=failed, seq=place))
-        self._is_begun = True
+            is_failed = told.startswith(ERROR)
+            done = ToolDone(round=self.round.number, content=told, failed=is_failed, seq=place)
+            jobs.append(done)
+        self._begin()
         return (*jobs, CallsBegun(seq=self.round.number))
 
-    def give_up(self, *, is_late: bool) -> None:
-        """What has no result by now has none: it came too late, or nobody could do it."""
-        if self._asked is not None:
-            for place in range(len(self._asked.calls)):
-                self._results.setdefault(place, _LATE if is_late else _LOST)
+    def give_up(self) -> None:
+        """What has no result by now is told as late."""
+        self._miss(_LATE)
 
-    def goes_on(self) -> bool:
-        """Begin the next round, if all results are there; return whether it is so."""
+    def cut(self) -> tuple[Event, ...]:
+        """The session goes on elsewhere: what was being called is given up, as :meth:`end` says.
+
+        Its workers have let go of it, and what they may have done is told nobody.
+        """
+        if self._is_begun:
+            self._miss(_CUT)
+        return self.end()
+
+    def end(self) -> tuple[Event, ...]:
+        """Begin the next round, if all results are there; return what is said of it then."""
         asked = self._asked
         if asked is None or len(self._results) < len(asked.calls):
-            return False
+            return ()
         self._go_on()
-        return True
+        return (CallsEnded(seq=asked.seq),)
 
-    def over(self) -> None:
-        """The reply was written to its end: whatever was waited for had come."""
-        if self._asked is not None:
-            self._go_on()
+    def _begin(self) -> None:
+        if self._asked is not None and not self._is_begun:
+            self._is_begun = True
+            self.wishes = (*self.wishes, *self._asked.calls)
 
     def _go_on(self) -> None:
         asked = self._asked
         if asked is not None:
+            self._begin()  # nobody goes on from what was not
             self.made = (*self.made, *self._told(_LATE))
             self.round = Round(
                 number=self.round.number + 1,
@@ -169,21 +197,32 @@ class Calling:
             )
         self._asked, self._is_begun, self._results = None, False, {}
 
-    def _told(self, missing: str) -> tuple[Message, ...]:
+    def _miss(self, reason: str) -> None:
+        for place, call in enumerate(() if self._asked is None else self._asked.calls):
+            self._results.setdefault(place, self._missing(call, reason))
+
+    def _missing(self, call: ToolCall, reason: str) -> str:
+        """Return what is told of a call without a result: of what was sent, nobody knows."""
+        function = self._functions.get(call.name)
+        is_safe = function is not None and (function.repeatable or not function.server)
+        return missing(reason, repeatable=is_safe or not self._is_begun)
+
+    def _told(self, reason: str) -> tuple[Message, ...]:
         """Return the wish and its results, as the model is told of them."""
         asked = self._asked
         if asked is None:
             return ()
-        results = (
+        results = self._results
+        told = (
             Message(
                 role="tool",
-                content=self._results.get(place, missing),
+                content=results.get(place, self._missing(call, reason)),
                 tool_call_id=call.id,
             )
             for place, call in enumerate(asked.calls)
         )
         wish = Message(role="assistant", content=asked.text, tool_calls=asked.calls)
-        return (wish, *results)
+        return (wish, *told)
 
 
 def _job(function: Function, call: ToolCall, number: int, place: int) -> ToolRequest:

@@ -15,6 +15,7 @@ from schemas.tool import ToolsKept
 from services.turn.calling import Function, Functions
 from services.turn.house import House
 from services.turn.persona import Persona
+from services.turn.reach import Reach
 from subjects.catalog import CATALOG
 from subjects.kept import tools_subject
 from subjects.tokens import is_token
@@ -35,20 +36,22 @@ def house_of(tools: Tools, *, keeps: bool) -> House:
     return House(tools, lambda: datetime.datetime.now(datetime.UTC), keeps=keeps)
 
 
-async def functions_of(bus: Bus, tools: Tools, house: House) -> Functions:
+async def functions_of(bus: Bus, tools: Tools, house: House, reach: Reach) -> Functions:
     """Return what a persona allows of what there is.
 
-    A server that no worker has reached yet has no functions: the model is not told of them.
+    A server that no worker has reached yet has no functions, nor has one that none calls any more:
+    the model is not told of them.
 
     Raises:
         BusError: The bucket cannot be read.
     """
     found = dict(house.functions())
     servers = dict.fromkeys(name.partition(".")[0] for name in tools.allow if "." in name)
+    reached = await reach.among(servers) if servers else frozenset()
     for server in servers:
-        kept = await _kept(bus, server)
+        kept = await _kept(bus, server) if server in reached else None
         if kept is None:
-            log.warning("tools.unknown", server=server)
+            log.warning("tools.unknown", server=server, called=server in reached)
             continue
         found |= of_server(server, kept, tools.allow)
     return found
@@ -84,13 +87,16 @@ async def _kept(bus: Bus, server: str) -> ToolsKept | None:
     return event if isinstance(event, ToolsKept) else None
 
 
-async def with_functions(bus: Bus, persona: Persona, tools: Tools, *, keeps: bool) -> Persona:
+async def with_functions(
+    bus: Bus, persona: Persona, tools: Tools, reach: Reach, *, keeps: bool
+) -> Persona:
     """Return a persona with what its language model may ask for.
 
     Args:
         bus: The connection.
         persona: It.
         tools: What is allowed.
+        reach: Knows which servers somebody calls.
         keeps: Whether the session belongs to a conversation, which can remember things.
 
     Raises:
@@ -99,7 +105,7 @@ async def with_functions(bus: Bus, persona: Persona, tools: Tools, *, keeps: boo
     house = house_of(tools, keeps=keeps)
     return replace(
         persona,
-        functions=await functions_of(bus, tools, house),
+        functions=await functions_of(bus, tools, house, reach),
         house=house.call,
         ending=house.ending,
         fact=house.fact,

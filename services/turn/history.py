@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from schemas.llm import Message
 
 _BLOCK: Final = 8
 """Messages leave a chat that is too long in blocks, so that its head seldom changes."""
+
+_SHARE: Final = 4
+"""The results of a turn's calls get one part of the chat's length in so many."""
+
+_REST: Final = " [the rest was left out]"
 
 
 class History:
@@ -41,8 +48,14 @@ class History:
             self._add("assistant", text)
 
     def called(self, messages: tuple[Message, ...]) -> None:
-        """Add what the assistant had done before it said something, and what came of it."""
-        self._messages.extend(messages)
+        """Add what the assistant had done before it said something, and what came of it.
+
+        The turn that asked for it is over, so long results are shortened: they would drive out what
+        was said.
+        """
+        results = sum(message.role == "tool" for message in messages)
+        most = self._max_chars // (_SHARE * max(1, results))
+        self._messages.extend(_shortened(message, most) for message in messages)
 
     def greeted(self, text: str) -> None:
         """Tell the model what the assistant said before the user said anything.
@@ -105,6 +118,12 @@ class History:
 
     def _chars(self) -> int:
         return sum(len(message.content) for message in self._messages)
+
+
+def _shortened(message: Message, most: int) -> Message:
+    if message.role != "tool" or len(message.content) <= most + len(_REST):
+        return message
+    return replace(message, content=f"{message.content[:most]}{_REST}")
 
 
 def bounded(chat: tuple[Message, ...], instructions: str, max_chars: int) -> tuple[Message, ...]:

@@ -105,7 +105,7 @@ class Lead:
         if isinstance(request, ConverseRequest) and request.resumes is not None:
             again = missed(before, here, request.resumes)
             begins = any(isinstance(e, TurnStarted) and e.turn == conversation.turn for e in again)
-            jobs = conversation.again() if begins else ()
+            jobs = conversation.again(now_ms) if begins else ()
             await self._publish((*jobs, *again))
         await self._publish((*orders, *conversation.go_on(now_ms)))
         age_ms = (past[-1].stored_ns - past[0].stored_ns) / 1e6 if past else 0.0

@@ -125,9 +125,9 @@ class Conversation:
         goes_on = ReplyResumed(turn=reply.turn, revision=reply.revision)
         return self._settled((goes_on,), now_ms)
 
-    def again(self) -> Events:
+    def again(self, now_ms: float) -> Events:
         """Return the jobs of the running reply once more: it goes on at another edge."""
-        return self._turns.again()
+        return self._turns.again(now_ms)
 
     def tick(self, now_ms: float) -> Events:
         """Do what is due."""

@@ -7,14 +7,14 @@ from typing import Final
 
 from schemas.event import Event
 from schemas.llm import ClauseReady, GenerationDone
-from schemas.tool import CallsAsked, CallsBegun, ToolDone
+from schemas.tool import CallsAsked, CallsBegun, CallsEnded, ToolDone
 from schemas.tts import ClauseSpoken, SpeechDone
 from services.turn.calling import Calling
 from voicebus.heard import words_heard
 
 MADE: Final = (
     *(ClauseReady, ClauseSpoken, GenerationDone, SpeechDone),
-    *(CallsAsked, CallsBegun, ToolDone),
+    *(CallsAsked, CallsBegun, CallsEnded, ToolDone),
 )
 """What is made for a reply."""
 
@@ -35,6 +35,7 @@ class Reply:
         played_ms: How much of its audio was played, once nothing more of it will be; -1 before.
         outcome: What becomes of the turn, when that is settled before its playback has ended.
         has_failed: Whether a stage gave it up.
+        is_resumed: Whether it began at another edge: what was made there is told again.
         calling: The functions that it waits for.
         is_deadly: Whether to ask for it kills the model's workers: nobody is to ask again.
     """
@@ -51,7 +52,8 @@ class Reply:
     outcome: str = ""
     has_failed: bool = False
     is_deadly: bool = False
-    calling: Calling = field(default_factory=Calling)
+    is_resumed: bool = False
+    calling: Calling = field(default_factory=lambda: Calling({}))
 
     def __post_init__(self) -> None:
         """What is given is all of it."""
@@ -59,16 +61,15 @@ class Reply:
 
     def take(self, event: Event) -> None:
         """Take note of what a stage has made."""
+        if not self.given:  # nobody was asked who could have wished for anything
+            self.calling.take(event)
         match event:
             case ClauseReady() if event.text and event.seq == len(self.clauses):
                 self.clauses.append(event.text)
             case ClauseSpoken() if all(event.seq != known.seq for known in self.spoken):
                 self.spoken.append(event)
             case GenerationDone():
-                self.calling.over()
                 self.text = event.text
-            case CallsAsked() | CallsBegun() | ToolDone():
-                self.calling.take(event)
             case SpeechDone():
                 self.is_spoken = True
 

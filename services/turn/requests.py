@@ -26,6 +26,7 @@ def answer_of(reply: Reply, persona: Persona, messages: tuple[Message, ...]) -> 
         model=persona.model,
         max_tokens=persona.max_tokens,
         temperature=persona.temperature,
+        resumed=reply.is_resumed,
         turn=reply.turn,
         revision=reply.revision,
     )
@@ -77,6 +78,7 @@ def speech_of(
         ahead_s=ahead_s,
         filler="" if text else settings.filler.text,
         filler_after_s=settings.filler.after_s,
+        resumed=reply.is_resumed,
         turn=reply.turn,
         revision=reply.revision,
     )
@@ -100,11 +102,19 @@ def calls_of(reply: Reply, persona: Persona, messages: tuple[Message, ...]) -> t
 
     That is their jobs; and once all of them are done, what the language model is asked further.
     """
-    ordered = reply.calling.begin(persona.functions, persona.house)
-    events = tuple(replace(event, turn=reply.turn, revision=reply.revision) for event in ordered)
-    if not reply.calling.goes_on():
-        return events
-    return (*events, answer_of(reply, persona, messages))
+    begun = _numbered(reply, reply.calling.begin(persona.house))
+    ended = _numbered(reply, reply.calling.end())
+    # The job goes first: somebody waits for it.
+    return (*begun, answer_of(reply, persona, messages), *ended) if ended else begun
+
+
+def cut(reply: Reply) -> tuple[Event, ...]:
+    """Return what is said of calls that are made no more; see :meth:`Calling.cut`."""
+    return _numbered(reply, reply.calling.cut())
+
+
+def _numbered(reply: Reply, events: tuple[Event, ...]) -> tuple[Event, ...]:
+    return tuple(replace(event, turn=reply.turn, revision=reply.revision) for event in events)
 
 
 def farewell_of(reply: Reply, persona: Persona) -> tuple[Event, ...]:

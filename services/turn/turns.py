@@ -15,8 +15,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import msgspec
 
 from schemas.conversation import Exchange
@@ -26,21 +24,15 @@ from schemas.llm import Message
 from schemas.session import PlaybackEnded
 from schemas.turn import TurnCancelled, TurnEnded, TurnStarted
 from services.turn import requests
+from services.turn.calling import Calling
 from services.turn.deadlines import Deadlines
 from services.turn.history import History
+from services.turn.limits import CALLS, STALL, Limits
 from services.turn.persona import Persona
 from services.turn.reply import Reply
 from voicebus.errors import Poisoned
 
 Events = tuple[Event, ...]
-
-STALL: Final = "stall"
-PLAYBACK: Final = "playback"
-CALLS: Final = "calls"
-"""Names of the deadlines."""
-
-PLAYBACK_KNOWN_MS: Final = 1_000.0
-"""How long the edge may take to say how much of a cancelled reply was heard."""
 
 
 class Turns:
@@ -62,7 +54,7 @@ class Turns:
 
     def __init__(self, persona: Persona, deadlines: Deadlines, first_revision: int) -> None:
         self._persona = persona
-        self._deadlines = deadlines
+        self._limits = Limits(persona, deadlines)
         self._history = History(persona.instructions, persona.history_chars)
         self._first_revision = first_revision
         self._revision = first_revision
@@ -134,9 +126,9 @@ class Turns:
         if reply is None or reply.outcome:
             return ()
         reply.outcome = outcome
-        self._deadlines.drop(STALL, CALLS)
+        self._limits.given_up()
         if self._persona.speak and self.is_live and reply.played_ms < 0:
-            self._deadlines.set(PLAYBACK, now_ms + PLAYBACK_KNOWN_MS)
+            self._limits.await_playback(now_ms)
         return (TurnCancelled(turn=reply.turn, revision=reply.revision),)
 
     def take(self, event: Event, now_ms: float) -> Events:
@@ -145,7 +137,7 @@ class Turns:
         if reply is not None:
             reply.take(event)
             if reply is self.reply and not reply.outcome:
-                self._await(reply, now_ms)
+                self._limits.await_progress(reply, now_ms)
         return ()
 
     def played(self, ended: PlaybackEnded, now_ms: float) -> Events:
@@ -153,18 +145,15 @@ class Turns:
         reply = self.reply
         if reply is not None and reply.turn == ended.turn:
             reply.played_ms = ended.played_ms
-            self._deadlines.drop(PLAYBACK)
+            self._limits.playback_known()
             if not reply.outcome:
-                self._await(reply, now_ms)
+                self._limits.await_progress(reply, now_ms)
         return ()
 
     def failed(self, failure: Failure, now_ms: float) -> Events:
         """A stage gave a reply or a draft up."""
         reply = self._of(failure)
         if reply is None:
-            return ()
-        if failure.stage == "tool":
-            reply.calling.give_up(is_late=False)
             return ()
         reply.has_failed = True
         reply.is_deadly = failure.stage == "llm" and failure.code == Poisoned.code
@@ -173,7 +162,7 @@ class Turns:
     def late(self, name: str, reply: Reply, now_ms: float) -> Events:
         """A deadline of this machine has come for the running reply."""
         if name == CALLS:
-            reply.calling.give_up(is_late=True)
+            reply.calling.give_up()
         if name != STALL:
             return ()  # nobody says how much was heard: nothing is waited for any more
         return (requests.stalled(reply), *self.end("failed", now_ms))
@@ -183,12 +172,10 @@ class Turns:
         reply, persona = self.reply, self._persona
         if reply is None or reply.outcome or not reply.calling.is_waiting:
             return ()
-        if CALLS not in self._deadlines:
-            within_s = reply.calling.within_s(persona.functions)
-            self._deadlines.set(CALLS, now_ms + within_s * 1000)
+        self._limits.await_calls(reply, now_ms)
         events = requests.calls_of(reply, persona, self._history.messages())
         if not reply.calling.is_waiting:
-            self._deadlines.drop(CALLS)
+            self._limits.calls_ended(reply, now_ms)
         return events
 
     @property
@@ -201,9 +188,9 @@ class Turns:
         """Whether there is a reply of which nothing is waited for any more."""
         reply = self.reply
         if reply is None or reply.outcome:
-            return reply is not None and PLAYBACK not in self._deadlines
+            return reply is not None and not self._limits.awaits_playback
         is_heard = not (self._persona.speak and self.is_live) or reply.played_ms >= 0
-        return self._is_made(reply) and is_heard
+        return self._limits.made(reply) and is_heard
 
     def conclude(self, reply: Reply) -> TurnEnded:
         """End the turn, with what is known of how much was heard."""
@@ -218,7 +205,8 @@ class Turns:
         """The log says that a turn began: so did the worker before us decide."""
         if started.text:
             self._history.user(started.text)
-        self._begin(Reply(started.turn, started.revision, started.text, started.said), now_ms)
+        reply = self._reply(started.turn, started.revision, started.text, started.said)
+        self._begin(reply, now_ms)
 
     def cancelled(self, cancelled: TurnCancelled, now_ms: float) -> Events:
         """The log says that a reply was given up."""
@@ -227,12 +215,15 @@ class Turns:
             self.end("interrupted", now_ms)
         return ()
 
-    def again(self) -> Events:
+    def again(self, now_ms: float) -> Events:
         """Return the jobs of the running reply once more: it goes on at another place."""
         reply = self.reply
-        running = reply is not None and not reply.outcome
-        jobs = self._jobs(reply, self._history.messages()) if reply and running else ()
-        return tuple(msgspec.structs.replace(job, resumed=True) for job in jobs)
+        if reply is None or reply.outcome:
+            return ()
+        reply.is_resumed = True
+        ended = requests.cut(reply)
+        self._limits.await_progress(reply, now_ms)
+        return (*self._jobs(reply, self._history.messages()), *ended)
 
     def ended(self, ended: TurnEnded) -> None:
         """The log says that a turn ended."""
@@ -241,7 +232,10 @@ class Turns:
 
     def _asked(self, text: str) -> Reply:
         """Return the reply to the caller's words; some are answered without the language model."""
-        return Reply(self.turn + 1, self._revision, text, self._persona.instant(text))
+        return self._reply(self.turn + 1, self._revision, text, self._persona.instant(text))
+
+    def _reply(self, turn: int, revision: int, asked: str, given: str) -> Reply:
+        return Reply(turn, revision, asked, given, calling=Calling(self._persona.functions))
 
     def _jobs(self, reply: Reply, messages: tuple[Message, ...]) -> requests.Jobs:
         return requests.jobs_of(reply, self._persona, messages, self._ahead_s)
@@ -249,16 +243,7 @@ class Turns:
     def _begin(self, reply: Reply, now_ms: float) -> None:
         self.turn, self.reply = reply.turn, reply
         self._revision, self._speculations = self._first_revision, 0
-        self._await(reply, now_ms)
-
-    def _await(self, reply: Reply, now_ms: float) -> None:
-        if self._is_made(reply):
-            self._deadlines.drop(STALL)
-        else:
-            self._deadlines.set(STALL, now_ms + self._persona.stall_ms)
-
-    def _is_made(self, reply: Reply) -> bool:
-        return reply.text is not None and (reply.is_spoken or not self._persona.speak)
+        self._limits.await_progress(reply, now_ms)
 
     def _forget(self, reply: Reply, heard: str) -> None:
         if not reply.is_deadly and (reply.asked or heard):
@@ -273,7 +258,7 @@ class Turns:
         else:
             self._history.greeted(heard)
         self.reply = None
-        self._deadlines.drop(STALL, PLAYBACK, CALLS)
+        self._limits.over()
         self._go_on_from_elsewhere()
 
     def _go_on_from_elsewhere(self) -> None:

@@ -43,6 +43,7 @@ from services.turn.keeper import Keeper, keeping
 from services.turn.leading import Lead
 from services.turn.machine import Conversation
 from services.turn.persona import NOBODY, Persona, nothing, persona_of
+from services.turn.reach import Reach
 from services.turn.returning import is_closed, move
 from services.turn.settings import TurnSettings
 from subjects.kept import conversation_subject
@@ -71,7 +72,11 @@ _REVISIONS_ELSEWHERE: Final = 1_000_000
 
 
 async def converse(
-    claim: Claim, settings: TurnSettings, links: Links, library: Library | None = None
+    claim: Claim,
+    settings: TurnSettings,
+    links: Links,
+    library: Library | None = None,
+    reach: Reach | None = None,
 ) -> None:
     """Lead one session's conversation until the session closes."""
     request = claim.request
@@ -91,7 +96,9 @@ async def converse(
     persona = persona_of(request, settings, traits, nothing if book is None else book.answer)
     if traits.tools.allow and request.automatic:
         keeps = member is not None
-        persona = await with_functions(claim.bus, persona, traits.tools, keeps=keeps)
+        persona = await with_functions(
+            claim.bus, persona, traits.tools, reach or Reach(), keeps=keeps
+        )
     persona = knowing(persona, member)
     conversation = leader(persona, first_revision=revisions)
     async with (

@@ -98,8 +98,8 @@ def _wait_for(system: System, event: str, times: int = 1) -> None:
     asyncio.run(logged())
 
 
-def asking(*calls: tuple[str, dict[str, Any]], then: str = "") -> Script:
-    """Ask for functions at once, having said something; then say their results."""
+def asking(*calls: tuple[str, dict[str, Any]], then: str = "", pause_s: float = 0.0) -> Script:
+    """Ask for functions at once, having said something; then say their results, word by word."""
 
     def script(server: LanguageModel, request: Request, messages: list[Any]) -> Response:
         is_done = messages[-1]["role"] == "tool"
@@ -107,7 +107,9 @@ def asking(*calls: tuple[str, dict[str, Any]], then: str = "") -> Script:
         async def events() -> AsyncIterator[str]:
             results = [m["content"] for m in messages if m["role"] == "tool"]
             if is_done:
-                yield _chunk({"content": then or "; ".join(results)[:200] + "."})
+                for word in re.findall(r"\S+\s*", then or "; ".join(results)[:200] + "."):
+                    yield _chunk({"content": word})
+                    await asyncio.sleep(pause_s)
                 yield _chunk({}, "stop")
             else:
                 yield _chunk({"content": "Let me see. "})
@@ -242,6 +244,31 @@ async def test_the_server_of_the_page_is_called_by_its_persona(
     assert language_model.offered[-1] == ["time", "hang_up", "tea_stock"]
     assert "Seven boxes of mint." in answer
     assert "VOICEBUS_TOOL_SERVERS_FILE" in block("sh")
+
+
+async def test_a_turn_worker_that_goes_behind_a_call_leaves_the_reply_to_its_writer(
+    system: System, language_model: LanguageModel
+) -> None:
+    """Whoever leads the turn then asks nobody again; not a word is lost or said twice."""
+    then = "Seven boxes of mint are left, and many more of them are on their way from far away."
+    calls, turn_worker = ("shop_stock", {"tea": "mint"}), system.processes["turn"]
+    with language_model.following(asking(calls, then=then, pause_s=0.3)):
+        async with connected(system, {}) as client:
+            asked = len(language_model.asked)
+            await client.send("text", text="is there mint?")
+            await client.until("reply_text", count=4)
+            turn_worker.signal(signal.SIGTERM)
+            turn_worker.wait(20)
+            turn_worker.restart()
+            ended = await client.until("turn_ended")
+    system.wait_ready()
+
+    assert ended["outcome"] == "completed"
+    assert client.messages("reply_done")[0]["text"] == f"Let me see. {then}"
+    assert "".join(m["text"] for m in client.messages("reply_text")).split() == (
+        f"Let me see. {then}".split()
+    )
+    assert len(language_model.asked) == asked + 2
 
 
 async def test_a_tool_worker_that_dies_costs_nobody_a_word(

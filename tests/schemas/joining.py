@@ -16,7 +16,7 @@ from schemas.event import Event
 from schemas.llm import Tool, ToolCall
 from schemas.persona import FaqKept, Instant, PersonaKept, Tools, Traits
 from schemas.settings import SessionSettings
-from schemas.tool import CallsAsked, CallsBegun, ToolDone, ToolRequest, ToolsKept
+from schemas.tool import CallsAsked, CallsBegun, CallsEnded, ToolDone, ToolRequest, ToolsKept
 
 _SETTINGS: Final = SessionSettings(instructions="Be brief.", language="en", voice="joe")
 
@@ -59,6 +59,7 @@ JOINING: Final[tuple[Event, ...]] = (
         epoch=7,
     ),
     CallsBegun(turn=2, seq=1, epoch=7),
+    CallsEnded(turn=2, seq=1, epoch=7),
     ToolRequest(
         round=1,
         server="tea",

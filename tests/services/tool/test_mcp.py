@@ -11,12 +11,22 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
+from structlog.testing import capture_logs
 
 from schemas.tool import ToolsKept
 from services.tool.engine import Result
+from services.tool.engines import mcp
 from services.tool.engines.mcp import McpServer
 from services.tool.settings import ServerSettings, ToolSettings, read_servers
-from voicebus.errors import ConfigError, EngineError, EngineTimeout, EngineUnavailable
+from voicebus.errors import (
+    ConfigError,
+    EngineError,
+    EngineTimeout,
+    EngineUnavailable,
+    RequestRefused,
+    StorageFull,
+)
 from voicebus.parts import free_port, project_root
 
 SHOP = "tests.services.tool.shop"
@@ -90,7 +100,7 @@ async def test_a_server_says_what_it_has() -> None:
     """What may not be called is not told of."""
     async with connected(BY_PIPE) as (shop, kept):
         await expect_well(shop)
-        with pytest.raises(EngineError, match="may not be called"):
+        with pytest.raises(RequestRefused, match="may not be called"):
             await shop.call("secret")
 
     assert {tool.name for tool in kept.tools} == set(BY_PIPE.allow)
@@ -131,12 +141,57 @@ async def test_a_function_that_hangs_is_given_up() -> None:
 async def test_a_server_that_dies_is_started_again() -> None:
     """What was being called has failed; what comes later is done."""
     async with connected(BY_PIPE) as (shop, _):
-        with pytest.raises(EngineError):
+        with pytest.raises(EngineError) as died:
             await shop.call("death")
+        assert not isinstance(died.value, RequestRefused | EngineUnavailable)
         async with asyncio.timeout(LIMIT_S):
             await shop.known.get()
 
         assert not (await shop.call("stock", tea="rooibos")).failed
+
+
+async def test_a_bus_that_takes_nothing_is_no_fault_of_the_server() -> None:
+    """It is called as before, and what it has is told as soon as it can be."""
+    shop = Shop(BY_PIPE)
+    refusals = 3
+
+    async def refused_at_first(name: str, kept: ToolsKept) -> None:
+        nonlocal refusals
+        refusals -= 1
+        if refusals >= 0:
+            raise StorageFull("no room")
+        await shop.learn(name, kept)
+
+    running = asyncio.create_task(shop.server.run(refused_at_first))
+    with capture_logs() as lines:
+        async with asyncio.timeout(LIMIT_S):
+            await shop.known.get()
+        await expect_well(shop)
+    running.cancel()
+    await asyncio.wait((running,))
+
+    told = [line["event"] for line in lines if line["event"].startswith("tools.")]
+    assert told == ["tools.connected", *["tools.untold"] * 3]
+
+
+async def test_no_secret_of_a_server_is_logged() -> None:
+    """Nor shown to the model: it may stand anywhere in an address, which errors show whole."""
+    secrets = ("user-one", "pass-two", "path-three", "query-four", "header-five\n")
+    user, password, path, query, header = secrets
+    url = f"http://{user}:{password}@127.0.0.1:{free_port()}/{path}/mcp?key={query}"
+    with capture_logs() as lines:
+        for headers in ({}, {"x-key": header}):
+            shop = Shop(ServerSettings(url=url, headers=headers))
+            running = asyncio.create_task(shop.server.run(shop.learn))
+            async with asyncio.timeout(LIMIT_S):
+                while not lines or lines[-1]["event"] != "tools.lost":
+                    await asyncio.sleep(0.02)
+            running.cancel()
+            await asyncio.wait((running,))
+    shown = shop.server._public(f"Client error '401' for url '{url}' with {header}")
+
+    assert [secret for secret in secrets if secret.strip() in f"{lines}{shown}"] == []
+    assert "127.0.0.1" in shown
 
 
 async def test_a_server_is_reached_by_http(by_http: ServerSettings) -> None:
@@ -144,6 +199,15 @@ async def test_a_server_is_reached_by_http(by_http: ServerSettings) -> None:
     async with connected(by_http) as (shop, kept):
         assert "secret" in {tool.name for tool in kept.tools}
         assert (await shop.call("stock", tea="mint")).content == "Seven boxes of mint are left"
+
+
+async def test_a_function_may_be_silent_for_longer_than_a_connection_may_take(
+    by_http: ServerSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it may take is its own setting."""
+    monkeypatch.setattr(mcp, "_CONNECT_S", 2.0)
+    async with connected(replace(by_http, timeout_s=60.0)) as (shop, _):
+        assert (await shop.call("slow", 60.0, seconds=2.5)).content == "At last"
 
 
 async def test_a_server_that_is_not_there_is_told_as_such() -> None:

@@ -8,16 +8,22 @@ from typing import Any
 
 import pytest
 
+from schemas.failure import Failure
 from schemas.tool import ToolDone, ToolRequest
-from schemas.turn import TurnCancelled
+from schemas.turn import SessionMoved, TurnCancelled
 from services.tool.engine import Engine, Result
 from services.tool.worker import call
 from subjects.catalog import Place, subject_of
-from tests.workers import beside, bus_in, claim_on, new_place
+from tests.workers import beside, bus_in, claim_on, new_place, worker_in
 from voicebus.bus.client import Bus
-from voicebus.errors import EngineTimeout
+from voicebus.claim import Claim
+from voicebus.errors import EngineTimeout, EngineUnavailable, RequestRefused
+from voicebus.role import Role
+from voicebus.worker import job_name
 
 LIMIT_S = 10.0
+UNSURE = "it is not known whether this was done. Do not repeat it unasked."
+LARGE = "it was called, but its result has 101 characters; at most 100 fit"
 
 
 class Shop:
@@ -36,6 +42,8 @@ class Shop:
                 await asyncio.sleep(LIMIT_S)
             case "late":
                 raise EngineTimeout("no result within 1 s")
+            case "closed":
+                raise EngineUnavailable("the shop is closed")
             case "bug":
                 raise KeyError("x")
             case "large":
@@ -79,9 +87,12 @@ async def test_a_function_is_called_with_its_arguments_and_a_name_of_the_call(
 @pytest.mark.parametrize(
     ("request_", "told"),
     [
-        (asked("late"), "error: no result within 1 s"),
-        (asked("bug"), "error: the function could not be called"),
-        (asked("large"), "error: the result has 101 characters; at most 100 fit"),
+        (asked("late", repeatable=True), "error: no result within 1 s"),
+        (asked("late"), f"error: no result within 1 s; {UNSURE}"),
+        (asked("bug"), f"error: the call broke off; {UNSURE}"),
+        (asked("large", repeatable=True), f"error: {LARGE}"),
+        (asked("large"), f"error: {LARGE}. Do not repeat it unasked."),
+        (asked("closed"), "error: the shop is closed"),
         (asked("stock", "[1"), "error: the arguments are no JSON object"),
         (asked("stock", "[1]"), "error: the arguments are no JSON object"),
     ],
@@ -89,7 +100,7 @@ async def test_a_function_is_called_with_its_arguments_and_a_name_of_the_call(
 async def test_what_goes_wrong_is_told_to_the_model(
     nats_server: str, request_: ToolRequest, told: str
 ) -> None:
-    """It is no failure of the turn."""
+    """It is no failure of the turn; what may have been done is not told as if it were not."""
     place = new_place()
     async with bus_in(nats_server, place.cell) as bus:
         (done,) = await made(bus, place, request_, {"shop": Shop()})
@@ -148,14 +159,41 @@ async def test_an_interruption_ends_the_call(nats_server: str) -> None:
     assert not claim.lost.done()
 
 
+async def test_a_worker_that_gives_a_call_up_says_so_to_the_model(nats_server: str) -> None:
+    """Of this call, and of no other; the turn has not failed, and its client hears nothing."""
+    place, request = new_place(), asked("sell", seq=1)
+    role = Role(name="tool", slots=1, engine="toy", worker="a")
+
+    async def give_up(_: Claim) -> None:
+        raise RequestRefused("not today")
+
+    subjects = subject_of(ToolDone, place), subject_of(Failure, place)
+    async with (
+        bus_in(nats_server, place.cell) as bus,
+        bus.listen(*subjects) as inbox,
+        worker_in(nats_server, place.cell, role, give_up),
+    ):
+        await bus.store(request, place, job=job_name(request))
+        async with asyncio.timeout(LIMIT_S):
+            _, done = await inbox.next()
+
+    assert isinstance(done, ToolDone)
+    assert (done.turn, done.round, done.seq) == (1, 0, 1)
+    assert done.content == f"error: not today; {UNSURE}"
+    assert len(inbox) == 0
+
+
 async def test_who_is_late_does_nothing(nats_server: str) -> None:
-    """A turn that is over, or a job that lay there for long: nobody orders twice by mistake."""
+    """A turn that is over, a session that has left, or a job that lay there for long."""
     place, shop = new_place(), Shop()
+    left = beside(place)
     async with bus_in(nats_server, place.cell) as bus:
+        await bus.store(SessionMoved(edge="e", session="s"), left)
+        gone = await made(bus, left, asked("sell"), {"shop": shop})
         await bus.store(TurnCancelled(turn=1), place)
         cancelled = await made(bus, place, asked("sell"), {"shop": shop})
         old = await claim_on(bus, beside(place), "tool", asked("sell"), age_s=60)
         await call(old, {"shop": shop}, 100)
 
-    assert cancelled == []
+    assert cancelled == gone == []
     assert shop.calls == []

@@ -11,7 +11,8 @@ from schemas.event import Event
 from schemas.llm import GenerateRequest, Message, Round, Tool, ToolCall
 from schemas.persona import Tools
 from schemas.session import CancelAsked
-from schemas.tool import CallsAsked, CallsBegun, ToolDone, ToolRequest, ToolsKept
+from schemas.settings import SessionSettings
+from schemas.tool import CallsAsked, CallsBegun, CallsEnded, ToolDone, ToolRequest, ToolsKept
 from schemas.turn import HangUp, TurnEnded, TurnStarted
 from services.turn.calling import GRACE_S, Function
 from services.turn.functions import of_server
@@ -31,6 +32,7 @@ from tests.services.turn.scenes import (
     speech,
     spoken,
 )
+from voicebus.outcomes import missing
 from voicebus.worker import job_name
 
 NOON = datetime.datetime(2026, 1, 5, 12, tzinfo=datetime.UTC)
@@ -76,7 +78,7 @@ def test_functions_are_called_in_parallel_and_the_reply_goes_on_with_their_resul
     assert [event.seq for event in ordered[:2]] == [0, 1]
     assert first == ()
     (request,) = requests(goes_on)
-    assert goes_on == (request,)
+    assert goes_on == (request, CallsEnded(turn=1))
     assert request.round == Round(number=1, deltas=1, clauses=1, text="Let me see.")
     assert [(m.role, m.content, m.tool_call_id) for m in request.messages[1:]] == [
         ("user", "Any tea left?", ""),
@@ -92,6 +94,13 @@ def test_who_has_no_functions_is_asked_as_before() -> None:
 
     assert isinstance(request, GenerateRequest)
     assert (request.tools, request.round, request.tool_choice) == ((), None, "")
+
+
+def test_what_is_given_calls_nothing() -> None:
+    """No language model was asked that could have wanted to."""
+    persona = replace(SHOP, settings=SessionSettings(greeting="Hello."))
+
+    assert fed(persona=persona).step(asks("tea_stock"), 0.0) == ()
 
 
 def test_a_draft_calls_nothing_until_its_turn_has_begun() -> None:
@@ -131,7 +140,7 @@ def test_an_unknown_function_is_told_as_such() -> None:
     """Models make names up."""
     said = fed(final("Any tea?"), persona=SHOP).step(asks("tea_stonk"), 0.0)
 
-    assert names(said) == ["ToolDone", "CallsBegun", "GenerateRequest"]
+    assert names(said) == ["ToolDone", "CallsBegun", "GenerateRequest", "CallsEnded"]
     assert requests(said)[0].messages[-1].content == "error: there is no such function"
 
 
@@ -150,7 +159,7 @@ def test_an_interruption_cancels_what_is_called() -> None:
         ("user", "Any tea?"),
         ("assistant", ""),
         ("tool", "Six."),
-        ("tool", "error: cancelled, the user interrupted"),
+        ("tool", missing("cancelled, the user interrupted", repeatable=False)),
         ("user", "Never mind."),
     ]
 
@@ -225,7 +234,7 @@ STARTED = TurnStarted(text="Any tea?", turn=1, utterance=1)
         ([asks("tea_stock"), CallsBegun(turn=1)], ["ReplyResumed"]),
         (
             [asks("tea_stock"), CallsBegun(turn=1), done("Seven.")],
-            ["ReplyResumed", "GenerateRequest"],
+            ["ReplyResumed", "GenerateRequest", "CallsEnded"],
         ),
         (
             [
@@ -277,20 +286,3 @@ def test_requests_of_one_round_have_names_of_their_own() -> None:
 
     assert [job_name(job) for job in jobs] == ["1-0-0-0", "1-0-0-1"]
     assert [job_name(request) for request in requests(events)] == ["1-0-1"]
-
-
-def test_what_is_to_be_remembered_is_kept_with_its_turn() -> None:
-    """Where the session belongs to a conversation, and the persona allows it."""
-    house = House(Tools(allow=("remember",)), lambda: NOON, keeps=True)
-    persona = replace(SHOP, functions=house.functions(), house=house.call, fact=house.fact)
-    conversation = fed(
-        final("I like mint."),
-        asks("remember", arguments='{"fact": " Likes  mint. "}'),
-        *answered(1, "Noted."),
-        persona=persona,
-    )
-
-    assert conversation.turns.facts == ["Likes mint."]
-    assert "remember" not in House(Tools(allow=("remember",)), lambda: NOON).functions()
-    assert house.call("remember", '{"fact": ""}').startswith("error: ")
-    assert house.call("remember", f'{{"fact": "{"x" * 301}"}}').startswith("error: ")

@@ -113,7 +113,7 @@ def test_who_takes_over_gives_the_answer_that_was_given() -> None:
     conversation: Conversation = recalled(final("When?"), log, persona=SHOP)
 
     assert names(conversation.go_on(0.0)) == ["ReplyResumed"]
-    (again,) = conversation.again()
+    (again,) = conversation.again(0.0)
     assert isinstance(again, SpeakRequest)
     assert (again.text, again.resumed) == ("At ten.", True)
     said = conversation.step(spoken(1), 0.0)

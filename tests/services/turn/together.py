@@ -12,7 +12,7 @@ from schemas.event import Event
 from schemas.llm import GenerateRequest, GenerationDone
 from schemas.session import ForgetAsked, UserText
 from schemas.settings import SessionSettings
-from schemas.turn import ConverseRequest, HangUp, TurnEnded
+from schemas.turn import ConverseRequest, HangUp, Return, TurnEnded
 from services.turn import shelf
 from services.turn.admission import Links
 from services.turn.settings import TurnSettings
@@ -85,9 +85,10 @@ async def talk(
     links: Links | None = None,
     library: Library | None = None,
     attempt: int = 1,
+    resumes: Return | None = None,
 ) -> AsyncIterator[Talk]:
     """Lead a session that asks for a conversation, until the context ends."""
-    request = ConverseRequest(speak=False, join=join, settings=settings)
+    request = ConverseRequest(speak=False, join=join, settings=settings, resumes=resumes)
     kinds = (Joined, GenerateRequest, TurnEnded, HangUp)
     async with bus.listen(*{subject_of(kind, place) for kind in kinds}) as inbox:
         await bus.flush()
