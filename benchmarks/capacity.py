@@ -18,7 +18,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks import capacity_figures, command, measure, report
 from benchmarks.capacity_figures import SizeRow
-from benchmarks.punctual import punctual
 from benchmarks.queueing import Stage
 from benchmarks.recordings import recordings
 from benchmarks.systems import (
@@ -33,6 +32,7 @@ from benchmarks.systems import (
 from voicebus.load.callers import Callers, Load
 from voicebus.load.profile import PROFILES
 from voicebus.load.tally import Report as LoadReport
+from voicebus.punctual import punctual
 from voicebus.settings import PREFIX
 
 SLOTS: Final = 4

@@ -26,7 +26,6 @@ from benchmarks.judge import MoveRow, rows
 from benchmarks.lines import OURS, PEERS, dial
 from benchmarks.moves import Dialogue
 from benchmarks.peers import pipecat_peer
-from benchmarks.punctual import punctual
 from benchmarks.systems import (
     REAL,
     SYNTHETIC,
@@ -39,6 +38,7 @@ from services.llm.building import build
 from services.llm.settings import SCOPE, LlmSettings
 from voicebus import parts, settings
 from voicebus.errors import VoicebusError
+from voicebus.punctual import punctual
 from voicebus.settings import PREFIX
 
 QUICK: Final = 0.1

@@ -24,13 +24,13 @@ from benchmarks.failover_judgement import TurnRow, harmful, judged, measures, ne
 from benchmarks.failover_log import SessionLog
 from benchmarks.failover_turns import Talk, Turn
 from benchmarks.kills import Executioner, Kill, plan
-from benchmarks.punctual import punctual
 from benchmarks.recordings import Recording, recordings
 from benchmarks.systems import REAL, SYNTHETIC, base_environment, start_llama
 from subjects.streams import ROLES
 from voicebus.audio.loudness import last_speech_sample
 from voicebus.bus.client import Bus, connect
 from voicebus.caller import RATE_HZ
+from voicebus.punctual import punctual
 from voicebus.settings import PREFIX
 
 KINDS: Final = (*ROLES, "edge", "supervisor", "nats")

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import command, figures, measure, report
-from benchmarks.punctual import punctual
 from benchmarks.recordings import Recording, recordings
 from benchmarks.systems import (
     REAL,
@@ -30,6 +29,7 @@ from benchmarks.whole import Whole, measure_whole
 from services.llm.building import build
 from services.llm.settings import SCOPE, LlmSettings
 from voicebus import parts, settings
+from voicebus.punctual import punctual
 from voicebus.settings import PREFIX
 
 SYNTHETIC_SPEECH_S: Final = 1.0

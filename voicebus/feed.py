@@ -43,6 +43,9 @@ and was stored after our first reading, is found here too."""
 
 _STALL_STEP_S: Final = 0.5
 
+_LOOK_BACK_S: Final = (0, 10, 100, 1_000, 10_000)
+"""How much earlier than it should be audio is looked for, before all of a place is read."""
+
 
 @dataclass(frozen=True, slots=True)
 class AudioStalled:
@@ -188,7 +191,7 @@ class _Feed:
 
     async def past(self, begun: Beginning) -> AsyncIterator[Audio]:
         """Yield what is stored already, wherever the session was."""
-        for place in begun.before:
+        for place in await self._needed(begun.before):
             self._sequence = await self._skipped(place, begun.since_ns)
             async for event in self._stored(place):
                 yield event
@@ -225,16 +228,31 @@ class _Feed:
             for bridged in self._order.bridge():
                 yield bridged
 
+    async def _needed(self, before: Sequence[Place]) -> Sequence[Place]:
+        """Return the former places that hold what is wanted: audio goes on where it left one."""
+        places = [*before, self._claim.place]
+        for index in range(len(before), 0, -1):
+            if await self._found(places[index], 1) is not None:
+                return before[index:]
+        return before
+
     async def _skipped(self, place: Place, since_ns: int) -> int:
-        """Return where to begin to read, if all that is wanted was stored later than that."""
-        subject = subject_of(AudioChunk, place)
-        first = await self._claim.bus.first("AUDIO", subject, since_ns) if since_ns else None
-        if first is None:
-            return 1
-        match decode(first.payload):
-            case AudioChunk() | AudioEnded() as event if event.offset <= self._order.position:
-                return first.sequence
+        """Return where to begin to read, if what is wanted was stored at a time or soon before."""
+        if since_ns:
+            for back_s in _LOOK_BACK_S:
+                found = await self._found(place, max(1, since_ns - back_s * 1_000_000_000))
+                if found is not None:
+                    return found
         return 1
+
+    async def _found(self, place: Place, since_ns: int) -> int | None:
+        """Return the first message since a time, unless what is wanted is older or nowhere."""
+        first = await self._claim.bus.first("AUDIO", subject_of(AudioChunk, place), since_ns)
+        if first is not None:
+            match decode(first.payload):
+                case AudioChunk() | AudioEnded() as event if event.offset <= self._order.position:
+                    return first.sequence
+        return None
 
     async def _stored(self, place: Place) -> AsyncIterator[Audio]:
         """Yield what the stream has of a place and was not read yet."""

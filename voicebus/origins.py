@@ -20,6 +20,7 @@ from msgspec import Struct
 from schemas.audio import AudioChunk, AudioEnded
 from schemas.codec import decode
 from schemas.event import Event
+from schemas.llm import ClauseReady
 from schemas.session import CancelAsked, KeysPressed, TurnTakingSet, UserText
 from schemas.tts import ReplyChunk
 from schemas.turn import Resumed, SessionMoved
@@ -37,6 +38,9 @@ CLIENTS: Final = (UserText, KeysPressed, CancelAsked, TurnTakingSet, AudioChunk,
 _TRIES: Final = 100
 _PAUSE_S: Final = 0.05
 """A replica of the stream may not have yet what another one has."""
+
+_FILLER_NS: Final = 60_000_000_000
+"""More than anything is spoken before the first words of a reply are written."""
 
 
 class Origin(Struct, frozen=True):
@@ -93,21 +97,29 @@ async def origins(bus: Bus, place: Place, *, awaited: bool = False) -> list[Orig
     raise BusTimeout("the log does not show where this session was before")
 
 
-async def counted(bus: Bus, origin: Origin) -> list[Recorded]:
+async def counted(bus: Bus, origin: Origin, *kinds: type[Event]) -> list[Recorded]:
     """Return what counts of a former place's log, oldest first.
+
+    Args:
+        bus: The connection.
+        origin: The place.
+        kinds: What is wanted of it, with what else has the same subjects; nothing: all.
 
     Raises:
         BusError: The log cannot be read.
     """
     place = origin.place
-    messages = [
-        message
-        for subject in session_log(place.cell, place.session, place.edge)
-        async for message in bus.read("SESSION", subject)
-        if message.sequence < origin.end
-    ]
+    subjects: Iterable[str] = session_log(place.cell, place.session, place.edge)
+    if kinds:
+        subjects = dict.fromkeys(subject_of(kind, place) for kind in kinds)
+    read = await asyncio.gather(*(_log(bus, subject) for subject in subjects))
+    messages = [message for found in read for message in found if message.sequence < origin.end]
     messages.sort(key=lambda message: message.sequence)
     return [m for m in messages if m.sequence < origin.until or _is_clients(m)]
+
+
+async def _log(bus: Bus, subject: str) -> list[Recorded]:
+    return [message async for message in bus.read("SESSION", subject)]
 
 
 async def made(claim: Claim, former: Sequence[Origin], *kinds: type[Event]) -> list[Event]:
@@ -116,15 +128,28 @@ async def made(claim: Claim, former: Sequence[Origin], *kinds: type[Event]) -> l
     Raises:
         BusError: The log cannot be read.
     """
-    ours = claim.request
-    stored = [message for origin in former for message in await counted(claim.bus, origin)]
+    attempt = (claim.request.turn, claim.request.revision)
+    logged: list[type[Event]] = [ClauseReady, *(kind for kind in kinds if kind is not ReplyChunk)]
+    stored = [m for origin in former for m in await counted(claim.bus, origin, *logged)]
     if ReplyChunk in kinds:
+        since_ns = _written_ns(stored, attempt) - _FILLER_NS
         for origin in former:
             subject = subject_of(ReplyChunk, origin.place)
-            stored += [message async for message in claim.bus.read("REPLY", subject)]
+            read = claim.bus.read("REPLY", subject, since_ns=max(0, since_ns))
+            stored += [message async for message in read]
     events = [decode(message.payload) for message in stored]
-    attempt = (ours.turn, ours.revision)
     return [e for e in events if isinstance(e, kinds) and (e.turn, e.revision) == attempt]
+
+
+def _written_ns(stored: Iterable[Recorded], attempt: tuple[int, int]) -> int:
+    """Return when the first clause of a turn was written; 0 when none was."""
+    events = ((message.stored_ns, decode(message.payload)) for message in stored)
+    heads = (
+        stored_ns
+        for stored_ns, e in events
+        if isinstance(e, ClauseReady) and not e.seq and (e.turn, e.revision) == attempt
+    )
+    return min(heads, default=0)
 
 
 async def tell_again(claim: Claim, there: Iterable[Event], here: Iterable[Event]) -> None:

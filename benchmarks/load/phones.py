@@ -22,6 +22,7 @@ from websockets.exceptions import WebSocketException
 
 from voicebus.audio import g711
 from voicebus.audio.loudness import AUDIBLE_DBFS, dbfs
+from voicebus.punctual import punctual
 
 FRAME_MS: Final = 20
 _FRAME: Final = 160
@@ -126,4 +127,5 @@ async def _run(url: str, calls: int, seconds: float) -> None:
 
 if __name__ == "__main__":
     gc.freeze()  # a caller is no later than it has to be
-    uvloop.run(_run(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])))
+    with punctual():
+        uvloop.run(_run(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])))

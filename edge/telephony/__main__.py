@@ -19,11 +19,13 @@ from edge.telephony.office import KIND, Office
 from edge.telephony.settings import SCOPE, TelephonySettings
 from edge.telephony.sockets import create_app
 from edge.telephony.tcp import listening
+from edge.telephony.turnstile import Turnstile
 from subjects.tokens import new_token
 from voicebus import health, settings
 from voicebus.errors import ConfigError
 from voicebus.http_guard import HEAD_BYTES, GuardedHttp
 from voicebus.process import run, running
+from voicebus.punctual import punctual
 from voicebus.sessions.capacity import Capacity
 from voicebus.sessions.sessions import Sessions
 from voicebus.settings import BusSettings, ProcessSettings
@@ -34,6 +36,15 @@ log: Final = structlog.get_logger()
 async def main(stop: asyncio.Event) -> None:
     """Take calls until ``stop``, then hang up."""
     chosen = settings.read(TelephonySettings, os.environ, SCOPE)
+    if not chosen.realtime:
+        await _serve(chosen, stop)
+        return
+    with punctual() as is_so:
+        log.info("telephony.realtime", allowed=is_so)
+        await _serve(chosen, stop)
+
+
+async def _serve(chosen: TelephonySettings, stop: asyncio.Event) -> None:
     process = settings.read(ProcessSettings, os.environ)
     bus_settings = settings.read(BusSettings, os.environ)
     gate = Gate(chosen)
@@ -54,7 +65,7 @@ async def main(stop: asyncio.Event) -> None:
         sessions = Sessions(up.bus, name, KIND, chosen.max_calls, up.metrics_url, capacity)
         metronome = Metronome()
         office = Office(
-            sessions=sessions, settings=chosen, metronome=metronome, turnstile=asyncio.Lock()
+            sessions=sessions, settings=chosen, metronome=metronome, turnstile=Turnstile()
         )
         async with asyncio.TaskGroup() as group, AsyncExitStack() as serving:
             helpers = [

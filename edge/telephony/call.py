@@ -229,7 +229,6 @@ class Call:
             if isinstance(told, bytes):
                 async with self._turnstile:
                     self._mouth.say(told)
-                    await asyncio.sleep(0)  # the beat comes in between
             else:
                 await self._tell(told, int(told.get("turn", 0)))
 

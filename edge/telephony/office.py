@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
 
 from msgspec import Struct
 
 from edge.telephony.metronome import Metronome
 from edge.telephony.settings import TelephonySettings
+from edge.telephony.turnstile import Turnstile
 from voicebus.sessions.sessions import Sessions
 
 KIND: Final = "telephony"
@@ -22,11 +22,10 @@ class Office(Struct, frozen=True, kw_only=True):
         sessions: The edge's sessions.
         settings: Its settings.
         metronome: Gives them the time.
-        turnstile: Lets one piece of audio through in each round of the loop: what comes for all
-            calls at once would otherwise hold up the metronome until all of it is coded.
+        turnstile: Where audio for them goes through one piece at a time.
     """
 
     sessions: Sessions
     settings: TelephonySettings
     metronome: Metronome
-    turnstile: asyncio.Lock
+    turnstile: Turnstile

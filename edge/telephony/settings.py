@@ -50,6 +50,8 @@ class TelephonySettings(Struct, frozen=True, kw_only=True):
         handshake_s: How long an exchange may take to say what the call is.
         idle_s: How long it may send nothing.
         claim_s: How long a call waits for workers.
+        realtime: Whether its loop goes before all other processes of the machine, where the kernel
+            allows it, so that audio is on time though models are at work on the same cores.
         comfort_dbfs: Loudness of the noise between replies, where an exchange needs a steady
             stream; -96 for silence.
         persona: Who answers; empty for nobody in particular.
@@ -84,6 +86,7 @@ class TelephonySettings(Struct, frozen=True, kw_only=True):
     handshake_s: float = 5.0
     idle_s: float = 60.0
     claim_s: float = 10.0
+    realtime: bool = True
     comfort_dbfs: float = -66.0
     persona: str = ""
     language: str = ""

@@ -113,7 +113,7 @@ async def _resumption(claim: Claim, former: list[Origin], known: int) -> Resumpt
         return resumed
     subject = claim.subject(TranscriptFinal)
     here = [message async for message in claim.bus.read("SESSION", subject)]
-    there = [message for origin in former for message in await counted(claim.bus, origin)]
+    there = [m for origin in former for m in await counted(claim.bus, origin, TranscriptFinal)]
     missed = [
         event
         for message in there

@@ -27,8 +27,17 @@ from schemas.session import (
     TurnTakingSet,
     UserText,
 )
-from schemas.stt import AudioConsumed, TranscriptFinal
-from schemas.turn import HangUp, NothingHeard, TurnEnded, TurnStarted
+from schemas.stt import (
+    AudioConsumed,
+    SpeechPaused,
+    SpeechResumed,
+    SpeechStarted,
+    TranscriptDraft,
+    TranscriptFinal,
+    TranscriptPartial,
+)
+from schemas.tool import CallsAsked, ToolDone
+from schemas.turn import HangUp, NothingHeard, TurnCancelled, TurnEnded, TurnStarted
 from services.turn.reply import MADE
 from subjects.catalog import session_log
 from voicebus.bus.inbox import Inbox
@@ -41,6 +50,13 @@ log: Final = structlog.get_logger()
 
 DECIDED: Final = (TurnStarted, TurnEnded, NothingHeard, HangUp)
 """What turn workers write."""
+
+_OUTCOMES: Final = (
+    *(UserText, TranscriptFinal, TurnStarted, TurnCancelled, Failure),
+    *(CallsAsked, ToolDone),
+)
+"""One of each subject that says what became of turns, not what their replies were made of; calls
+and what came of them stay in the chat."""
 
 _MADE: Final = (*MADE, Failure)
 _EDGES: Final = (PlaybackEnded, ClientLost, ClientReturned, LinkAsked, ForgetAsked)
@@ -73,16 +89,25 @@ class Numbers:
 
     def __init__(self) -> None:
         self._seen: set[tuple[object, ...]] = set()
+        self._utterance = 0
+        self._heard_ms = 0
 
     def is_new(self, event: Event) -> bool:
         """Return whether a message was not here yet, and take note of it.
 
         Messages without a number, live ones and those that are taken twice without harm, are
-        always new.
+        always new. But what was heard of an utterance is not when its final is here: that may have
+        been read from the log, while what came before it was still waiting.
         """
         match event:
+            case SpeechStarted():
+                return event.start_ms >= self._heard_ms
+            case SpeechPaused() | SpeechResumed() | TranscriptPartial() | TranscriptDraft():
+                return event.utterance > self._utterance
             case TranscriptFinal():
                 number: tuple[object, ...] = (TranscriptFinal, event.utterance)
+                self._utterance = max(self._utterance, event.utterance)
+                self._heard_ms = max(self._heard_ms, event.end_ms)
             case AudioConsumed():
                 number = (AudioConsumed, event.end_offset)
             case Failure():
@@ -150,8 +175,10 @@ class Arrivals:
             BusError: It cannot be read.
         """
         past: list[Past] = []
-        for origin in former:
-            for message in await counted(self._claim.bus, origin):
+        for number, origin in enumerate(former, 1):
+            # A reply that was still told when the session moved on was told again where it went.
+            kinds = _OUTCOMES if number < len(former) else ()
+            for message in await counted(self._claim.bus, origin, *kinds):
                 event = decode(message.payload)
                 if isinstance(event, ClientLost | ClientReturned):
                     continue  # of a line that is no more: who came here is there

@@ -12,7 +12,15 @@ from schemas.event import Event
 from schemas.failure import Failure
 from schemas.llm import ClauseReady, GenerationDone
 from schemas.session import PlaybackEnded, SessionOpened, UserText
-from schemas.stt import AudioConsumed, TranscriptFinal
+from schemas.stt import (
+    AudioConsumed,
+    SpeechPaused,
+    SpeechResumed,
+    SpeechStarted,
+    TranscriptDraft,
+    TranscriptFinal,
+    TranscriptPartial,
+)
 from schemas.turn import ConverseRequest, TurnStarted
 from services.turn.arrivals import Arrivals, Numbers, Past, aged
 from tests.workers import bus_in, claim_on, new_place
@@ -122,6 +130,32 @@ def test_numbers_tell_messages_apart(event: Event, other: Event) -> None:
     numbers = Numbers()
 
     assert [numbers.is_new(each) for each in (event, event, other)] == [True, False, True]
+
+
+def heard(utterance: int) -> list[Event]:
+    """What is told of an utterance while it is spoken: a second of it, every two seconds."""
+    start_ms = 2000 * utterance
+    end_ms = start_ms + 1000
+    return [
+        SpeechStarted(start_ms=start_ms),
+        TranscriptPartial(utterance=utterance, text="he", start_ms=start_ms, end_ms=end_ms),
+        SpeechPaused(utterance=utterance, end_ms=end_ms),
+        SpeechResumed(utterance=utterance, start_ms=start_ms + 500),
+        TranscriptDraft(utterance=utterance, text="hello", end_ms=end_ms),
+    ]
+
+
+def test_what_was_heard_before_a_final_is_no_news_behind_it() -> None:
+    """A final is read from the log while what came before it waits: nobody begins to speak anew."""
+    numbers = Numbers()
+    settled = TranscriptFinal(
+        utterance=2, text="hello", start_ms=4000, end_ms=5000, end_offset=80_000
+    )
+
+    assert all(map(numbers.is_new, heard(2)))
+    assert numbers.is_new(settled)
+    assert not any(map(numbers.is_new, [*heard(1), *heard(2)]))
+    assert all(map(numbers.is_new, heard(3)))
 
 
 def test_what_was_made_for_a_draft_comes_after_the_start_of_its_turn() -> None:

@@ -22,7 +22,7 @@ from schemas.turn import (
     TurnStarted,
 )
 from services.turn.admission import Links
-from services.turn.arrivals import Past
+from services.turn.arrivals import Arrivals, Past
 from services.turn.returning import missed, move, once
 from services.turn.settings import TurnSettings
 from services.turn.worker import converse
@@ -30,6 +30,7 @@ from subjects.catalog import Place
 from subjects.tokens import new_token
 from tests.workers import bus_in, claim_on, new_place
 from voicebus.bus.client import Bus
+from voicebus.bus.inbox import Inbox
 from voicebus.claim import Claim
 from voicebus.errors import SessionExpired
 from voicebus.origins import counted, departure, origins
@@ -194,6 +195,37 @@ async def test_what_followed_from_the_edges_silence_does_not_count(nats_server: 
         events = [decode(message.payload) for message in await counted(bus, origin)]
 
     assert events == [SessionOpened(ticket=DIGEST), written[0], written[3]]
+
+
+async def test_of_earlier_places_counts_what_became_of_their_turns(nats_server: str) -> None:
+    """What a reply was made of is told again where its session went: older ones are not read."""
+    places = [new_place()]
+    places += [elsewhere(places[0]) for _ in range(2)]
+    started, ended = TurnStarted(text="x", turn=1), TurnEnded(outcome="completed", turn=1)
+    written = [
+        final(1),
+        UserText(text="typed", seq=9),
+        started,
+        ClauseReady(turn=1, text="Hi."),
+        ended,
+    ]
+    async with bus_in(nats_server, places[0].cell) as bus:
+        await bus.store(SessionOpened(ticket=DIGEST), places[0])
+        for event in written:
+            await bus.store(event, places[0])
+        await move(await claim_at(bus, places[1]), asked(places[0], utterance=1))
+        await bus.store(SessionOpened(ticket=DIGEST), places[1])
+        late = ClauseReady(turn=2, text="Yes.")
+        await bus.store(late, places[1])
+        claim = await claim_at(bus, places[2])
+        await move(claim, asked(places[1], utterance=1))
+        former = await origins(bus, places[2], awaited=True)
+        async with Arrivals(claim, Inbox(1)) as arrivals:
+            events = [known.event for known in await arrivals.before(former)]
+
+    assert [place.session for place in places[:2]] == [origin.place.session for origin in former]
+    told = [event for event in events if isinstance(event, tuple({type(e) for e in written}))]
+    assert told == [written[0], written[1], started, ended, late]
 
 
 async def test_a_session_that_moves_goes_on_in_its_traces(nats_server: str) -> None:

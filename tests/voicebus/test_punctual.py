@@ -1,4 +1,4 @@
-"""Callers go first, and nothing that they start does."""
+"""A punctual thread goes first, and nothing that it starts does."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from benchmarks.punctual import punctual
+from voicebus.punctual import punctual
 
 
 def scheduler() -> int:
@@ -17,12 +17,12 @@ def scheduler() -> int:
 
 def allowed() -> bool:
     """Whether the kernel lets this process go before others."""
-    with punctual():
-        return scheduler() == os.SCHED_RR
+    with punctual() as is_so:
+        return is_so
 
 
 @pytest.mark.skipif(not allowed(), reason="the kernel allows no real-time priority here")
-def test_only_the_caller_s_own_thread_goes_first() -> None:
+def test_only_the_thread_itself_goes_first() -> None:
     """While the context lasts, and no longer."""
     found: list[int] = []
     thread = threading.Thread(target=lambda: found.append(scheduler()))
@@ -36,11 +36,12 @@ def test_only_the_caller_s_own_thread_goes_first() -> None:
 
 
 def test_without_permission_it_goes_on_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A caller that is late is seen in the report."""
+    """And it is told."""
 
     def refused(*_: object) -> None:
         raise PermissionError
 
     monkeypatch.setattr(os, "sched_setscheduler", refused)
-    with punctual():
+    with punctual() as is_so:
+        assert not is_so
         assert scheduler() == os.SCHED_OTHER
