@@ -61,6 +61,7 @@ from schemas.turn import (
     TurnEnded,
     TurnStarted,
 )
+from schemas.usage import TokensUsed
 
 EVENT_TYPES: Final[tuple[type[Event], ...]] = (
     AudioChunk,
@@ -91,6 +92,7 @@ EVENT_TYPES: Final[tuple[type[Event], ...]] = (
     TokenDelta,
     ClauseReady,
     GenerationDone,
+    TokensUsed,
     SpeakRequest,
     ReplyChunk,
     ClauseSpoken,
@@ -156,6 +158,7 @@ AnyEvent = (
     | TokenDelta
     | ClauseReady
     | GenerationDone
+    | TokensUsed
     | SpeakRequest
     | ReplyChunk
     | ClauseSpoken

@@ -59,6 +59,7 @@ from schemas.turn import (
     TurnEnded,
     TurnStarted,
 )
+from schemas.usage import TokensUsed
 
 ROOT: Final = "vb"
 
@@ -158,6 +159,7 @@ CATALOG: Final[dict[type[Event], Route]] = {
     GenerateRequest: _job("llm", "edge turn"),
     TokenDelta: _dn("token", "SESSION", "llm", "edge", again="turn llm"),
     GenerationDone: _dn("done", "SESSION", "llm", "edge turn", again="turn llm"),
+    TokensUsed: _dn("usage", "SESSION", "llm", "", again="admin"),
     ClauseReady: _dn("clause", "SESSION", "llm", "turn tts", again="turn llm tts"),
     SpeakRequest: _job("tts", "edge turn"),
     ReplyChunk: _dn("audio", "REPLY", "tts", "edge", again="tts"),

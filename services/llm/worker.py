@@ -6,6 +6,7 @@ Consumes   job.llm    GenerateRequest, one per turn and revision
 Publishes  dn.token   TokenDelta, joined over at most 30 ms
            dn.clause  ClauseReady, what can be spoken
            dn.done    GenerationDone
+           dn.usage   TokensUsed, one for each provider that was asked
            dn.failure Failure, instead of GenerationDone
 
 A speculative request is answered like any other: whoever delivers the words holds them until the
@@ -23,6 +24,7 @@ from typing import Final
 
 from schemas.llm import GenerateRequest, GenerationDone
 from services.llm.asking import Asking
+from services.llm.billing import Bill
 from services.llm.engine import Piece
 from services.llm.providers import Providers
 from services.llm.published import NOTHING, read_published
@@ -50,14 +52,20 @@ async def answer(claim: Claim, providers: Providers) -> None:
         return
     writer = Writer(claim, request, published)
     asking = Asking(providers, request, published, writer)
-    await unless_cancelled(claim, _generate(claim, request, writer, asking))
+    bill = Bill(claim, request, asking)
+    try:
+        await unless_cancelled(claim, _generate(claim, request, writer, asking, bill))
+    finally:
+        await bill.tell()
     if not writer.is_done and writer.made:
         unheard = request.speculative and await is_released(claim) is False
         reason = "speculative" if unheard else "interrupted"
         metrics.LLM_WASTED_TOKENS.labels(reason).inc(writer.made)
 
 
-async def _generate(claim: Claim, request: GenerateRequest, writer: Writer, asking: Asking) -> None:
+async def _generate(
+    claim: Claim, request: GenerateRequest, writer: Writer, asking: Asking, bill: Bill
+) -> None:
     begun_s = time.perf_counter()
     last = Piece(text="")
     ttft_s = 0.0
@@ -81,6 +89,8 @@ async def _generate(claim: Claim, request: GenerateRequest, writer: Writer, aski
     if made > 1 and duration_s > ttft_s:
         pace = (made - 1) / (duration_s - ttft_s)
         metrics.LLM_TOKENS_PER_SECOND.labels(provider.name, model).observe(pace)
+    # Before the end is told: who has asked may end the session with it.
+    await bill.tell()
     await claim.publish(
         GenerationDone(
             turn=request.turn,

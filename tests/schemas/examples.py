@@ -65,7 +65,7 @@ from schemas.turn import (
     TurnEnded,
     TurnStarted,
 )
-from tests.schemas import joining, telegram, working
+from tests.schemas import joining, spending, telegram, working
 
 SETTINGS: Final = SessionSettings(
     language="en",
@@ -224,6 +224,7 @@ EXAMPLES: Final[tuple[Event, ...]] = (
         epoch=9,
         turn=1,
     ),
+    *spending.SPENDING,
     SpeakRequest(
         text="Hello.",
         voice="en_US-joe-medium",
