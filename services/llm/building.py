@@ -77,6 +77,7 @@ def _engine(told: ProviderConfig, chosen: LlmSettings) -> Engine:
             temperature=chosen.temperature,
             max_tokens_field=quirks.max_tokens_field,
             sends_temperature=quirks.sends_temperature,
+            either_sampling=quirks.either_sampling,
             counts_tokens=quirks.counts_tokens,
             extra_body={**quirks.extra_body, **told.extra_body},
             prefill=quirks.prefill is not None if told.prefill is None else told.prefill,

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from schemas.llm import GenerateRequest, Message
+from schemas.llm import GenerateRequest, Message, Sampling
 from services.llm.building import build
 from services.llm.providers_file import ProviderConfig, read
 from services.llm.quirks import QUIRKS, Kind
@@ -188,6 +188,14 @@ async def test_each_kind_is_told_in_its_own_way_to_go_on(
     assert sent["messages"][-1] == {"role": "assistant", "content": "Well,", **message}
     assert {name: sent.get(name) for name in body} == body
     assert "prefix" not in sent["messages"][0]
+
+
+async def test_a_provider_that_takes_either_gets_what_the_request_asks_for() -> None:
+    """Not the temperature of the settings beside it."""
+    drawn = msgspec.structs.replace(ASK, sampling=Sampling(top_p=0.5))
+
+    assert await asked("anthropic", drawn) == {**PLAIN, "max_tokens": 120, "top_p": 0.5}
+    assert (await asked("compatible", drawn))["temperature"] == 0.0
 
 
 def test_a_kind_alone_is_enough_to_find_its_provider() -> None:
