@@ -24,8 +24,8 @@ class Rate(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class TokensUsed(Event, frozen=True, kw_only=True, tag="usage.tokens"):
     """A provider was asked for a reply: one message for each request, whatever came of it.
 
-    A turn whose provider fails, or in which two are asked, has several; ``seq`` counts those of one
-    worker.
+    A turn whose provider fails, in which two are asked, or whose reply waits for functions in
+    between has several; ``seq`` counts those of one job of one worker.
 
     Fields
         provider: Who was asked, by the name that the worker has for it.

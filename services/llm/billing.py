@@ -35,7 +35,7 @@ class Bill:
         self._claim = claim
         self._request = request
         self._asking = asking
-        self._told = 0
+        self._told: set[int] = set()
 
     async def tell(self) -> None:
         """Publish what is over and was not told yet.
@@ -43,10 +43,13 @@ class Bill:
         What cannot be published is lost to the log, and counted all the same: a reply does not
         fail because of what it costs.
         """
-        over = [attempt for attempt in self._asking.attempts if attempt.outcome]
-        for attempt in over[self._told :]:
-            used = usage(attempt, self._request, self._told)
-            self._told += 1
+        for number, attempt in enumerate(self._asking.attempts):
+            if number in self._told or not attempt.outcome:
+                continue
+            self._told.add(number)
+            if not attempt.is_sent:
+                continue
+            used = usage(attempt, self._request, number)
             _count(used)
             try:
                 await self._claim.publish(used)

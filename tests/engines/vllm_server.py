@@ -18,8 +18,7 @@ from tests.plain import PLAIN
 from voicebus import parts
 
 PYTHON: Final = Path(
-    os.environ.get("VLLM_PYTHON")
-    or parts.project_root() / "build" / "vllm" / "bin" / "python"
+    os.environ.get("VLLM_PYTHON") or parts.project_root() / "build" / "vllm" / "bin" / "python"
 )
 """Made by `make engines-test`."""
 

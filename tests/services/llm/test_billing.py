@@ -7,16 +7,17 @@ import asyncio
 import pytest
 
 from schemas.codec import decode
+from schemas.llm import ClauseReady, TokenDelta
 from schemas.turn import TurnCancelled
 from schemas.usage import TokensUsed
 from services.llm.prices import Price
 from services.llm.providers import Provider, Providers, alone
 from services.llm.worker import answer
 from subjects.catalog import subject_of
-from tests.services.llm.providing import providing, saying
+from tests.services.llm.providing import PATIENT_S, providing, saying
 from tests.services.llm.test_worker import REQUEST, Toy, Turn, turn_at
 from tests.services.llm.upstream import event, failing, hanging, replying, resetting, text_event
-from tests.workers import claim_on
+from tests.workers import claim_on, until
 from voicebus import metrics
 from voicebus.errors import EngineError
 
@@ -124,6 +125,39 @@ async def test_each_provider_that_was_asked_has_its_own(nats_server: str) -> Non
         (7, 3, False),
     ]
     assert told[0].cost_usd == 0
+
+
+async def test_both_are_told_that_were_asked_side_by_side(nats_server: str) -> None:
+    """Nobody counts for the slower one: it may have worked, and is estimated."""
+    async with (
+        providing(hanging(), saying("Hello."), hedge_after_s=0.05, patience_s=PATIENT_S) as (
+            providers,
+            _,
+        ),
+        turn_at(nats_server) as turn,
+    ):
+        told = await answered(turn, providers, 2)
+
+    assert [(u.seq, u.provider, u.outcome, u.estimated) for u in told] == [
+        (0, "a", "left", True),
+        (1, "b", "answered", False),
+    ]
+    assert (told[0].prompt_tokens, told[0].tokens) == (2, 0)
+
+
+async def test_where_nobody_was_asked_nothing_is_used(nats_server: str) -> None:
+    """A lost worker had published all of the reply but its end."""
+    async with turn_at(nats_server) as turn:
+        await turn.bus.store(TokenDelta(turn=1, revision=2, text="Hello.", tokens=1), turn.place)
+        await turn.bus.store(ClauseReady(turn=1, revision=2, text="Hello."), turn.place)
+        last = ClauseReady(turn=1, revision=2, seq=1, text="", last=True)
+        await turn.bus.store(last, turn.place)
+        claim = await claim_on(turn.bus, turn.place, "llm", REQUEST, attempt=2)
+        await asyncio.wait_for(answer(claim, alone(Toy(tokens=5, pace_s=0.001))), 30)
+        await until(lambda: bool(turn.done()))
+        await claim.settled()
+
+        assert await used(turn, 0) == []
 
 
 async def test_a_turn_that_fails_has_used_something_all_the_same(nats_server: str) -> None:
