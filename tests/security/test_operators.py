@@ -77,7 +77,7 @@ async def test_the_supervisor_tells_the_monitor_how_much_work_there_is(secured: 
         ]
 
     assert heard == said
-    assert [found["num_pending"] >= 0 for found in counted] == [True] * 4
+    assert [found["num_pending"] >= 0 for found in counted] == [True] * len(ROLES)
 
 
 async def test_the_supervisor_hands_on_the_work_of_the_dead(secured: Secured) -> None:
