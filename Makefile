@@ -17,8 +17,9 @@ LOCKED := $(PIP) install --only-binary=:all: --require-hashes --requirement
 # The build tools are in the lock too; the project itself is one line in a .pth file.
 SELF   := $(PIP) install --quiet --no-deps --no-build-isolation --no-index --editable .
 UV     := 0.13.8
-# Heavy libraries stay out of the environment that everything else has.
+# Heavy libraries stay out of the environment that everything else has, and these tests need them.
 ENGINES := build/engines
+HEAVY  := tests/services/stt tests/services/tts tests/e2e/test_cloned_voice.py
 # vLLM wants its own versions of everything: the tests ask it over HTTP.
 VLLM   := build/vllm
 
@@ -58,9 +59,10 @@ operations-test: $(VENV)/dev.stamp ## Execute the deployments as they are writte
 	$(BIN)/voicebus models pull --all
 	$(BIN)/python -m pytest -m "operations and not slow" $(ARGS)
 
-engines-test: $(ENGINES)/engines.stamp $(VLLM)/vllm.stamp ## Run every engine really, in environments of gigabytes (XTTS, Vosk, vLLM and the others)
+engines-test: $(ENGINES)/engines.stamp $(VENV)/dev.stamp $(VLLM)/vllm.stamp ## Run every engine really, in environments of gigabytes (XTTS, Vosk, vLLM and the others)
 	$(ENGINES)/bin/voicebus models pull --all
-	$(ENGINES)/bin/python -m pytest -m "engines and not slow" $(ARGS)
+	$(ENGINES)/bin/python -m pytest -m "engines and not slow" $(HEAVY) $(ARGS)
+	$(BIN)/python -m pytest -m "engines and not slow" $(addprefix --ignore=,$(HEAVY)) $(ARGS)
 
 monitoring-test: $(VENV)/dev.stamp ## A real Prometheus asks every query of a system under load
 	$(BIN)/voicebus models pull silero-vad
