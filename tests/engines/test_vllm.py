@@ -71,7 +71,8 @@ async def test_a_conversation_is_answered_by_vllm(system: System) -> None:
         await client.until("turn_ended", turn=1, outcome="completed", within_s=60)
 
     assert "Paris" in client.messages("reply_done", turn=1)[0]["text"]
-    assert system.metric("llm", "voicebus_llm_tokens_total", model=MODEL) > 0
+    assert system.metric("llm", "voicebus_llm_tokens_total", engine="vllm", model=MODEL) > 0
+    assert system.metric("llm", "voicebus_llm_unpriced_total") == 0
 
 
 def test_an_adapter_is_asked_for_by_its_name(system: System) -> None:

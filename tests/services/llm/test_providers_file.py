@@ -10,6 +10,7 @@ import pytest
 
 from schemas.llm import GenerateRequest, Message, Sampling
 from services.llm.building import build
+from services.llm.prices import FREE, Price
 from services.llm.providers_file import ProviderConfig, read
 from services.llm.quirks import QUIRKS, Kind
 from services.llm.settings import LlmSettings
@@ -207,6 +208,25 @@ def test_a_kind_alone_is_enough_to_find_its_provider() -> None:
     assert str(own._client.base_url) == "http://gpu-1/v1/"  # type: ignore[attr-defined]
     assert own.continues
     assert not gemini.continues
+
+
+@pytest.mark.parametrize(
+    ("chosen", "name", "price"),
+    [
+        (LlmSettings(kind="vllm"), "vllm", FREE),
+        (LlmSettings(kind="llama.cpp"), "llama.cpp", FREE),
+        (LlmSettings(engine="synthetic"), "synthetic", FREE),
+        (LlmSettings(kind="gemini", model="m"), "gemini", None),
+        (LlmSettings(url="http://gateway/v1"), "openai", None),
+    ],
+)
+def test_one_without_a_file_is_known_by_its_kind_and_costs_as_that_does(
+    chosen: LlmSettings, name: str, price: Price | None
+) -> None:
+    """A server of one's own costs nothing; of others nobody has told what they cost."""
+    single = build(chosen).first
+
+    assert (single.name, single.price_of("m")) == (name, price)
 
 
 def test_what_it_costs_is_known_of_our_own_only() -> None:
