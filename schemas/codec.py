@@ -63,6 +63,7 @@ from schemas.turn import (
     TurnEnded,
     TurnStarted,
 )
+from schemas.usage import TokensUsed
 from schemas.voice import PhraseKept, VoiceKept
 
 EVENT_TYPES: Final[tuple[type[Event], ...]] = (
@@ -94,6 +95,7 @@ EVENT_TYPES: Final[tuple[type[Event], ...]] = (
     TokenDelta,
     ClauseReady,
     GenerationDone,
+    TokensUsed,
     SpeakRequest,
     ReplyChunk,
     ClauseSpoken,
@@ -169,6 +171,7 @@ AnyEvent = (
     | TokenDelta
     | ClauseReady
     | GenerationDone
+    | TokensUsed
     | SpeakRequest
     | ReplyChunk
     | ClauseSpoken

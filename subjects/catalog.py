@@ -60,6 +60,7 @@ from schemas.turn import (
     TurnEnded,
     TurnStarted,
 )
+from schemas.usage import TokensUsed
 
 ROOT: Final = "vb"
 PERSONAS: Final = "personas"
@@ -171,6 +172,7 @@ CATALOG: Final[dict[type[Event], Route]] = {
     GenerateRequest: _job("llm", "edge turn"),
     TokenDelta: _dn("token", "SESSION", "llm", "edge", again="turn llm"),
     GenerationDone: _dn("done", "SESSION", "llm", "edge turn", again="turn llm"),
+    TokensUsed: _dn("usage", "SESSION", "llm", "", again="admin"),
     ClauseReady: _dn("clause", "SESSION", "llm", "turn tts", again="turn llm tts"),
     SpeakRequest: _job("tts", "edge turn"),
     ReplyChunk: _dn("audio", "REPLY", "tts", "edge", again="tts"),
@@ -268,16 +270,6 @@ def place_of(subject: str) -> Place:
         case [root, cell, "job" | "dead", _, edge, session, _] if root == ROOT:
             return Place(cell, edge, session)
     raise ValueError(f"not a session's subject: {subject!r}")
-
-
-def inbox_of(user: str) -> str:
-    """Return the head of the subjects on which one user of the bus takes answers."""
-    return f"_INBOX_{user}"
-
-
-def edge_inbox(cell: str, edge: str) -> str:
-    """Return the wildcard on which one edge hears all of its sessions."""
-    return f"{ROOT}.{cell}.dn.{edge}.>"
 
 
 def presence_subject(cell: str, role: str, worker: str) -> str:

@@ -15,7 +15,8 @@ from typing import Final
 from msgspec import Struct
 
 from schemas.claim import Presence
-from subjects.catalog import CATALOG, PERSONAS, ROOT, Route, edge_inbox, inbox_of
+from subjects.catalog import CATALOG, PERSONAS, ROOT, Route
+from subjects.inboxes import edge_inbox, inbox_of
 from subjects.streams import ROLES, consumer_name
 
 EDGE: Final = "edge"

@@ -68,6 +68,7 @@ _SESSION_LEAVES: Final = (
     "done",
     "calls",
     "tool",
+    "usage",
     "failure",
     "cancel",
     "claim.*.*",

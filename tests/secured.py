@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from nats.aio.client import Client as Connection
 
-from subjects.catalog import inbox_of
+from subjects.inboxes import inbox_of
 from tests.bus import bus_settings
 from tests.nats_server import NatsServer
 from voicebus import credentials

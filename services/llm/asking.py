@@ -3,7 +3,10 @@
 The first in order is asked. When it fails before its first word, the next one is; when it fails in
 the middle, the next one goes on behind the words that are there, as on a takeover
 (:mod:`services.llm.continuing`): no word is said twice. Where hedging is on, a second one is asked
-besides a first that is silent for long, and who speaks first is heard.
+besides a first that is silent for long, and who speaks first is heard; the slower one may be asked
+again should that fail.
+
+Who ends a reply that is to be spoken, not by its own will, before there is a word of it has failed.
 """
 
 from __future__ import annotations
@@ -18,15 +21,18 @@ from msgspec.structs import replace
 
 from schemas.llm import GenerateRequest
 from services.llm.attempt import Attempt, Outcome
-from services.llm.continuing import continued
-from services.llm.engine import Piece
+from services.llm.continuing import continued, ended
+from services.llm.engine import Engine, Piece
 from services.llm.providers import Provider, Providers
 from services.llm.published import Published
 from services.llm.writer import Writer
 from voicebus import metrics
-from voicebus.errors import EngineError
+from voicebus.errors import EngineError, RequestRefused
 
 log: Final = structlog.get_logger()
+
+_WILLING: Final = frozenset({"", "stop", "tool_calls"})
+"""Why a reply ends that is as the model wanted it."""
 
 
 class Asking:
@@ -51,6 +57,7 @@ class Asking:
         self._begun = published
         self._refusals: list[EngineError] = []
         self._running: list[Attempt] = []
+        self._closing: list[asyncio.Task[None]] = []
         self.attempts: list[Attempt] = []
 
     @property
@@ -70,9 +77,9 @@ class Asking:
                 attempt = await self._first(waiting)
                 try:
                     if attempt.first is not None:
-                        yield attempt.note(attempt.first, time.perf_counter())
+                        yield self._noted(attempt, attempt.first)
                         async for piece in attempt.stream:
-                            yield attempt.note(piece, time.perf_counter())
+                            yield self._noted(attempt, piece)
                 except EngineError as error:
                     self._fail(attempt, error)
                     if self._writer.published.tool_calls:
@@ -86,7 +93,8 @@ class Asking:
                 waiting = [provider for provider in order if provider in waiting]
         finally:
             for attempt in list(self._running):
-                await self._leave(attempt)
+                self._leave(attempt)
+            await self._closed()
 
     @property
     def _is_begun(self) -> bool:
@@ -94,7 +102,10 @@ class Asking:
         return begun.deltas > 0 or begun.is_complete or bool(begun.text)
 
     async def _first(self, waiting: list[Provider]) -> Attempt:
-        """Ask one after the other until somebody speaks; take who was asked from ``waiting``."""
+        """Ask one after the other until somebody speaks; take who was asked from ``waiting``.
+
+        Who was only slower is put back.
+        """
         winner: Attempt | None = None
         while winner is None:
             if not self._running:
@@ -113,8 +124,17 @@ class Asking:
             for task in done:
                 winner = await self._heard(tasks[task]) or winner
         for attempt in [attempt for attempt in self._running if attempt is not winner]:
-            await self._leave(attempt)
+            waiting.append(attempt.provider)
+            self._leave(attempt)
         return winner
+
+    def _noted(self, attempt: Attempt, piece: Piece) -> Piece:
+        attempt.note(piece, time.perf_counter())
+        reason = piece.finish_reason
+        has_words = bool((self._writer.text + piece.text).strip())
+        if self._request.spoken and reason not in _WILLING and not has_words:
+            raise _wordless(reason, self._request, attempt.provider.engine)
+        return piece
 
     @property
     def _may_hedge(self) -> bool:
@@ -131,18 +151,19 @@ class Asking:
     def _start(self, waiting: list[Provider]) -> None:
         if not waiting:
             raise next((err for err in self._refusals if err.retryable), self._refusals[-1])
-        provider = waiting.pop(0)
+        provider, is_sent = waiting.pop(0), True
         model = provider.model_of(self._request)
         request = replace(self._request, model=model) if self._request.model else self._request
         is_failover = bool(self._refusals)
         if self._is_begun:
             count = _count_failover if is_failover else _count_takeover
+            is_sent = not ended(provider.engine, request, self._begun)
             stream = continued(provider.engine, request, self._begun, self._writer, count)
         else:
             stream = provider.engine.generate(request)
             if is_failover:
                 _count_failover("unheard")
-        attempt = Attempt(provider, model, stream, time.perf_counter())
+        attempt = Attempt(provider, model, stream, time.perf_counter(), is_sent=is_sent)
         self._providers.asked(provider)
         self.attempts.append(attempt)
         self._running.append(attempt)
@@ -152,6 +173,7 @@ class Asking:
         self._refusals.append(error)
         attempt.error = error.code
         self._end(attempt, "failed")
+        self._close(attempt)
         metrics.LLM_PROVIDER_FAILURES.labels(attempt.provider.name, error.code).inc()
         log.warning(
             "provider.failed",
@@ -161,15 +183,38 @@ class Asking:
             reason=str(error),
         )
 
-    async def _leave(self, attempt: Attempt) -> None:
-        await attempt.stop()
+    def _leave(self, attempt: Attempt) -> None:
         has_spoken = attempt.made > 0
         (self._providers.answered if has_spoken else self._providers.left)(attempt.provider)
         self._end(attempt, "left")
+        self._close(attempt)
+
+    def _close(self, attempt: Attempt) -> None:
+        """Close its connection aside: the next one need not wait for that."""
+        self._closing.append(asyncio.create_task(attempt.stop()))
+
+    async def _closed(self) -> None:
+        """Wait for the connections that are being closed. What goes wrong costs no reply."""
+        for error in await asyncio.gather(*self._closing, return_exceptions=True):
+            if error is not None:
+                log.warning("provider.not_closed", reason=str(error))
 
     def _end(self, attempt: Attempt, outcome: Outcome) -> None:
         attempt.end(outcome, time.perf_counter())
         self._running.remove(attempt)
+
+
+def _wordless(reason: str, request: GenerateRequest, engine: Engine) -> EngineError:
+    """Return the error of a reply without words, as of a model that thought them all away.
+
+    Where what is said in the request, or how short its reply is to be, is to blame, another one may
+    do better; but it is nothing against the provider, which callers could else take away from all
+    others.
+    """
+    is_short = 0 < request.max_tokens < (engine.max_tokens or request.max_tokens + 1)
+    is_of_request = reason == "content_filter" or is_short
+    kind = RequestRefused if is_of_request else EngineError
+    return kind(f"The language model gave no answer ({reason}).")
 
 
 def _count_takeover(outcome: str) -> None:

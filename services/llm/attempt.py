@@ -22,6 +22,7 @@ class Attempt:
         model: What it is asked for.
         stream: Its answer.
         begun_s: When it was asked.
+        is_sent: Whether a request goes out: there is none where nothing is left to be asked for.
 
     Attributes:
         first: The first piece, once it is there.
@@ -34,11 +35,18 @@ class Attempt:
     """
 
     def __init__(
-        self, provider: Provider, model: str, stream: AsyncGenerator[Piece, None], begun_s: float
+        self,
+        provider: Provider,
+        model: str,
+        stream: AsyncGenerator[Piece, None],
+        begun_s: float,
+        *,
+        is_sent: bool,
     ) -> None:
         self.provider = provider
         self.model = model
         self.stream = stream
+        self.is_sent = is_sent
         self.first: Piece | None = None
         self.outcome: Outcome = ""
         self.error = ""
@@ -85,7 +93,7 @@ class Attempt:
         """Leave it, whatever it is at."""
         if self._listening is not None and not self._listening.done():
             self._listening.cancel()
-            await asyncio.wait((self._listening,))
+            await asyncio.gather(self._listening, return_exceptions=True)
         await self.stream.aclose()
 
     async def _spoken(self) -> Piece | None:

@@ -9,7 +9,7 @@ from services.faults import FaultPlan
 from services.llm.breaker import Rules
 from services.llm.engine import Engine
 from services.llm.prices import FREE
-from services.llm.providers import Provider, Providers, alone
+from services.llm.providers import Provider, Providers
 from services.llm.providers_file import ProviderConfig, read
 from services.llm.quirks import BEHIND, QUIRKS
 from services.llm.settings import LlmSettings
@@ -24,9 +24,9 @@ def build(chosen: LlmSettings) -> Providers:
         ConfigError: The file is not as it must be, or an address is none.
     """
     if chosen.engine == "synthetic":
-        return alone(_synthetic(chosen))
+        return Providers([Provider(name="synthetic", engine=_synthetic(chosen), price=FREE)])
     if not chosen.providers_file:
-        return alone(_single(chosen))
+        return Providers([_single(chosen)])
     file = read(Path(chosen.providers_file))
     return Providers(
         [_provider(name, told, chosen) for name, told in file.providers.items()],
@@ -49,7 +49,7 @@ def _provider(name: str, told: ProviderConfig, chosen: LlmSettings) -> Provider:
     )
 
 
-def _single(chosen: LlmSettings) -> Engine:
+def _single(chosen: LlmSettings) -> Provider:
     is_own_url = chosen.kind != "compatible" and chosen.url == _ANY_URL
     told = ProviderConfig(
         kind=chosen.kind,
@@ -61,7 +61,8 @@ def _single(chosen: LlmSettings) -> Engine:
         prefill=True if chosen.prefill else None,
         extra_body={"cache_prompt": True} if chosen.cache_prompt else {},
     )
-    return _engine(told, chosen)
+    name = "openai" if chosen.kind == "compatible" else chosen.kind
+    return _provider(name, told, chosen)
 
 
 def _engine(told: ProviderConfig, chosen: LlmSettings) -> Engine:
@@ -77,6 +78,7 @@ def _engine(told: ProviderConfig, chosen: LlmSettings) -> Engine:
             temperature=chosen.temperature,
             max_tokens_field=quirks.max_tokens_field,
             sends_temperature=quirks.sends_temperature,
+            either_sampling=quirks.either_sampling,
             counts_tokens=quirks.counts_tokens,
             extra_body={**quirks.extra_body, **told.extra_body},
             prefill=quirks.prefill is not None if told.prefill is None else told.prefill,

@@ -65,6 +65,35 @@ def tool_calls(chunk: object) -> tuple[ToolCall, ...]:
     return tuple(_call(piece) for piece in listed)
 
 
+class Calls:
+    """Numbers the calls of one reply as OpenAI does, whatever the server makes of it.
+
+    Some servers give pieces no number, or each call the same one, and say at the end that the model
+    was done: a piece with an id of its own begins a call.
+    https://github.com/googleapis/python-genai/issues/2868
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[int, str]] = {}
+        self._count = 0
+
+    def numbered(self, pieces: tuple[ToolCall, ...]) -> tuple[ToolCall, ...]:
+        """Return the pieces with the numbers of their calls."""
+        return tuple(self._numbered(piece) for piece in pieces)
+
+    def reason(self, told: str) -> str:
+        """Return why the reply ended: with calls in it, because they are to be made."""
+        return "tool_calls" if told == "stop" and self._count else told
+
+    def _numbered(self, piece: ToolCall) -> ToolCall:
+        number, name = self._known.get(piece.index, (-1, ""))
+        is_named = bool(piece.id or piece.name)
+        if is_named and (number < 0 or (piece.id and piece.id != name)):
+            number, self._count = self._count, self._count + 1
+            self._known[piece.index] = (number, piece.id)
+        return msgspec.structs.replace(piece, index=max(number, 0))
+
+
 def counted(chunk: object) -> Counted:
     """Return what the server has counted, as far as this chunk says it."""
     usage = getattr(chunk, "usage", None)

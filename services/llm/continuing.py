@@ -28,26 +28,30 @@ async def continued(
     engine: Engine, request: GenerateRequest, published: Published, writer: Writer, count: Count
 ) -> AsyncGenerator[Piece, None]:
     """Stream what follows the published words; see :meth:`services.llm.engine.Engine.generate`."""
-    left = _left(engine, request, published)
-    if published.is_complete or left < 0:
-        count("done")
-        yield Piece(text="", finish_reason="stop" if published.is_complete else "length")
-        return
-    if published.tool_calls:
-        count(CUT)
-        yield Piece(text="", finish_reason=CUT)
+    if reason := ended(engine, request, published):
+        count(CUT if reason == CUT else "done")
+        yield Piece(text="", finish_reason=reason)
         return
     if not published.text.strip():
         count("anew")
         stream = engine.generate(request)
     elif engine.continues:
         count("continued")
-        stream = _behind(engine, request, published, left)
+        stream = _behind(engine, request, published)
     else:
         stream = _repeated(engine, request, published, writer, count)
     async with aclosing(stream):
         async for piece in stream:
             yield piece
+
+
+def ended(engine: Engine, request: GenerateRequest, published: Published) -> str:
+    """Return why a reply ends with what is published; empty where the model is to be asked."""
+    if published.is_complete:
+        return "stop"
+    if _left(engine, request, published) < 0:
+        return "length"
+    return CUT if published.tool_calls else ""
 
 
 def _left(engine: Engine, request: GenerateRequest, published: Published) -> int:
@@ -57,7 +61,7 @@ def _left(engine: Engine, request: GenerateRequest, published: Published) -> int
 
 
 async def _behind(
-    engine: Engine, request: GenerateRequest, published: Published, left: int
+    engine: Engine, request: GenerateRequest, published: Published
 ) -> AsyncGenerator[Piece, None]:
     # The tokens of most models begin with the space in front of a word: behind a space of its own
     # a word would have to go on that no token begins.
@@ -66,7 +70,7 @@ async def _behind(
     asked = msgspec.structs.replace(
         request,
         messages=(*request.messages, Message(role="assistant", content=begun)),
-        max_tokens=left,
+        max_tokens=_left(engine, request, published),
     )
     async with aclosing(engine.generate(asked)) as stream:
         async for piece in stream:

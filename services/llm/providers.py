@@ -135,6 +135,8 @@ class Providers:
 
     def answered(self, provider: Provider) -> None:
         """It has answered to the end, or for as long as somebody listened."""
+        if self._breakers[provider.name].until_s:
+            log.info("provider.back", provider=provider.name)
         self._note(provider, CLOSED)
 
     def left(self, provider: Provider) -> None:
@@ -153,8 +155,11 @@ class Providers:
             self.left(provider)
             return
         known, now_s = self._breakers[provider.name], self._clock()
-        pause_s = error.retry_after_s
-        self._note(provider, breaker.failed(known, now_s, self._rules, pause_s))
+        after = breaker.failed(known, now_s, self._rules, error.retry_after_s)
+        if after.until_s > known.until_s:
+            alone_s = round(after.until_s - now_s, 1)
+            log.warning("provider.left_alone", provider=provider.name, for_s=alone_s)
+        self._note(provider, after)
 
     async def warm(self) -> None:
         """Warm all of them; return as soon as one can be asked.
@@ -217,9 +222,7 @@ class Providers:
         )
 
     def _note(self, provider: Provider, known: Breaker) -> None:
-        was_open = bool(self._breakers[provider.name].until_s)
+        if len(self._listed) == 1:
+            known = CLOSED  # nobody else is there to be asked in its place
         self._breakers[provider.name] = known
-        if was_open != bool(known.until_s):
-            event = "provider.left_alone" if known.until_s else "provider.back"
-            log.info(event, provider=provider.name)
         metrics.LLM_PROVIDER_OPEN.labels(provider.name).set(bool(known.until_s))

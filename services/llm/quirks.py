@@ -46,6 +46,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
         url: Base URL.
         max_tokens_field: What it calls the bound of a reply.
         sends_temperature: Whether it is told a temperature; False where it may only be the default.
+        either_sampling: Whether it refuses a temperature beside a ``top_p``.
         counts_tokens: Whether it is asked to count tokens in a stream.
         extra_body: Further fields of every request. Who is spoken to waits for the first word, so
             thinking before it is switched off where there is a field for that.
@@ -57,6 +58,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     url: str
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     sends_temperature: bool = True
+    either_sampling: bool = False
     counts_tokens: bool = True
     extra_body: Mapping[str, Any] = {}
     prefill: Prefill | None = None
@@ -102,7 +104,8 @@ QUIRKS: Final[Mapping[Kind, Quirks]] = {
     ),
     # https://platform.claude.com/docs/en/api/openai-sdk: response_format, seed and both penalties
     # are ignored; newer models refuse a temperature, which is found out when they are warmed.
-    "anthropic": Quirks(url="https://api.anthropic.com/v1"),
+    # https://platform.claude.com/docs/en/about-claude/models/migration-guide: or top_p beside it.
+    "anthropic": Quirks(url="https://api.anthropic.com/v1", either_sampling=True),
     # https://docs.ollama.com/api/openai-compatibility
     "ollama": Quirks(url="http://127.0.0.1:11434/v1", is_own=True),
     # https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html

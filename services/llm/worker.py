@@ -7,6 +7,7 @@ Publishes  dn.token   TokenDelta, joined over at most 30 ms
            dn.clause  ClauseReady, what can be spoken
            dn.done    GenerationDone
            dn.calls   CallsAsked, instead of GenerationDone where functions come in between
+           dn.usage   TokensUsed, one for each provider that was asked
            dn.failure Failure, instead of GenerationDone
 
 A speculative request is answered like any other: whoever delivers the words holds them until the
@@ -24,6 +25,7 @@ from typing import Final
 
 from schemas.llm import GenerateRequest, GenerationDone
 from services.llm.asking import Asking
+from services.llm.billing import Bill
 from services.llm.engine import Piece
 from services.llm.providers import Providers
 from services.llm.published import NOTHING, read_published
@@ -53,7 +55,11 @@ async def answer(claim: Claim, providers: Providers) -> None:
     part = part_of(claim, request, published)
     writer = Writer(part, request, published)
     asking = Asking(providers, request, published, writer)
-    await unless_cancelled(claim, _generate(part, request, writer, asking))
+    bill = Bill(claim, request, asking)
+    try:
+        await unless_cancelled(claim, _generate(part, request, writer, asking, bill))
+    finally:
+        await bill.tell()
     if not writer.is_done and writer.made:
         unheard = request.speculative and await is_released(claim) is False
         reason = "speculative" if unheard else "interrupted"
@@ -61,7 +67,7 @@ async def answer(claim: Claim, providers: Providers) -> None:
 
 
 async def _generate(
-    part: Publisher, request: GenerateRequest, writer: Writer, asking: Asking
+    part: Publisher, request: GenerateRequest, writer: Writer, asking: Asking, bill: Bill
 ) -> None:
     begun_s = time.perf_counter()
     last = Piece(text="")
@@ -86,6 +92,8 @@ async def _generate(
     if made > 1 and duration_s > ttft_s:
         pace = (made - 1) / (duration_s - ttft_s)
         metrics.LLM_TOKENS_PER_SECOND.labels(provider.name, model).observe(pace)
+    # Before the end is told: who has asked may end the session with it.
+    await bill.tell()
     await part.publish(
         GenerationDone(
             turn=request.turn,

@@ -6,7 +6,6 @@ from schemas.llm import ClauseReady, GenerateRequest, TokenDelta
 from services.llm.engine import Piece
 from services.llm.published import NOTHING, Published
 from services.llm.rounds import Publisher
-from voicebus.errors import EngineError
 from voicebus.sentences import Splitter, SplitterSettings
 
 CUT = "cut"
@@ -54,12 +53,7 @@ class Writer:
         self.is_done = False
 
     async def speak(self, piece: Piece) -> None:
-        """Take text to be spoken: somebody waits for it, so what is a clause goes out at once.
-
-        Raises:
-            EngineError: A reply to be spoken is over, not by the model's own will, and has no
-                words: a model that thinks first may have used them up for that.
-        """
+        """Take text to be spoken: somebody waits for it, so what is a clause goes out at once."""
         self.text += piece.text
         is_new = bool(piece.text or piece.tool_calls)
         self.pieces += is_new
@@ -75,8 +69,6 @@ class Writer:
 
     async def _speak(self, piece: Piece) -> None:
         reason = piece.finish_reason
-        if reason not in {"", "stop", "tool_calls"} and not self.text.strip():
-            raise EngineError(f"The language model gave no answer ({reason}).")
         if reason == CUT:
             self.text = _until(self.text, self._ready)
         await self._publish_clauses(self._splitter.push(piece.text))

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.client import connected
+from schemas.usage import TokensUsed
+from tests.e2e.client import connected, expect_eventually, log_of
 from tests.e2e.upstream import LanguageModel, dying, failing, hanging
 from tests.models import model_path
 from tests.system import SYNTHETIC, System
@@ -54,7 +55,10 @@ def system(tmp_path_factory: pytest.TempPathFactory, cloud: LanguageModel) -> It
 async def test_a_provider_that_fails_in_mid_conversation_is_not_heard(
     system: System, cloud: LanguageModel
 ) -> None:
-    """Refusing, dying in mid-stream, hanging: each turn is answered, whole and once."""
+    """Refusing, dying in mid-stream, hanging: each turn is answered, whole and once.
+
+    The log has every request to either of them.
+    """
     scripts = [failing(429), dying("You said: and now"), hanging()]
     async with connected(system, {}) as client:
         await client.send("text", text="hello")
@@ -75,3 +79,15 @@ async def test_a_provider_that_fails_in_mid_conversation_is_not_heard(
     assert system.metric("llm", failures, provider="house") == 0
     assert system.metric("llm", "voicebus_llm_failovers_total", outcome="unheard") == 2
     assert system.metric("llm", "voicebus_llm_failovers_total", outcome="continued") == 1
+
+    session = client.messages("metadata")[0]["session_id"]
+    asked = [(1, "cloud", "answered")]
+    for turn in range(2, 5):
+        asked += [(turn, "cloud", "failed"), (turn, "house", "answered")]
+
+    async def is_told() -> bool:
+        log = await log_of(system, session)
+        told = [event for event in log if isinstance(event, TokensUsed)]
+        return [(event.turn, event.provider, event.outcome) for event in told] == asked
+
+    await expect_eventually(is_told, "what was used is in the log")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from schemas.claim import Claimed
 from schemas.event import Event
 from schemas.stt import PassageRecognised
-from subjects.catalog import edge_inbox
+from subjects.inboxes import edge_inbox
 from tests.e2e.client import word_error_rate
 from tests.models import model_path
 from tests.system import REAL, SYNTHETIC, System

@@ -21,7 +21,8 @@ from schemas.failure import Failure
 from schemas.llm import ClauseReady, GenerateRequest, GenerationDone, Message, TokenDelta
 from schemas.tts import ClauseSpoken, ReplyChunk, SpeakRequest, SpeechDone
 from schemas.turn import TurnStarted
-from subjects.catalog import Place, edge_inbox, presence_subject
+from subjects.catalog import Place, presence_subject
+from subjects.inboxes import edge_inbox
 from tests.nats_server import NatsServer
 from tests.system import Process, System
 from tests.workers import bus_in, until_done

@@ -66,7 +66,7 @@ from schemas.turn import (
     TurnEnded,
     TurnStarted,
 )
-from tests.schemas import joining, telegram, voices, working
+from tests.schemas import joining, spending, telegram, voices, working
 
 SETTINGS: Final = SessionSettings(
     language="en",
@@ -228,6 +228,7 @@ EXAMPLES: Final[tuple[Event, ...]] = (
         epoch=9,
         turn=1,
     ),
+    *spending.SPENDING,
     SpeakRequest(
         text="Hello.",
         common=True,

@@ -16,7 +16,8 @@ from schemas.claim import Claimed
 from schemas.codec import encode
 from schemas.llm import TokenDelta
 from schemas.stt import TranscriptFinal
-from subjects.catalog import Place, edge_inbox, subject_of
+from subjects.catalog import Place, subject_of
+from subjects.inboxes import edge_inbox
 from subjects.tokens import new_token
 from tests.secured import CELL, EDGES, Secured
 from voicebus.bus.client import Bus

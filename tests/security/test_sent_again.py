@@ -12,7 +12,8 @@ from schemas.audio import AudioChunk
 from schemas.claim import Claimed
 from schemas.llm import TokenDelta
 from schemas.session import UserText
-from subjects.catalog import Place, edge_inbox
+from subjects.catalog import Place
+from subjects.inboxes import edge_inbox
 from subjects.tokens import new_token
 from tests.bus import bus_settings
 from tests.certificates import Authority

@@ -8,7 +8,8 @@ from schemas.codec import EVENT_TYPES
 from schemas.event import Event
 from schemas.failure import Failure
 from schemas.tts import SpeakRequest
-from subjects.catalog import CATALOG, Place, edge_inbox, place_of, session_log, subject_of
+from subjects.catalog import CATALOG, Place, place_of, session_log, subject_of
+from subjects.inboxes import edge_inbox
 from subjects.streams import Limits, Record, Stream, job_filter, stream_of, streams
 from subjects.tokens import checked, is_token, new_token
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from subjects.catalog import inbox_of
+from subjects.inboxes import inbox_of
 from subjects.tokens import new_token
 from voicebus.bus.nkeys import UserKey
 from voicebus.errors import ConfigError

@@ -169,7 +169,7 @@ async def _start_all(
     llama_ready = None
     if parts.needs_llama(os.environ):
         llama = parts.llama_part(up, store, os.environ)
-        given |= {"LLM_URL": llama.shown_url, "LLM_CACHE_PROMPT": "true", "LLM_PREFILL": "true"}
+        given |= {"LLM_KIND": "llama.cpp", "LLM_URL": llama.shown_url, "LLM_PREFILL": "true"}
         llama_ready = await supervisor.start(group, llama)
     environ = parts.environment(os.environ, **given)
     if is_ours:

@@ -56,6 +56,7 @@ from voicebus.metrics.edge import (
     STALE_DROPPED,
 )
 from voicebus.metrics.llm import (
+    LLM_COST_USD,
     LLM_FAILOVERS,
     LLM_PROMPT_TOKENS,
     LLM_PROVIDER_FAILURES,
@@ -64,6 +65,7 @@ from voicebus.metrics.llm import (
     LLM_TOKENS,
     LLM_TOKENS_PER_SECOND,
     LLM_TTFT_SECONDS,
+    LLM_UNPRICED,
     LLM_WASTED_TOKENS,
 )
 from voicebus.metrics.stt import (
@@ -166,6 +168,7 @@ __all__ = [
     "INTERRUPTIONS",
     "KEYS_UNREADABLE",
     "LINK_CODES_MADE",
+    "LLM_COST_USD",
     "LLM_FAILOVERS",
     "LLM_PROMPT_TOKENS",
     "LLM_PROVIDER_FAILURES",
@@ -174,6 +177,7 @@ __all__ = [
     "LLM_TOKENS",
     "LLM_TOKENS_PER_SECOND",
     "LLM_TTFT_SECONDS",
+    "LLM_UNPRICED",
     "LLM_WASTED_TOKENS",
     "LOOP_LAG_SECONDS",
     "PERSONAS_REFUSED",

@@ -47,6 +47,16 @@ LLM_FAILOVERS = Counter(
     " the last words that were spoken (cut)",
     ["outcome"],
 )
+LLM_COST_USD = Counter(
+    "voicebus_llm_cost_usd_total",
+    "What replies cost, in US dollars, where it is known; also those that failed or were left",
+    ["provider", "model"],
+)
+LLM_UNPRICED = Counter(
+    "voicebus_llm_unpriced_total",
+    "Requests to providers of which nobody knows what they cost",
+    ["provider", "model"],
+)
 LLM_PROVIDER_OPEN = Gauge(
     "voicebus_llm_provider_open",
     "Whether a provider is left alone after failures (1): it is asked last",

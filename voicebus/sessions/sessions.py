@@ -12,7 +12,8 @@ import structlog
 
 from schemas.claim import Claimed, Presence
 from schemas.session import SessionClosed, SessionOpened
-from subjects.catalog import Place, edge_inbox, place_of
+from subjects.catalog import Place, place_of
+from subjects.inboxes import edge_inbox
 from subjects.tokens import new_token
 from voicebus import metrics, zeros
 from voicebus.bus.client import Bus

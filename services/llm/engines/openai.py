@@ -86,6 +86,7 @@ class OpenAIEngine:
                     stream = await self._open(request, model)
             stack.push_async_callback(_close, stream)
             spoken = False
+            numbering = chat.Calls()
             while True:
                 with translated(model):
                     async with asyncio.timeout_at(deadline):
@@ -93,7 +94,7 @@ class OpenAIEngine:
                 if chunk is None:
                     raise EngineError("The language model broke off in the middle of its reply.")
                 text, reason = chat.content(chunk)
-                calls = chat.tool_calls(chunk)
+                calls = numbering.numbered(chat.tool_calls(chunk))
                 if text or calls:
                     spoken = True
                     yield Piece(text=text, tool_calls=calls)
@@ -101,7 +102,7 @@ class OpenAIEngine:
                     counted = await _counted(chunk, stream)
                     yield Piece(
                         text="",
-                        finish_reason=reason,
+                        finish_reason=numbering.reason(reason),
                         tokens=counted.tokens,
                         prompt_tokens=counted.prompt_tokens,
                         cached_tokens=counted.cached_tokens,
@@ -185,7 +186,8 @@ class OpenAIEngine:
             messages[-1] |= settings.prefill_as.message
         if settings.counts_tokens:
             body["stream_options"] = {"include_usage": True}
-        if settings.sends_temperature:
+        is_either = settings.either_sampling and "top_p" in body
+        if settings.sends_temperature and not is_either:
             asked = request.temperature
             body["temperature"] = asked if asked >= 0 else settings.temperature
         return await self._client.chat.completions.create(

@@ -23,6 +23,7 @@ class OpenAISettings(Struct, frozen=True, kw_only=True):
         max_tokens_field: What the server calls its bound; OpenAI's newer models refuse the
             older name, other servers may not know the newer one.
         sends_temperature: Whether the server is told one; False for one that refuses that.
+        either_sampling: Whether it refuses a temperature beside a ``top_p``.
         counts_tokens: Whether the server is asked for its count; False for one that refuses that.
         extra_body: Further fields of the body, for one server only: ``{"cache_prompt": true}``.
         prefill: Whether the server goes on behind a last message of the assistant's.
@@ -42,6 +43,7 @@ class OpenAISettings(Struct, frozen=True, kw_only=True):
     temperature: float = 0.0
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     sends_temperature: bool = True
+    either_sampling: bool = False
     counts_tokens: bool = True
     extra_body: Mapping[str, Any] = {}
     prefill: bool = False

@@ -12,7 +12,8 @@ from openai import AsyncOpenAI
 from schemas.claim import Claimed
 from schemas.event import Event
 from schemas.stt import PassageRecognised, RecogniseRequest
-from subjects.catalog import Place, edge_inbox, subject_of
+from subjects.catalog import Place, subject_of
+from subjects.inboxes import edge_inbox
 from tests.edge.openai.serving import Served, api, stt
 from tests.services.stt.ears import Recogniser, ears_of, quiet, sound
 from tests.workers import worker_in

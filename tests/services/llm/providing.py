@@ -12,6 +12,8 @@ from services.llm.providers import Provider, Providers
 from tests.services.llm.upstream import STREAM, Script, Upstream, event, serving, text_event
 
 DEADLINE_S = 0.2
+PATIENT_S = 10.0
+"""For tests in which nobody is to be late, on a slow machine either."""
 
 
 def saying(text: str, *, reason: str = "stop") -> Script:
@@ -30,9 +32,12 @@ def saying(text: str, *, reason: str = "stop") -> Script:
 
 @asynccontextmanager
 async def providing(
-    *scripts: Script, prefill: bool = True, **changes: Any
+    *scripts: Script, prefill: bool = True, patience_s: float = DEADLINE_S, **changes: Any
 ) -> AsyncIterator[tuple[Providers, list[Upstream]]]:
-    """Providers ``a``, ``b`` … in this order, and what each of them is asked."""
+    """Providers ``a``, ``b`` … in this order, and what each of them is asked.
+
+    Each token is waited for as long as ``patience_s``.
+    """
     async with AsyncExitStack() as stack:
         upstreams = [await stack.enter_async_context(serving(script)) for script in scripts]
         listed = []
@@ -41,8 +46,8 @@ async def providing(
                 OpenAISettings(
                     base_url=upstream.url,
                     model=f"model-{name}",
-                    first_token_timeout_s=DEADLINE_S,
-                    next_token_timeout_s=DEADLINE_S,
+                    first_token_timeout_s=patience_s,
+                    next_token_timeout_s=patience_s,
                     prefill=prefill,
                 )
             )

@@ -8,8 +8,9 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from schemas.llm import GenerateRequest, Message
+from schemas.llm import GenerateRequest, Message, Sampling
 from services.llm.building import build
+from services.llm.prices import FREE, Price
 from services.llm.providers_file import ProviderConfig, read
 from services.llm.quirks import QUIRKS, Kind
 from services.llm.settings import LlmSettings
@@ -190,6 +191,14 @@ async def test_each_kind_is_told_in_its_own_way_to_go_on(
     assert "prefix" not in sent["messages"][0]
 
 
+async def test_a_provider_that_takes_either_gets_what_the_request_asks_for() -> None:
+    """Not the temperature of the settings beside it."""
+    drawn = msgspec.structs.replace(ASK, sampling=Sampling(top_p=0.5))
+
+    assert await asked("anthropic", drawn) == {**PLAIN, "max_tokens": 120, "top_p": 0.5}
+    assert (await asked("compatible", drawn))["temperature"] == 0.0
+
+
 def test_a_kind_alone_is_enough_to_find_its_provider() -> None:
     """With the address of its row; an address of one's own goes before it."""
     gemini = build(LlmSettings(kind="gemini", model="m", api_key="k")).first.engine
@@ -199,6 +208,25 @@ def test_a_kind_alone_is_enough_to_find_its_provider() -> None:
     assert str(own._client.base_url) == "http://gpu-1/v1/"  # type: ignore[attr-defined]
     assert own.continues
     assert not gemini.continues
+
+
+@pytest.mark.parametrize(
+    ("chosen", "name", "price"),
+    [
+        (LlmSettings(kind="vllm"), "vllm", FREE),
+        (LlmSettings(kind="llama.cpp"), "llama.cpp", FREE),
+        (LlmSettings(engine="synthetic"), "synthetic", FREE),
+        (LlmSettings(kind="gemini", model="m"), "gemini", None),
+        (LlmSettings(url="http://gateway/v1"), "openai", None),
+    ],
+)
+def test_one_without_a_file_is_known_by_its_kind_and_costs_as_that_does(
+    chosen: LlmSettings, name: str, price: Price | None
+) -> None:
+    """A server of one's own costs nothing; of others nobody has told what they cost."""
+    single = build(chosen).first
+
+    assert (single.name, single.price_of("m")) == (name, price)
 
 
 def test_what_it_costs_is_known_of_our_own_only() -> None:
