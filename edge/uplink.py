@@ -77,6 +77,7 @@ class Uplink:
         self._live_bytes = 0
         self._notice_s = 0.0
         self._ended = 0
+        self._heard_s = metrics.EDGE_AUDIO_SECONDS.labels("websocket", "up")
         self.is_muted = False
 
     @property
@@ -224,5 +225,6 @@ class Uplink:
     async def _publish(self, pcm: bytes) -> None:
         await self._session.send_audio(pcm, self._request)
         self._clock.note(self._session.offset, now_s())
-        metrics.EDGE_AUDIO_SECONDS.labels("websocket", "up").inc(len(pcm) / _BYTES_PER_S)
-        await self._client.pay(len(pcm) / _BYTES_PER_S)
+        audio_s = len(pcm) / _BYTES_PER_S
+        self._heard_s.inc(audio_s)
+        await self._client.pay(audio_s)

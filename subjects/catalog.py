@@ -6,6 +6,7 @@ the client, ``dn`` to the edge. Who publishes gives a message, so that the pair 
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from msgspec import Struct
@@ -248,11 +249,22 @@ class Place(Struct, frozen=True):
     session: str
 
 
+_PLACED: Final = {
+    kind: re.sub(r"{\w+}", "{}", route.pattern)
+    for kind, route in CATALOG.items()
+    if re.findall(r"{(\w+)}", route.pattern) == ["cell", "edge", "session"]
+}
+"""What a place alone fills in. Audio asks for it fifty times a second in each session."""
+
+
 def subject_of(kind: type[Event], place: Place, role: str = "*", job: str = "*") -> str:
     """Return the subject on which messages of ``kind`` travel for one session.
 
     ``job`` is also the last token of what belongs to no session.
     """
+    placed = _PLACED.get(kind)
+    if placed is not None:
+        return placed.format(place.cell, place.edge, place.session)
     named = {"cell": place.cell, "edge": place.edge, "session": place.session}
     named |= dict.fromkeys(("role", "stage"), role) | dict.fromkeys(("job", "secret", "item"), job)
     return CATALOG[kind].pattern.format(**named, worker="*", bot="*")
@@ -270,21 +282,6 @@ def place_of(subject: str) -> Place:
         case [root, cell, "job" | "dead", _, edge, session, _] if root == ROOT:
             return Place(cell, edge, session)
     raise ValueError(f"not a session's subject: {subject!r}")
-
-
-def presence_subject(cell: str, role: str, worker: str) -> str:
-    """Return the subject of a worker's sign of life; ``*`` for all."""
-    return CATALOG[Presence].pattern.format(cell=cell, role=role, worker=worker)
-
-
-def order_subject(cell: str, role: str, worker: str) -> str:
-    """Return the subject of a person's orders to one worker."""
-    return CATALOG[DrainAsked].pattern.format(cell=cell, role=role, worker=worker)
-
-
-def present_of(subject: str) -> str:
-    """Return the name of the process whose sign of life comes on this subject."""
-    return subject.rsplit(".", 1)[1]
 
 
 def session_log(cell: str, session: str, edge: str = "*") -> tuple[str, str]:

@@ -278,7 +278,8 @@ class System:
         assert not told, "\n".join(told)
 
     def _wait_for(self, process: Process, deadline: float, page: str = "readyz") -> None:
-        while not process.says_yes(page):
+        # A page that answers may be another's, whose port this one came too late for.
+        while process.code is not None or not process.says_yes(page):
             if process.code is not None or time.monotonic() > deadline:
                 raise RuntimeError(
                     f"{process.name} is not ready (exit code {process.code}):\n"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from schemas.claim import Presence
-from subjects.catalog import presence_subject
+from subjects.processes import presence_subject
 from subjects.streams import ROLES
 from voicebus.bus.client import Bus
 from voicebus.sessions.room import GONE_S

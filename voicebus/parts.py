@@ -7,7 +7,6 @@ import shutil
 import socket
 import sys
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -48,24 +47,37 @@ def nats_binary() -> str:
 
 def free_port(wanted: int = 0) -> int:
     """Return ``wanted`` when it is free, else any free port."""
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise ConfigError("there is no free port on this machine")
+    return wanted if wanted and is_free(wanted) else reserved_port()
 
 
 def free_ports(count: int) -> tuple[int, ...]:
     """Return so many free ports, no two of them the same."""
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return tuple(int(probe.getsockname()[1]) for probe in probes)
+    return tuple(reserved_port() for _ in range(count))
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens there on the loopback."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def reserved_port() -> int:
+    """Return a port that the system gives to nobody else until the part has had time to take it.
+
+    A connection that its server ended first keeps the port in TIME_WAIT, for a minute. A server
+    that asks for that very port gets it all the same; who asks for just any port, or connects to
+    somebody, gets another.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = server.getsockname()
+        with socket.create_connection(address):
+            server.accept()[0].close()
+    return int(address[1])
 
 
 def needed_models(environ: Mapping[str, str], up: UpSettings) -> tuple[str, ...]:

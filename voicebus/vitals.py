@@ -12,7 +12,7 @@ import structlog
 
 from schemas.claim import Presence
 from schemas.codec import encode
-from subjects.catalog import order_subject, presence_subject
+from subjects.processes import order_subject, presence_subject
 from voicebus.bus.client import Bus
 from voicebus.bus.delivery import IN_PROGRESS
 from voicebus.bus.jobs import JobSource

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable
 from typing import Final
 
 from schemas.claim import Presence
-from subjects.catalog import presence_subject
+from subjects.processes import presence_subject
 from voicebus.bus.client import Bus
 from voicebus.worker import PRESENCE_S
 

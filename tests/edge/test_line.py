@@ -40,7 +40,10 @@ async def test_what_was_sent_and_did_not_arrive_is_sent_again(nats_server: str) 
     async with scene(nats_server) as opened:
         handset = await begin(opened)
         await opened.say(TurnStarted(turn=1, text="x", typed=True), *speech(1, 5))
-        await opened.client.until("latency")
+        await opened.client.until("latency")  # comes with the first sound
+        async with asyncio.timeout(10):
+            while sum(isinstance(heard, bytes) for heard in opened.client.heard) < 5:
+                await asyncio.sleep(0.01)
         await cut(opened, handset)
         whole, first = handset.told, 4  # metadata, ready, turn_started, audio_start
         handset.told, handset.received = whole[:first], first

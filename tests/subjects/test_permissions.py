@@ -7,9 +7,10 @@ import pytest
 from schemas.claim import Claimed, ClaimLeft, DrainAsked
 from schemas.event import Event
 from schemas.llm import GenerateRequest
-from subjects.catalog import CATALOG, Place, presence_subject, subject_of
+from subjects.catalog import CATALOG, Place, subject_of
 from subjects.inboxes import edge_inbox
 from subjects.permissions import EDGE, OPERATORS, SYSTEM, TELEGRAM, Permissions, permissions
+from subjects.processes import presence_subject
 from subjects.streams import ROLES, Limits, consumer_name, streams
 from tests.subjects.test_catalog import matches
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,22 @@ def test_a_free_port_is_the_wanted_one_unless_it_is_taken() -> None:
 
     assert other != port
     assert parts.free_port(other) == other
+
+
+def test_a_free_port_is_given_to_nobody_else_meanwhile() -> None:
+    """Whoever asks the system for just any port gets another; the part that is meant gets it."""
+    free = parts.free_ports(200)
+    with ExitStack() as stack:
+        others = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(200)]
+        callers = [
+            stack.enter_context(socket.create_connection(server.getsockname())) for server in others
+        ]
+        given = {one.getsockname()[1] for one in (*others, *callers)}
+        meant = stack.enter_context(socket.create_server(("127.0.0.1", free[0])))
+
+        assert len(set(free)) == 200
+        assert given.isdisjoint(free)
+        assert meant.getsockname()[1] == free[0]
 
 
 def test_the_bus_keeps_its_store_in_the_data_folder(tmp_path: Path) -> None:

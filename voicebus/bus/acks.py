@@ -8,6 +8,7 @@ the message is kept: a connection may break, and :mod:`voicebus.bus.outbox` send
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -117,6 +118,7 @@ class AckTracker:
         self._next = 0
         self._is_paused = False
         self._decoder = msgspec.json.Decoder(PubAck)
+        self._ack_s = functools.cache(metrics.BUS_ACK_SECONDS.labels)
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -203,7 +205,7 @@ class AckTracker:
     def _settle(self, pending: _Pending, sequence: int, error: BusError | None) -> None:
         if error is None:
             waited_s = time.monotonic() - pending.begun_s
-            metrics.BUS_ACK_SECONDS.labels(pending.stream).observe(waited_s)
+            self._ack_s(pending.stream).observe(waited_s)
         elif pending.stream:
             metrics.BUS_ACK_FAILURES.labels(pending.stream, error.code).inc()
         if pending.settled is not None:

@@ -17,8 +17,8 @@ from msgspec import Struct
 
 from schemas.claim import Demand, Presence
 from schemas.codec import encode
-from subjects.catalog import presence_subject
 from subjects.jobs import demand_subject
+from subjects.processes import presence_subject
 from subjects.streams import STAGES, consumer_name
 from voicebus import metrics
 from voicebus.bus.acks import ApiError, error_of

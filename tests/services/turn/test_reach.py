@@ -14,8 +14,8 @@ from schemas.tool import ToolsKept
 from services.turn import reach as module
 from services.turn.functions import functions_of, house_of
 from services.turn.reach import FORGOTTEN_S, Heard, Reach
-from subjects.catalog import presence_subject
 from subjects.kept import tools_subject
+from subjects.processes import presence_subject
 from subjects.tokens import new_token
 from tests.workers import bus_in
 from voicebus.bus.client import Bus
