@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from schemas.codec import decode
 from schemas.conversation import Joined
 from schemas.event import Event
-from schemas.llm import GenerateRequest, GenerationDone, ToolCall
+from schemas.llm import GenerateRequest, GenerationDone, Message, ToolCall
 from schemas.session import SessionOpened, UserText
 from schemas.settings import SessionSettings
 from schemas.tool import CallsAsked, CallsBegun, CallsEnded, ToolDone
@@ -41,6 +42,11 @@ async def called(session: Talk) -> GenerateRequest:
     wish = CallsAsked(text="", calls=(WISH,), turn=asked.turn, revision=asked.revision)
     await session.bus.store(wish, session.place)
     return await session.hear(GenerateRequest)
+
+
+def calls_of(chat: Sequence[Message]) -> list[Message]:
+    """What was called, and what came of it."""
+    return [message for message in chat if message.tool_calls or message.role == "tool"]
 
 
 async def asked_at(bus: Bus, place: Place) -> list[GenerateRequest]:
@@ -111,3 +117,38 @@ async def test_a_session_that_moves_behind_a_call_has_one_job(
 
     assert [(a.round.number, a.resumed) for a in jobs if a.round is not None] == [(1, True)]
     assert [m.content for m in asked.messages if m.role == "tool"] == ["Noon"]
+
+
+async def test_a_call_stays_in_the_chat_wherever_the_session_goes(
+    nats_server: str, library: Library
+) -> None:
+    """At the third place, too, the model is told what it called at the first, and what came of it;
+    and so is whoever takes the session over there.
+    """
+    first, ticket = new_place(), hashlib.sha256(TOKEN.encode()).hexdigest()
+    places = [first, *(Place(first.cell, new_token("e"), new_token("s")) for _ in range(2))]
+    back = Return(session=first.session, token=TOKEN)
+    async with bus_in(nats_server, first.cell) as bus:
+        await bus.store(SessionOpened(ticket=ticket), first)
+        async with talk(bus, first, None, settings=CLOCK, library=library) as there:
+            asked = await called(there)
+            done = GenerationDone(turn=asked.turn, revision=asked.revision, text="Noon.")
+            await bus.store(done, first)
+            await there.hear(TurnEnded)
+        for texts, place in enumerate(places[1:], 1):
+            async with talk(
+                bus, place, None, settings=CLOCK, library=library, resumes=back
+            ) as here:
+                here.texts = texts
+                moved = await here.turn("and now?", "Later.")
+        async with talk(
+            bus, places[-1], None, settings=CLOCK, library=library, resumes=back, attempt=2
+        ) as last:
+            last.texts = len(places)
+            taken = await last.ask("and in an hour?")
+
+    for chat in (moved.messages, taken.messages):
+        assert calls_of(chat) == calls_of(asked.messages)
+        assert [message.tool_calls for message in calls_of(chat)] == [(WISH,), ()]
+    said = [message.content for message in taken.messages if message.role == "user"]
+    assert said == ["what time is it?", "and now?", "and now?", "and in an hour?"]

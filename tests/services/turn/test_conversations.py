@@ -196,7 +196,7 @@ async def test_a_takeover_keeps_the_turn_that_nobody_kept_and_none_twice(nats_se
         await bus.store(TurnEnded(turn=2, outcome="completed", reply="Yes."), place)
         async with talk(bus, place, begun, attempt=2) as second:
             await kept_turns(bus, begun.conversation, 2)
-            second._texts = 2
+            second.texts = 2
             await second.turn("Who am I?", "Ada.")
             kept = await kept_turns(bus, begun.conversation, 3)
 

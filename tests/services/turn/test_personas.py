@@ -81,7 +81,7 @@ async def test_a_worker_that_takes_over_knows_the_persona_as_it_was(
             await first.turn("hello", "Ahoy.")
         (tmp_path / "pirate.md").write_text("Be a priest.")
         async with talk(bus, place, None, settings=PIRATE, library=library, attempt=2) as second:
-            second._texts = 1
+            second.texts = 1
             asked = await second.ask("who are you?")
 
     assert (asked.model, asked.messages[0].content) == ("parrot", "Be a pirate.")

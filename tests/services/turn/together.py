@@ -32,12 +32,14 @@ LIMIT_S = 10.0
 class Talk:
     """A session that is led, seen from its edge. Answers are written."""
 
+    texts = 0
+    """How many its client has typed; a client that comes back goes on counting."""
+
     def __init__(self, bus: Bus, place: Place, inbox: Inbox, leading: asyncio.Task[None]) -> None:
         self.bus = bus
         self.place = place
         self.leading = leading
         self._inbox = inbox
-        self._texts = 0
 
     async def hear(self, kind: type[E]) -> E:
         """Wait for a message of this kind; what comes before is left out."""
@@ -49,8 +51,8 @@ class Talk:
 
     async def ask(self, text: str) -> GenerateRequest:
         """Type a turn; return what the model is asked."""
-        self._texts += 1
-        await self.bus.store(UserText(text=text, seq=self._texts), self.place)
+        self.texts += 1
+        await self.bus.store(UserText(text=text, seq=self.texts), self.place)
         return await self.hear(GenerateRequest)
 
     async def turn(self, text: str, answer: str) -> GenerateRequest:
