@@ -24,13 +24,14 @@ COMPOSE: Final[dict[str, Any]] = yaml.safe_load(FILE.read_text(encoding="utf-8")
 SERVICES: Final[dict[str, Any]] = COMPOSE["services"]
 OURS: Final = {name: service for name, service in SERVICES.items() if "build" in service}
 PROFILES: Final = {
-    *("cpu", "vosk", "provider", "gpu"),
+    *("cpu", "vosk", "provider", "gpu", "xtts"),
     *("tools", "telegram", "telephony", "monitoring"),
 }
 ONCE: Final = ("users", "layout", "models")
 NOT_EXECUTED: Final = {
     "stt-gpu": "needs a graphics card",
     "stt-vosk": "Vosk is in an environment of its own",
+    "tts-xtts": "XTTS is in an environment of its own, and needs a graphics card",
     "llm-provider": "its language model is somebody else's",
     "llm-gpu": "its language model's server needs a graphics card",
     "telegram": "needs Telegram's servers",
@@ -88,7 +89,7 @@ def test_the_profiles_are_those_that_are_told() -> None:
     """And what is in none of them is always there."""
     assert {profile for s in SERVICES.values() for profile in s.get("profiles", ())} == PROFILES
     always = {name for name, s in SERVICES.items() if not s.get("profiles")}
-    assert always == {"users", "layout", "models", "nats", "supervisor", "turn", "tts", "edge"}
+    assert always == {"users", "layout", "models", "nats", "supervisor", "turn", "edge"}
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -168,7 +169,7 @@ def test_every_container_does_what_it_says(tmp_path: Path) -> None:
     """
     found = {command.name: command for command in commands(tmp_path)}
     executed = {command.argv for name, command in found.items() if name not in NOT_EXECUTED}
-    for name in ("stt-gpu", "stt-vosk", "llm-gpu", "llm-provider"):
+    for name in ("stt-gpu", "stt-vosk", "tts-xtts", "llm-gpu", "llm-provider"):
         assert found[name].argv in executed
     assert found["telegram"].argv == ("voicebus", "bridge", "telegram")
 

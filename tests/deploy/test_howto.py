@@ -36,7 +36,7 @@ def test_every_unit_is_there() -> None:
 
 def test_every_file_is_there() -> None:
     """Those that are copied; some an operator makes."""
-    own = {"deploy/.env", "deploy/vosk", "deploy/providers"}
+    own = {"deploy/.env", "deploy/vosk", "deploy/xtts", "deploy/providers"}
     named = set(re.findall(r"\bdeploy/[\w./*-]+", PAGE)) - own
 
     assert len(named) > 6
