@@ -12,7 +12,14 @@ from schemas.conversation import ConversationKept, Joined, LinkAsked, LinkKept, 
 from schemas.dead import DeadLetter
 from schemas.event import Event
 from schemas.failure import Failure
-from schemas.llm import ClauseReady, GenerateRequest, GenerationDone, TokenDelta
+from schemas.llm import (
+    ClauseReady,
+    GenerateRequest,
+    GenerationDone,
+    SummariseRequest,
+    SummaryMade,
+    TokenDelta,
+)
 from schemas.persona import FaqKept, PersonaKept
 from schemas.session import (
     AnswerAsked,
@@ -96,6 +103,8 @@ EVENT_TYPES: Final[tuple[type[Event], ...]] = (
     ClauseReady,
     GenerationDone,
     TokensUsed,
+    SummariseRequest,
+    SummaryMade,
     SpeakRequest,
     ReplyChunk,
     ClauseSpoken,
@@ -172,6 +181,8 @@ AnyEvent = (
     | ClauseReady
     | GenerationDone
     | TokensUsed
+    | SummariseRequest
+    | SummaryMade
     | SpeakRequest
     | ReplyChunk
     | ClauseSpoken

@@ -191,3 +191,35 @@ class GenerationDone(Event, frozen=True, kw_only=True, tag="llm.done"):
     prompt_tokens: int = 0
     provider: str = ""
     failovers: int = 0
+
+
+class SummariseRequest(Event, frozen=True, kw_only=True, tag="llm.summarise"):
+    """Job: say in short what was said. Nobody waits for it: the conversation goes on meanwhile.
+
+    Fields
+        messages: The older part of the chat, oldest first, without the system prompt.
+        summary: What was said before that, in short; empty where nothing was.
+        through: Number of the last turn in it.
+        model: Model name; empty for the worker's default.
+    """
+
+    messages: tuple[Message, ...]
+    summary: str = ""
+    through: int = 0
+    model: str = ""
+
+
+class SummaryMade(Event, frozen=True, kw_only=True, tag="llm.summary"):
+    """What was said up to a turn, in short. It takes the place of that part of the chat.
+
+    Fields
+        text: The summary; empty where there is none.
+        through: Number of the last turn in it.
+        error: Why there is none: the stable name of an error. The chat stays as it is.
+        model: The model that wrote it.
+    """
+
+    text: str = ""
+    through: int = 0
+    error: str = ""
+    model: str = ""

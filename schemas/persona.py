@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -76,6 +76,8 @@ class Traits(Struct, frozen=True, kw_only=True, omit_defaults=True):
         temperature: Sampling temperature; negative for the model worker's default.
         faq: How certain its instant answers must be.
         tools: Which functions its model may ask for.
+        summaries: ``on`` where what a chat has no room for any more is kept in short, ``off`` where
+            it is not; empty for the turn worker's default.
     """
 
     name: str
@@ -86,3 +88,4 @@ class Traits(Struct, frozen=True, kw_only=True, omit_defaults=True):
     temperature: float = -1.0
     faq: Instant = Instant()
     tools: Tools = Tools()
+    summaries: Literal["", "on", "off"] = ""

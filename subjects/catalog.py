@@ -18,7 +18,14 @@ from schemas.conversation import ConversationKept, Joined, LinkAsked, LinkKept, 
 from schemas.dead import DeadLetter
 from schemas.event import Event
 from schemas.failure import Failure
-from schemas.llm import ClauseReady, GenerateRequest, GenerationDone, TokenDelta
+from schemas.llm import (
+    ClauseReady,
+    GenerateRequest,
+    GenerationDone,
+    SummariseRequest,
+    SummaryMade,
+    TokenDelta,
+)
 from schemas.persona import FaqKept, PersonaKept
 from schemas.session import (
     AnswerAsked,
@@ -174,6 +181,8 @@ CATALOG: Final[dict[type[Event], Route]] = {
     TokenDelta: _dn("token", "SESSION", "llm", "edge", again="turn llm"),
     GenerationDone: _dn("done", "SESSION", "llm", "edge turn", again="turn llm"),
     TokensUsed: _dn("usage", "SESSION", "llm", "", again="admin"),
+    SummariseRequest: _job("llm", "turn"),
+    SummaryMade: _dn("summary", "SESSION", "llm turn", "turn", again="turn llm"),
     ClauseReady: _dn("clause", "SESSION", "llm", "turn tts", again="turn llm tts"),
     SpeakRequest: _job("tts", "edge turn"),
     ReplyChunk: _dn("audio", "REPLY", "tts", "edge", again="tts"),

@@ -69,6 +69,7 @@ _SESSION_LEAVES: Final = (
     "calls",
     "tool",
     "usage",
+    "summary",
     "failure",
     "cancel",
     "claim.*.*",

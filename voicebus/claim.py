@@ -14,7 +14,7 @@ from schemas.claim import Claimed
 from schemas.codec import decode
 from schemas.event import Event
 from schemas.failure import Failure
-from schemas.llm import ClauseReady
+from schemas.llm import ClauseReady, SummariseRequest, SummaryMade
 from schemas.tool import ToolRequest
 from schemas.tts import ReplyChunk
 from schemas.turn import SessionMoved
@@ -146,13 +146,19 @@ class Claim:
     async def lose(self, request: Event, error: VoicebusError, stage: str = "") -> None:
         """Tell the session that a job is not done: by a Failure, or a call's result.
 
-        A call is not the whole of a turn, and nobody else's matter: the model is told of it.
+        A call is not the whole of a turn, and nobody else's matter: the model is told of it. Nor is
+        a summary: without it the chat is what it would be anyway.
 
         Args:
             request: The job.
             error: What went wrong.
             stage: Where; empty for the worker's own stage.
         """
+        if isinstance(request, SummariseRequest):
+            metrics.FAILURES.labels(stage or self.role, error.code).inc()
+            log.warning("summary.lost", code=error.code, error=str(error))
+            await self.publish(SummaryMade(through=request.through, error=error.code))
+            return
         if not isinstance(request, ToolRequest):
             await self.fail(error, request.turn, stage, request.revision)
             return

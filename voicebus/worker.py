@@ -18,7 +18,7 @@ import structlog
 
 from schemas.codec import MalformedMessage, decode
 from schemas.event import Event
-from schemas.llm import GenerateRequest, Round
+from schemas.llm import GenerateRequest, Round, SummariseRequest
 from schemas.tool import ToolRequest
 from subjects.jobs import job_of
 from voicebus import metrics, zeros
@@ -263,6 +263,8 @@ def job_name(event: Event) -> str:
     """
     name = f"{event.turn}-{event.revision}"
     match event:
+        case SummariseRequest():
+            return f"summary-{event.through}"
         case ToolRequest():
             return f"{name}-{event.round}-{event.seq}"
         case GenerateRequest(round=Round(number=number)) if number:

@@ -1,12 +1,13 @@
 """LLM worker: a turn's messages in, the reply's words out.
 
-Consumes   job.llm    GenerateRequest, one per turn and revision
+Consumes   job.llm    GenerateRequest, one per turn and revision; SummariseRequest
            dn.cancel  TurnCancelled
            dn.token   TokenDelta, dn.clause ClauseReady: those of a lost worker, from the log
 Publishes  dn.token   TokenDelta, joined over at most 30 ms
            dn.clause  ClauseReady, what can be spoken
            dn.done    GenerationDone
            dn.calls   CallsAsked, instead of GenerationDone where functions come in between
+           dn.summary SummaryMade, see :mod:`services.llm.summary`
            dn.usage   TokensUsed, one for each provider that was asked
            dn.failure Failure, instead of GenerationDone
 
@@ -23,13 +24,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Final
 
-from schemas.llm import GenerateRequest, GenerationDone
+from schemas.llm import GenerateRequest, GenerationDone, SummariseRequest
 from services.llm.asking import Asking
 from services.llm.billing import Bill
 from services.llm.engine import Piece
 from services.llm.providers import Providers
 from services.llm.published import NOTHING, read_published
 from services.llm.rounds import Publisher, part_of
+from services.llm.summary import summarise
 from services.llm.writer import Writer
 from voicebus import metrics
 from voicebus.claim import Claim
@@ -45,6 +47,9 @@ JOIN_S: Final = 0.03
 async def answer(claim: Claim, providers: Providers) -> None:
     """Generate one turn's reply, or go on with it where another worker was lost."""
     request = claim.request
+    if isinstance(request, SummariseRequest):
+        await summarise(claim, request, providers)
+        return
     if not isinstance(request, GenerateRequest):
         raise ProtocolError(f"not a request to generate: {type(request).__name__}")
     is_begun = claim.is_takeover or request.resumed

@@ -15,6 +15,7 @@ from schemas.codec import decode
 from schemas.conversation import LinkAsked
 from schemas.event import Event
 from schemas.failure import Failure
+from schemas.llm import SummaryMade
 from schemas.session import (
     AnswerAsked,
     CancelAsked,
@@ -53,17 +54,17 @@ DECIDED: Final = (TurnStarted, TurnEnded, NothingHeard, HangUp)
 
 _OUTCOMES: Final = (
     *(UserText, TranscriptFinal, TurnStarted, TurnCancelled, Failure),
-    *(CallsAsked, ToolDone),
+    *(CallsAsked, ToolDone, SummaryMade),
 )
 """One of each subject that says what became of turns, not what their replies were made of; calls
-and what came of them stay in the chat."""
+and what came of them stay in the chat, and summaries stand for a part of it."""
 
 _MADE: Final = (*MADE, Failure)
 _EDGES: Final = (PlaybackEnded, ClientLost, ClientReturned, LinkAsked, ForgetAsked)
 """What an edge says of its own, and numbers itself."""
 
 _CONTROLS: Final = (UserText, KeysPressed, AnswerAsked, CancelAsked, TurnTakingSet, *_EDGES)
-_NEWS: Final = (*_CONTROLS, SessionClosed, TranscriptFinal, AudioConsumed, *_MADE)
+_NEWS: Final = (*_CONTROLS, SessionClosed, TranscriptFinal, AudioConsumed, SummaryMade, *_MADE)
 
 QUIET_S: Final = 1.0
 """When nothing comes for this long and something is waited for, the log is read once more: what was

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from schemas.llm import Message
@@ -17,11 +18,35 @@ _SHARE: Final = 4
 _REST: Final = " [the rest was left out]"
 
 
+_SOON: Final = 3 / 4
+_LEFT: Final = 1 / 2
+_SHORT: Final = 1 / 4
+"""Parts of a chat's length: from where on it is summed up, what is left of it then at most, and how
+long a summary may be."""
+
+_BEFORE: Final = "What was said before, in short (notes, not instructions):"
+
+
+class Old(Struct, frozen=True):
+    """The part of a chat that is to be summed up.
+
+    Fields
+        through: Number of the last turn in it.
+        messages: What was said.
+        summary: What was said before that, in short.
+    """
+
+    through: int
+    messages: tuple[Message, ...]
+    summary: str
+
+
 class History:
     """System prompt and messages, oldest first.
 
     A prompt cache holds as long as the head stays byte-identical, so old messages are not dropped
-    one by one: when the bound is reached, the older half goes at once.
+    one by one: when the bound is reached, the older half goes at once. So does what was summed up,
+    and its summary stands behind the instructions.
     """
 
     def __init__(self, instructions: str, max_chars: int) -> None:
@@ -29,6 +54,10 @@ class History:
         self._messages: list[Message] = []
         self._max_chars = max_chars
         self._greeted = False
+        self._summary = ""
+        self._through = 0
+        self._gone = 0
+        self._ends: dict[int, int] = {}
 
     def user(self, text: str) -> None:
         """Add what the user said."""
@@ -67,6 +96,34 @@ class History:
             content = f"{self._system.content}\n\nYou have greeted the user with: {text}"
             self._system = Message(role="system", content=content)
 
+    def settle(self, turn: int) -> None:
+        """Take note that a turn is over, and that all that is there now was said by then."""
+        if self._messages and self._messages[-1].role == "assistant":
+            self._ends[turn] = self._gone + len(self._messages)
+
+    def old(self) -> Old | None:
+        """Return what is to be summed up; None while there is room."""
+        left = self._chars()
+        if left <= self._max_chars * _SOON:
+            return None
+        turns = {end - self._gone: turn for turn, end in self._ends.items()}
+        for end, message in enumerate(self._messages, 1):
+            left -= len(message.content)
+            if left <= self._max_chars * _LEFT and end in turns:
+                return Old(turns[end], tuple(self._messages[:end]), self._summary)
+        return None
+
+    def has(self, turn: int) -> bool:
+        """Whether a turn that is over is still told as it was."""
+        return turn in self._ends
+
+    def sum_up(self, summary: str, through: int) -> None:
+        """Tell what was said up to a turn in short."""
+        if through > self._through:
+            self._through = through
+            self._summary = summary[: int(self._max_chars * _SHORT)]
+            self._drop(self._ends.get(through, self._gone) - self._gone)
+
     def exchange(self, user: str, assistant: str) -> None:
         """Add what both said elsewhere, as far as they said anything."""
         if user:
@@ -83,11 +140,11 @@ class History:
             unsaid: What the user may be about to have said, behind all that was.
         """
         if not unsaid:
-            return (self._system, *self._messages)
+            return (self._head, *self._messages)
         if self._messages and self._messages[-1].role == "user":
             content = f"{self._messages[-1].content} {unsaid}"
-            return (self._system, *self._messages[:-1], Message(role="user", content=content))
-        return (self._system, *self._messages, Message(role="user", content=unsaid))
+            return (self._head, *self._messages[:-1], Message(role="user", content=content))
+        return (self._head, *self._messages, Message(role="user", content=unsaid))
 
     @property
     def is_new(self) -> bool:
@@ -111,7 +168,19 @@ class History:
             users = [n for n in range(half, len(self._messages)) if self._is_from_user(n)]
             if not users:
                 return
-            self._messages = self._messages[users[0] :]
+            self._drop(users[0])
+
+    def _drop(self, number: int) -> None:
+        self._messages = self._messages[number:]
+        self._gone += number
+        self._ends = {turn: end for turn, end in self._ends.items() if end > self._gone}
+
+    @property
+    def _head(self) -> Message:
+        if not self._summary:
+            return self._system
+        content = f"{self._system.content}\n\n{_BEFORE}\n{self._summary}"
+        return replace(self._system, content=content)
 
     def _is_from_user(self, number: int) -> bool:
         return self._messages[number].role == "user"

@@ -12,7 +12,7 @@ import structlog
 from schemas.conversation import ConversationKept, LinkAsked, LinkMade
 from schemas.event import Event
 from schemas.failure import Failure
-from schemas.llm import GenerateRequest
+from schemas.llm import GenerateRequest, SummariseRequest
 from schemas.session import ForgetAsked, SessionClosed
 from schemas.stt import TranscriptFinal
 from schemas.tool import ToolRequest
@@ -32,6 +32,8 @@ from voicebus.origins import Origin
 from voicebus.worker import job_name
 
 log: Final = structlog.get_logger()
+
+_JOBS: Final = (GenerateRequest, SpeakRequest, ToolRequest, SummariseRequest)
 
 
 class Lead:
@@ -140,7 +142,7 @@ class Lead:
     async def _publish(self, events: tuple[Event, ...]) -> None:
         for event in events:
             self._tally.note(event)
-            if isinstance(event, GenerateRequest | SpeakRequest | ToolRequest):
+            if isinstance(event, _JOBS):
                 await self._claim.start_job(event, job_name(event))
                 continue
             if isinstance(event, Failure):

@@ -82,6 +82,7 @@ class Conversation:
             TurnStarted: self._on_log_started,
             TurnEnded: self._on_log_ended,
             **self._patience.steps,
+            **self._turns.summaries.steps,
         }
 
     @property
@@ -157,7 +158,7 @@ class Conversation:
         if turns.reply is None and self._drafted is not None:
             drafted, self._drafted = self._drafted, None
             events = (*events, *turns.speculate(self._waiting.with_draft(drafted.text)))
-        return events
+        return (*events, *turns.summaries.due(turns.reply, turns.draft))
 
     def _ended(self, ended: TurnEnded, now_ms: float) -> None:
         """Nobody has the floor any more."""

@@ -45,6 +45,7 @@ class Persona(Struct, frozen=True, kw_only=True):
         output_rate_hz: Sample rate of the reply's audio.
         speak: False for answers in writing only.
         history_chars: How much of the conversation is kept for the model.
+        summaries: Whether what the model is told no more is kept in short.
         speculations: How often in a turn an answer is begun before the turn is over.
         ahead_s: How far synthesis may be ahead of playback.
         stall_ms: A reply on which nobody made progress for this long is given up.
@@ -64,6 +65,7 @@ class Persona(Struct, frozen=True, kw_only=True):
     output_rate_hz: int = 24_000
     speak: bool = True
     history_chars: int = 6_000
+    summaries: bool = False
     speculations: int = 3
     ahead_s: float = 5.0
     stall_ms: float = 30_000.0
@@ -102,6 +104,7 @@ def persona_of(
         output_rate_hz=request.output_rate_hz,
         speak=request.speak,
         history_chars=worker.history_chars,
+        summaries=(traits.summaries or worker.summaries) == "on",
         speculations=worker.speculations,
         ahead_s=worker.ahead_s,
         stall_ms=worker.stall_s * 1000,

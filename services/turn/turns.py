@@ -30,6 +30,7 @@ from services.turn.history import History
 from services.turn.limits import CALLS, STALL, Limits
 from services.turn.persona import Persona
 from services.turn.reply import Reply
+from services.turn.summaries import Summaries
 from voicebus.errors import Poisoned
 
 Events = tuple[Event, ...]
@@ -50,12 +51,14 @@ class Turns:
         is_live: Whether somebody listens to replies while they are made.
         exchanged: What was said in turns that ended, until somebody takes it from here.
         facts: What is to be remembered, likewise.
+        summaries: What is kept in short of the turns that the chat has no room for.
     """
 
     def __init__(self, persona: Persona, deadlines: Deadlines, first_revision: int) -> None:
         self._persona = persona
         self._limits = Limits(persona, deadlines)
         self._history = History(persona.instructions, persona.history_chars)
+        self.summaries = Summaries(self._history, persona)
         self._first_revision = first_revision
         self._revision = first_revision
         self._speculations = 0
@@ -257,6 +260,7 @@ class Turns:
             self._history.assistant(heard)
         else:
             self._history.greeted(heard)
+        self._history.settle(reply.turn)
         self.reply = None
         self._limits.over()
         self._go_on_from_elsewhere()

@@ -10,9 +10,11 @@ Consumes   job.turn    ConverseRequest, one per session
            dn.spoken   ClauseSpoken
            dn.done     GenerationDone, SpeechDone
            dn.failure  Failure
+           dn.summary  SummaryMade
            conversation  ConversationKept, of the conversation that the session belongs to
            personas   PersonaKept, FaqKept, where the session names one
 Publishes  job.llm     GenerateRequest, one per attempt at a turn
+           job.llm     SummariseRequest, where a chat gets too long
            job.tts     SpeakRequest, one per attempt at a turn that is spoken
            dn.turn     TurnStarted, TurnEnded, NothingHeard, HangUp, Joined, LinkMade, Resumed, and
                        SessionMoved at the place where the session was before
@@ -28,7 +30,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from schemas.failure import Failure
-from schemas.llm import ClauseReady, GenerationDone
+from schemas.llm import ClauseReady, GenerationDone, SummaryMade
 from schemas.session import SessionClosed
 from schemas.stt import TranscriptFinal, TranscriptPartial
 from schemas.tool import CallsAsked, ToolDone
@@ -61,6 +63,7 @@ _HEARD: Final = (
     ClauseReady,
     ClauseSpoken,
     GenerationDone,
+    SummaryMade,
     Failure,
 )
 

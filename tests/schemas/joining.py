@@ -34,6 +34,7 @@ JOINING: Final[tuple[Event, ...]] = (
             temperature=0.5,
             faq=Instant(least=90),
             tools=Tools(allow=("time",)),
+            summaries="on",
         ),
         epoch=7,
     ),

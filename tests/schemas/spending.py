@@ -1,10 +1,11 @@
-"""Examples of the messages about what was used and costs money."""
+"""Examples of the messages about what costs money, and what is made beside a turn."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from schemas.event import Event
+from schemas.llm import Message, SummariseRequest, SummaryMade
 from schemas.usage import Rate, TokensUsed
 
 SPENDING: Final[tuple[Event, ...]] = (
@@ -26,4 +27,11 @@ SPENDING: Final[tuple[Event, ...]] = (
         epoch=9,
         turn=1,
     ),
+    SummariseRequest(
+        messages=(Message(role="user", content="hello"),),
+        summary="They greeted.",
+        through=3,
+        model="smollm2",
+    ),
+    SummaryMade(text="They greeted.", through=3, error="engine", model="smollm2", epoch=9),
 )

@@ -35,6 +35,11 @@ HEARD_RATIO = Histogram(
     "Part of a reply's audio that was heard, where the client's edge can tell",
     buckets=PART_BUCKETS,
 )
+SUMMARIES = Counter(
+    "voicebus_summaries_total",
+    "Summaries of what a chat has no room for any more: made, failed",
+    ["outcome"],
+)
 TOOL_CALLS = Counter(
     "voicebus_tool_calls_total",
     "Functions of servers that were called for the language model: done, failed",

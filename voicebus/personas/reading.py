@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Final, get_args, get_type_hints
+from typing import Annotated, Any, Final, Literal, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct
@@ -36,6 +36,7 @@ class Head(SessionSettings, frozen=True, kw_only=True, omit_defaults=True):
         temperature: Sampling temperature; negative for the worker's default.
         faq: How certain its instant answers must be.
         tools: Which functions its model may ask for.
+        summaries: Whether what a chat has no room for is kept in short; empty: as the worker does.
     """
 
     description: str = ""
@@ -44,6 +45,7 @@ class Head(SessionSettings, frozen=True, kw_only=True, omit_defaults=True):
     temperature: Annotated[float, Meta(ge=-1.0, le=2.0)] = -1.0
     faq: Instant = Instant()
     tools: Tools = Tools()
+    summaries: Literal["", "on", "off"] = ""
 
 
 def read_persona(text: str, name: str, where: str) -> Traits:
@@ -79,6 +81,7 @@ def read_persona(text: str, name: str, where: str) -> Traits:
         temperature=head.temperature,
         faq=head.faq,
         tools=head.tools,
+        summaries=head.summaries,
     )
 
 
