@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import subprocess
@@ -24,6 +25,7 @@ PAGE = (project_root() / "docs" / "howto" / "personas.md").read_text(encoding="u
 BLOCK = r"```\w+\n((?:(?!```)[^\n]*\n)*)```$"
 FILE = re.compile(r"^(?:`(\S+)`[:,][^\n]*\n\n|<!-- file: (\S+) -->\n)" + BLOCK, re.M)
 COMMAND = re.compile(r"((?:^<!-- (?:shows|exits)[^\n]+ -->\n)+)" + BLOCK, re.M)
+GUIDE = "---\nsummaries: on\n---\nYou are a guide."
 JUDGE = "---\nlanguage: ru\nspeed: 1.5\n---\nYou are a judge."
 
 
@@ -57,6 +59,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
     (folder / "personas" / "judge.md").write_text(JUDGE)
+    (folder / "personas" / "guide.md").write_text(GUIDE)
     return folder
 
 
@@ -71,6 +74,7 @@ def system(
         "LLM_ENGINE": "openai",
         "LLM_URL": language_model.url,
         "TURN_PERSONAS_DIR": str(folder / "personas"),
+        "TURN_HISTORY_CHARS": "300",
         "EDGE_PERSONA": "tea",
     }
     with System(tmp_path_factory.mktemp("talking"), settings) as system:
@@ -183,6 +187,27 @@ async def test_a_changed_file_counts_for_the_next_session(
     assert before == "You are a judge."
     assert seen == ["You are a jury.", "You are a jury.", "You are a judge."]
     assert "judge.md:2: there is no `voicee`" in system.processes["turn"].log
+
+
+async def test_a_long_conversation_is_kept_in_short(
+    system: System, language_model: LanguageModel
+) -> None:
+    """What the chat has no room for is told by the model itself, and nobody waits for that."""
+    async with connected(system, {"persona": "guide"}) as client:
+        for text in ("I have a dog called Argos", "we come by train", "on the ninth of June"):
+            await turn(client, f"{text}, and we want to see the old town")
+        async with asyncio.timeout(20):
+            while not (notes := [a for a in language_model.asked if "notes" in a[0]["content"]]):
+                await asyncio.sleep(0.02)
+        head = ""
+        while "Argos" not in head:
+            await turn(client, "and now?")
+            head = language_model.asked[-1][0]["content"]
+
+    assert "User: I have a dog called Argos," in notes[0][1]["content"]
+    assert head.startswith("You are a guide.\n\nWhat was said before, in short")
+    assert not any("Argos" in said["content"] for said in language_model.asked[-1][1:])
+    assert client.messages("error") == []
 
 
 async def test_a_persona_that_is_not_there_is_refused(system: System) -> None:
