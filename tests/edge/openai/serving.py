@@ -43,6 +43,9 @@ from voicebus.worker import Role, Work
 
 REPLY = "Hello there. This is a made-up reply."
 
+_LISTEN_S = 0.1
+"""Those who are there have been heard before a test asks; for others nobody has to wait long."""
+
 LLM = Writer(WriterSettings(reply=REPLY, ttft_ms=1, tokens_per_s=500))
 TTS = Speaker(SpeakerSettings(ttfa_ms=1, ms_per_char=10))
 
@@ -125,7 +128,8 @@ async def api(
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(bus_in(url, cell))
         group = await stack.enter_async_context(asyncio.TaskGroup())
-        sessions, fleet = Sessions(bus, edge, "websocket", chosen.max_sessions), Fleet(bus)
+        sessions = Sessions(bus, edge, "websocket", chosen.max_sessions)
+        fleet = Fleet(bus, _LISTEN_S)
         helpers = [group.create_task(sessions.run()), group.create_task(fleet.run())]
         await asyncio.sleep(0)
         await bus.flush()  # now the edge listens: it hears workers say that they are there
