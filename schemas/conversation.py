@@ -55,6 +55,7 @@ class ConversationKept(Event, frozen=True, kw_only=True, tag="conversation.kept"
         is_cut: Whether there were older ones.
         forgotten: How often all of it was deleted. Who joined before is not in it any more.
         facts: What is to be remembered of the user, oldest first.
+        summary: What was said before the newest turns, in short, as a session told it last.
     """
 
     owners: tuple[str, ...]
@@ -63,6 +64,7 @@ class ConversationKept(Event, frozen=True, kw_only=True, tag="conversation.kept"
     is_cut: bool = False
     forgotten: int = 0
     facts: tuple[str, ...] = ()
+    summary: str = ""
 
 
 class LinkKept(Event, frozen=True, kw_only=True, tag="conversation.link"):

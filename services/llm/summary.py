@@ -21,6 +21,9 @@ from voicebus.turns import unless_closed
 MAX_TOKENS: Final = 400
 """Upper bound of a summary; models that think need some of it for that."""
 
+MAX_CHARS: Final = 4_000
+"""The same of one whose model does not keep to that."""
+
 _ORDER: Final = (
     "You keep the notes of a conversation between a user and an assistant. Write down in at most "
     "six short sentences, in the language of the conversation, what the assistant has to know to "
@@ -67,7 +70,7 @@ async def _write(claim: Claim, request: SummariseRequest, writer: Writer, asking
     async with aclosing(asking.pieces()) as pieces:
         async for piece in pieces:
             await writer.speak(piece)
-    text = writer.text.strip()
+    text = writer.text.strip()[:MAX_CHARS]
     if not text:
         raise EngineError("The language model gave no summary.")
     model = asking.answered.model

@@ -49,12 +49,12 @@ class History:
     and its summary stands behind the instructions.
     """
 
-    def __init__(self, instructions: str, max_chars: int) -> None:
+    def __init__(self, instructions: str, max_chars: int, summary: str = "") -> None:
         self._system = Message(role="system", content=instructions)
         self._messages: list[Message] = []
         self._max_chars = max_chars
         self._greeted = False
-        self._summary = ""
+        self._summary = self._bounded(summary)
         self._through = 0
         self._gone = 0
         self._ends: dict[int, int] = {}
@@ -121,7 +121,7 @@ class History:
         """Tell what was said up to a turn in short."""
         if through > self._through:
             self._through = through
-            self._summary = summary[: int(self._max_chars * _SHORT)]
+            self._summary = self._bounded(summary)
             self._drop(self._ends.get(through, self._gone) - self._gone)
 
     def exchange(self, user: str, assistant: str) -> None:
@@ -174,6 +174,9 @@ class History:
         self._messages = self._messages[number:]
         self._gone += number
         self._ends = {turn: end for turn, end in self._ends.items() if end > self._gone}
+
+    def _bounded(self, summary: str) -> str:
+        return summary[: int(self._max_chars * _SHORT)]
 
     @property
     def _head(self) -> Message:

@@ -9,6 +9,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from schemas.conversation import ConversationKept, Exchange
+from schemas.llm import SummaryMade
 from schemas.settings import SessionSettings
 
 FOLLOWING: Final = (
@@ -89,6 +90,11 @@ def remembering(kept: ConversationKept, facts: Iterable[str]) -> ConversationKep
     """Return a conversation with facts that it does not have yet, and without its oldest."""
     whole = dict.fromkeys((*kept.facts, *facts))
     return replace(kept, facts=tuple(whole)[-MOST_FACTS:])
+
+
+def summed_up(kept: ConversationKept, made: Sequence[SummaryMade]) -> ConversationKept:
+    """Return a conversation with the newest of its summaries."""
+    return replace(kept, summary=made[-1].text) if made else kept
 
 
 def unkept(kept: ConversationKept, session: str, said: Sequence[Exchange]) -> list[Exchange]:

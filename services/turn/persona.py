@@ -46,6 +46,7 @@ class Persona(Struct, frozen=True, kw_only=True):
         speak: False for answers in writing only.
         history_chars: How much of the conversation is kept for the model.
         summaries: Whether what the model is told no more is kept in short.
+        summary: What was said in former sessions, in short.
         speculations: How often in a turn an answer is begun before the turn is over.
         ahead_s: How far synthesis may be ahead of playback.
         stall_ms: A reply on which nobody made progress for this long is given up.
@@ -66,6 +67,7 @@ class Persona(Struct, frozen=True, kw_only=True):
     speak: bool = True
     history_chars: int = 6_000
     summaries: bool = False
+    summary: str = ""
     speculations: int = 3
     ahead_s: float = 5.0
     stall_ms: float = 30_000.0

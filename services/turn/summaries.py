@@ -31,6 +31,7 @@ class Summaries:
         persona: Whether there are any, and who writes them.
 
     Attributes:
+        made: Those that were made, until somebody takes them from here.
         steps: What is done with the messages of the session that are about them.
     """
 
@@ -39,6 +40,7 @@ class Summaries:
         self._persona = persona
         self._asked = 0
         self._is_waiting = False
+        self.made: list[SummaryMade] = []
         self.steps: Final[dict[type[Event], Callable[..., Events]]] = {SummaryMade: self._take}
 
     def due(self, reply: Reply | None, draft: Reply | None) -> Events:
@@ -72,4 +74,5 @@ class Summaries:
             self._is_waiting = False
         if made.text:
             self._history.sum_up(made.text, made.through)
+            self.made.append(made)
         return ()

@@ -57,7 +57,7 @@ class Turns:
     def __init__(self, persona: Persona, deadlines: Deadlines, first_revision: int) -> None:
         self._persona = persona
         self._limits = Limits(persona, deadlines)
-        self._history = History(persona.instructions, persona.history_chars)
+        self._history = History(persona.instructions, persona.history_chars, persona.summary)
         self.summaries = Summaries(self._history, persona)
         self._first_revision = first_revision
         self._revision = first_revision

@@ -137,8 +137,10 @@ async def _keeper(
 
 
 def knowing(persona: Persona, member: Membership | None) -> Persona:
-    """Return a persona that knows what its conversation remembers of the user."""
+    """Return a persona that knows what its conversation remembers of the user, and of its past."""
     kept = None if member is None else member.found.kept
+    if kept is not None and persona.summaries:
+        persona = replace(persona, summary=kept.summary)
     if kept is None or not kept.facts:
         return persona
     facts = "".join(f"\n- {fact}" for fact in kept.facts)

@@ -48,6 +48,7 @@ JOINING: Final[tuple[Event, ...]] = (
         is_cut=True,
         forgotten=1,
         facts=("Likes mint tea.",),
+        summary="They greeted.",
     ),
     PersonaKept(text="Be brief."),
     FaqKept(version="0a1b", parts=2, questions=3, data=b"x", seq=1),
