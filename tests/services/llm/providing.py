@@ -9,11 +9,21 @@ from typing import Any
 from services.llm.breaker import Rules
 from services.llm.engines.openai import OpenAIEngine, OpenAISettings
 from services.llm.providers import Provider, Providers
-from tests.services.llm.upstream import STREAM, Script, Upstream, event, serving, text_event
+from tests.services.llm.upstream import (
+    STREAM,
+    Hanging,
+    Script,
+    Upstream,
+    event,
+    serving,
+    text_event,
+)
 
 DEADLINE_S = 0.2
+"""Of those who are to be late."""
+
 PATIENT_S = 10.0
-"""For tests in which nobody is to be late, on a slow machine either."""
+"""Of those who are not, on a slow machine either."""
 
 
 def saying(text: str, *, reason: str = "stop") -> Script:
@@ -36,18 +46,20 @@ async def providing(
 ) -> AsyncIterator[tuple[Providers, list[Upstream]]]:
     """Providers ``a``, ``b`` … in this order, and what each of them is asked.
 
-    Each token is waited for as long as ``patience_s``.
+    The tokens of one that hangs are waited for as long as ``patience_s``.
     """
     async with AsyncExitStack() as stack:
         upstreams = [await stack.enter_async_context(serving(script)) for script in scripts]
         listed = []
-        for name, upstream in zip("abcdef", upstreams, strict=False):
+        for name, script, upstream in zip("abcdef", scripts, upstreams, strict=False):
+            is_late = isinstance(script, Hanging)
+            is_silent = isinstance(script, Hanging) and not script.events
             engine = OpenAIEngine(
                 OpenAISettings(
                     base_url=upstream.url,
                     model=f"model-{name}",
-                    first_token_timeout_s=patience_s,
-                    next_token_timeout_s=patience_s,
+                    first_token_timeout_s=patience_s if is_silent else PATIENT_S,
+                    next_token_timeout_s=patience_s if is_late else PATIENT_S,
                     prefill=prefill,
                 )
             )
