@@ -112,7 +112,9 @@ class XttsEngine:
                         self._thread.submit(pieces.close)
 
     async def warm(self) -> None:
-        """Load the model, and speak with its default voice if there is one yet."""
+        """Load the model, and speak with its default voice if there is one yet; but once."""
+        if self._model is not None:
+            return
         run = asyncio.get_running_loop().run_in_executor
         settings = self._settings
         self._model = await run(

@@ -135,14 +135,13 @@ async def test_many_at_once_are_all_spoken(engine: Engine) -> None:
     """Calls take turns and each gets its own audio: the longer text is the longer audio."""
     short, long = "Hello.", "This is a sentence which is a lot longer than the other one."
 
-    sizes = [
-        audio.size
-        for audio in await asyncio.gather(*(spoken(engine, text) for text in (short, long) * 3))
-    ]
+    heard = await asyncio.gather(*(spoken(engine, text) for text in (short, long) * 3))
 
+    sizes = [audio.size for audio in heard]
     assert len({*sizes[::2]}) == len({*sizes[1::2]}) == 1
-    assert engine.name == "xtts" or max(sizes) == sizes[1]
-    assert sizes[0] != sizes[1]
+    assert not np.array_equal(heard[0], heard[1])
+    # A model that was never trained stops when it likes, or is stopped.
+    assert engine.name == "xtts" or sizes[0] < sizes[1]
 
 
 async def test_the_synthetic_voice_keeps_to_its_times() -> None:
