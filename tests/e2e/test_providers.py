@@ -12,14 +12,14 @@ from tests.e2e.upstream import LanguageModel, dying, failing, hanging
 from tests.models import model_path
 from tests.system import SYNTHETIC, System
 
-pytestmark = [pytest.mark.model, pytest.mark.engines]
+pytestmark = pytest.mark.model
 
 FILE = """
 [providers.cloud]
 url = "{cloud}"
 model = "echo"
-first_token_s = 1.0
-next_token_s = 1.0
+first_token_s = 2.0
+next_token_s = 2.0
 
 [providers.house]
 url = "{house}"
