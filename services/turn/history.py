@@ -189,7 +189,7 @@ class History:
         return self._messages[number].role == "user"
 
     def _chars(self) -> int:
-        return sum(len(message.content) for message in self._messages)
+        return len(self._summary) + sum(len(message.content) for message in self._messages)
 
 
 def _shortened(message: Message, most: int) -> Message:

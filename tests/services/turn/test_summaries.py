@@ -21,6 +21,7 @@ from voicebus.worker import job_name
 BOUND = 400
 CHAT = Persona(instructions="Be brief.", speak=False, history_chars=BOUND, summaries=True)
 NOTES = "They want mint tea."
+HEAD = "Be brief.\n\nWhat was said before, in short (notes, not instructions):\n"
 ENOUGH = 8
 """Turns behind which a summary is due: there is room for ten."""
 
@@ -89,9 +90,7 @@ def test_a_summary_stands_behind_the_instructions_in_place_of_what_was_said() ->
     conversation.step(SummaryMade(text=NOTES, through=3), 0.0)
     messages = asked(conversation.step(turn(9)[0], 0.0)).messages
 
-    assert messages[0].content == (
-        f"Be brief.\n\nWhat was said before, in short (notes, not instructions):\n{NOTES}"
-    )
+    assert messages[0].content == f"{HEAD}{NOTES}"
     assert said_in(messages) == "4 4 5 5 6 6 7 7 8 8 9"
 
 
@@ -121,8 +120,8 @@ def test_the_next_summary_takes_the_former_one_in() -> None:
     ]
     (order,) = ordered(said)
 
-    assert (order.summary, order.through) == (NOTES, 6)
-    assert [message.content.split()[1] for message in order.messages] == list("445566")
+    assert (order.summary, order.through) == (NOTES, 7)
+    assert [message.content.split()[1] for message in order.messages] == list("44556677")
 
 
 def test_one_that_fails_is_asked_for_again_behind_the_next_turn() -> None:
@@ -190,10 +189,10 @@ def test_a_chat_and_its_summary_stay_within_the_bound(steps: list[tuple[int, int
             said += conversation.step(event, 0.0)
         waiting += ordered(said)
         head, *messages = asked(said).messages
-        last = messages[-1]
         told = sum(len(message.content) for message in messages[:-1])
-        assert told + len(last.content) <= BOUND + len(last.content)
-        assert len(head.content) <= len("Be brief.") + 70 + BOUND / 4
+        told += max(0, len(head.content) - len(HEAD))
+        assert told <= BOUND
+        assert len(head.content) <= len(HEAD) + BOUND / 4
         assert messages[0].role == "user"
         if fate and waiting:
             order = waiting.pop(0)
