@@ -212,7 +212,7 @@ _STEPS: Final[dict[type[Event], Callable[..., list[Outgoing]]]] = {
     ReplyResumed: Downlink._on_resumed,
     TurnCancelled: Downlink._on_cancelled,
     TurnEnded: Downlink._on_turn_ended,
-    HangUp: lambda _, event, __: [{"type": "hang_up", "reason": event.reason}],
+    HangUp: lambda _, event, __: [telling.hang_up(event)],
     NothingHeard: Downlink._on_nothing_heard,
     Failure: Downlink._on_failure,
 }
