@@ -159,12 +159,19 @@ class Tenure:
         return NAK
 
     async def _blame_bus(self, error: BusError) -> bytes:
-        if self._past.bus_failures + 1 >= MAX_BUS_FAILURES:
+        if self._past.bus_failures + self._unwritten + 1 >= MAX_BUS_FAILURES:
             await self._report(error)
             return TERM
         await self._leave("bus", _described(error))
         await asyncio.sleep(RETRY_S * (self._past.bus_failures + 1))
         return NAK
+
+    @property
+    def _unwritten(self) -> int:
+        """How many had the job and could not write that they did: a full store tells of nobody."""
+        if self._past is UNKNOWN or self._fence is not None:
+            return 0
+        return max(0, self._delivery.attempt - 1 - self._past.claims)
 
     async def _bury(self, error: VoicebusError, reason: str, failures: int) -> bytes:
         """Put the job among the dead letters and tell the session."""

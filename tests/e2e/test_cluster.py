@@ -58,6 +58,7 @@ async def test_a_conversation_survives_the_leaders_death(tmp_path: Path) -> None
         "LINK": 3,
         "PHRASE": 3,
         "VOICE": 3,
+        "KV_personas": 3,
         "TELEGRAM": 3,
         "UPDATES": 3,
     }

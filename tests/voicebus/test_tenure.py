@@ -149,6 +149,30 @@ async def test_a_failing_bus_makes_no_dead_letter(nats_server: str) -> None:
     assert (failure.code, failure.retryable) == ("bus_timeout", True)
 
 
+async def test_a_log_that_takes_no_claim_is_no_reason_to_wait_for_ever(
+    nats_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a full disk, where nothing can tell the next worker how many have tried."""
+    place, tries = new_place(), []
+
+    async def refused(_: Bus, claimed: Claimed, *__: object) -> None:
+        tries.append(claimed.delivery)
+        raise BusTimeout("the bus did not acknowledge in time")
+
+    monkeypatch.setattr(Bus, "claim", refused)
+    async with (
+        failures_of(nats_server, place) as (bus, inbox),
+        worker_in(nats_server, place.cell, role(), Work()),
+    ):
+        await ask(bus, place)
+        _, failure = await asyncio.wait_for(inbox.next(), 20)
+        await until_done(bus, "llm", limit_s=20)
+
+    assert tries == list(range(1, MAX_BUS_FAILURES + 1))
+    assert isinstance(failure, Failure)
+    assert failure.code == "bus_timeout"
+
+
 @pytest.mark.parametrize("error", [EngineTimeout("it hangs"), EngineUnavailable("it is gone")])
 async def test_an_engine_that_gives_no_answer_is_tried_elsewhere_once(
     nats_server: str, error: Exception
