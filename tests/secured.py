@@ -74,10 +74,11 @@ class Secured:
         finally:
             await connection.close()
 
-    async def make_layout(self) -> None:
-        """Make the streams, as their admin does."""
+    async def make_layout(self, **sizes: int) -> None:
+        """Make the streams, as their admin does; ``sizes`` are settings of the bus."""
         async with self.bus("admin") as bus:
-            await ensure_layout(bus, self.settings("admin").limits())
+            settings = msgspec.structs.replace(self.settings("admin"), **sizes)
+            await ensure_layout(bus, settings.limits())
 
     def violations(self) -> list[str]:
         """What the server refused, in its own words."""
