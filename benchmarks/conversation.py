@@ -34,7 +34,7 @@ from benchmarks.systems import (
     start_measured_system,
     starter,
 )
-from services.llm.__main__ import build_engine
+from services.llm.building import build
 from services.llm.settings import SCOPE, LlmSettings
 from voicebus import parts, settings
 from voicebus.errors import VoicebusError
@@ -141,7 +141,7 @@ async def _shared(
         shared = await stack.enter_async_context(starter(folder / "shared"))
         environ[f"{PREFIX}LLM_URL"] = await start_llama(shared, environ)
         environ[f"{PREFIX}LLM_CACHE_PROMPT"] = "true"
-    model = build_engine(settings.read(LlmSettings, environ, SCOPE))
+    model = build(settings.read(LlmSettings, environ, SCOPE))
     stack.push_async_callback(model.close)
     return model.warm
 

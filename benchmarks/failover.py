@@ -26,14 +26,14 @@ from benchmarks.failover_turns import Talk, Turn
 from benchmarks.kills import Executioner, Kill, plan
 from benchmarks.recordings import Recording, recordings
 from benchmarks.systems import REAL, SYNTHETIC, base_environment, start_llama
-from subjects.streams import ROLES
+from subjects.streams import STAGES
 from voicebus.audio.loudness import last_speech_sample
 from voicebus.bus.client import Bus, connect
 from voicebus.caller import RATE_HZ
 from voicebus.punctual import punctual
 from voicebus.settings import PREFIX
 
-KINDS: Final = (*ROLES, "edge", "supervisor", "nats")
+KINDS: Final = (*STAGES, "edge", "supervisor", "nats")
 SPEECH_S: Final = 2.0
 STEADY_S: Final = 3.0
 """Whoever is killed is killed again and again; it is started anew at once each time."""

@@ -9,7 +9,7 @@ from benchmarks import stats
 from benchmarks.failover_judgement import BESIDE, TurnRow
 from benchmarks.figures import Bar
 from benchmarks.kills import Kill
-from subjects.streams import ROLES
+from subjects.streams import STAGES
 
 ADDED: Final = "failover_added"
 UNSUPERVISED: Final = "failover_unsupervised_added"
@@ -48,10 +48,10 @@ def figures(rows: Sequence[TurnRow], kills: Sequence[Kill], supervisors: int) ->
     usual = _usual(rows)
     name = ADDED if supervisors else UNSUPERVISED
     killed = [row for row in rows if row.sign == "kill"]
-    of_workers = [row for row in killed if set(row.harm.split("+")) <= {*ROLES, "supervisor"}]
+    of_workers = [row for row in killed if set(row.harm.split("+")) <= {*STAGES, "supervisor"}]
     found["turns_harmed"] = float(len([row for row in rows if row.sign]))
     _put(found, name, added(of_workers, usual))
-    for kind in (*ROLES, "edge", "nats"):
+    for kind in (*STAGES, "edge", "nats"):
         _put(found, f"failover_{kind}_added", added([r for r in killed if r.harm == kind], usual))
     _put(found, STOPPED, added([row for row in rows if row.sign == "stop"], usual))
     _put(found, "beside_added", added([row for row in rows if row.harm == BESIDE], usual))

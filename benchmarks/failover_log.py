@@ -19,7 +19,7 @@ from schemas.llm import GenerationDone
 from schemas.tts import SpeechDone
 from schemas.turn import SessionMoved, TurnEnded
 from subjects.catalog import Place, place_of
-from subjects.streams import ROLES
+from subjects.streams import STAGES
 from voicebus.audio.pcm import samples_of
 from voicebus.bus.client import Bus
 from voicebus.cli.replay import recorded
@@ -99,7 +99,7 @@ def served(log: SessionLog, kill: Kill) -> bool:
 
     Everything is served by the bus and the edge, and nothing by a supervisor.
     """
-    if kill.kind not in ROLES:
+    if kill.kind not in STAGES:
         return kill.kind != "supervisor"
     return any(
         service.role == kill.kind

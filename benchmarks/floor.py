@@ -17,14 +17,15 @@ from edge.app import create_app
 from edge.call import KIND
 from edge.keys import Keys
 from edge.server import options
-from services.llm import __main__ as llm
 from services.llm import settings as llm_settings
+from services.llm.building import build
 from services.llm.worker import answer
 from services.stt import __main__ as stt
 from services.stt import settings as stt_settings
 from services.stt.worker import transcribe
 from services.tts import __main__ as tts
 from services.tts import settings as tts_settings
+from services.tts.library import Library
 from services.tts.worker import speak
 from services.turn import settings as turn_settings
 from services.turn.admission import Links
@@ -45,12 +46,12 @@ async def main(stop: asyncio.Event) -> None:
     leading = settings.read(turn_settings.TurnSettings, os.environ, turn_settings.SCOPE)
     store = ModelStore(default_folder(os.environ))
     ears = stt.build_ears(listening, store)
-    model = llm.build_engine(writing)
-    voice = tts.build_engine(speaking, store)
+    model = build(writing)
+    voice = tts.build_engine(speaking, store, Library())
     work = {
         "stt": partial(transcribe, ears=ears),
         "turn": partial(converse, settings=leading, links=Links()),
-        "llm": partial(answer, engine=model),
+        "llm": partial(answer, providers=model),
         "tts": partial(speak, engine=voice),
     }
     state = {"engines": False}

@@ -19,7 +19,7 @@ from schemas.claim import Claimed
 from schemas.codec import decode
 from schemas.turn import SessionMoved
 from subjects.catalog import Place, subject_of
-from subjects.streams import ROLES
+from subjects.streams import STAGES
 from voicebus.bus.client import Bus
 from voicebus.errors import BusError
 from voicebus.supervisor import PartFailed
@@ -103,7 +103,7 @@ def plan(
     for number in range(count):
         kind = kinds[number % len(kinds)]
         phases = _PHASES.get(kind, _PHASES[""])
-        stops = kind in ROLES and chance.random() < stop_ratio
+        stops = kind in STAGES and chance.random() < stop_ratio
         found.append(
             Planned(
                 kind=kind,
@@ -174,7 +174,7 @@ class Executioner:
 
     async def _victim(self, kind: str, session: str) -> str:
         """Return the part that serves a session now; any of its kind where none does."""
-        if kind in ROLES and session:
+        if kind in STAGES and session:
             with contextlib.suppress(BusError):
                 place = Place(self._bus.cell, "*", await self._name_now(session))
                 last = await self._bus.last("SESSION", subject_of(Claimed, place, kind))

@@ -26,7 +26,7 @@ from benchmarks.systems import (
 )
 from benchmarks.turns import Round, Row, plan, speak_rounds
 from benchmarks.whole import Whole, measure_whole
-from services.llm.__main__ import build_engine
+from services.llm.building import build
 from services.llm.settings import SCOPE, LlmSettings
 from voicebus import parts, settings
 from voicebus.punctual import punctual
@@ -125,7 +125,7 @@ async def _real(args: argparse.Namespace, folder: Path, spoken: tuple[Recording,
             environ[f"{PREFIX}LLM_URL"] = await start_llama(shared, environ)
             environ[f"{PREFIX}LLM_CACHE_PROMPT"] = "true"
         urls = await _pair(stack, folder, environ)
-        model = build_engine(settings.read(LlmSettings, environ, SCOPE))
+        model = build(settings.read(LlmSettings, environ, SCOPE)).first.engine
         stack.push_async_callback(model.close)
         # A short request of no variant's own: the prompt cache then holds the system prompt that
         # all share, and nothing of the turn before.

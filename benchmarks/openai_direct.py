@@ -16,8 +16,8 @@ import numpy as np
 
 from benchmarks.openai_edge import REPLY_TOKENS, FirstSound, Samples, answered, client
 from schemas.llm import GenerateRequest, Message
-from services.llm import __main__ as llm
 from services.llm import settings as llm_settings
+from services.llm.building import build
 from services.llm.engine import Engine as Writer
 from services.stt import __main__ as stt
 from services.stt import settings as stt_settings
@@ -26,6 +26,7 @@ from services.stt.engine import Hint
 from services.tts import __main__ as tts
 from services.tts import settings as tts_settings
 from services.tts.engine import Engine as Speaker
+from services.tts.library import Library
 from services.tts.text import speakable
 from voicebus import settings
 from voicebus.errors import EngineError
@@ -104,8 +105,8 @@ async def engines(environ: Mapping[str, str]) -> AsyncIterator[Direct]:
     speaking = settings.read(tts_settings.TtsSettings, environ, tts_settings.SCOPE)
     store = ModelStore(default_folder(environ))
     recogniser = stt.build_engine(listening, store)
-    writer = llm.build_engine(writing)
-    speaker = tts.build_engine(speaking, store)
+    writer = build(writing).first.engine
+    speaker = tts.build_engine(speaking, store, Library())
     try:
         await asyncio.gather(asyncio.to_thread(recogniser.warm), writer.warm(), tts.warm(speaker))
         yield Direct(speaker, recogniser, writer, writing.url)

@@ -29,7 +29,7 @@ from benchmarks.soak_callers import Deed, Guest
 from benchmarks.soak_figures import Stages
 from benchmarks.soak_samples import BusSample, ProcessSample, bus_sample, process_samples
 from benchmarks.systems import SYNTHETIC, base_environment
-from subjects.streams import ROLES
+from subjects.streams import STAGES
 from voicebus.settings import PREFIX
 
 STEADY_S: Final = 3.0
@@ -237,7 +237,7 @@ class _Soak:
                 async with asyncio.timeout(self._chosen.every_s):
                     await over.wait()
                     return
-            name = f"{self._chance.choice(ROLES)}-1"
+            name = f"{self._chance.choice(STAGES)}-1"
             sign = self._chance.choice(("kill", "restart"))
             self.disturbances.append(Disturbance(at_s=self.now_s(), name=name, sign=sign))
             if sign == "kill":

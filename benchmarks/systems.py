@@ -45,6 +45,8 @@ REAL: Final[Mapping[str, str]] = {
     # The same words in answer to the same words, and not more of them than are measured.
     f"{PREFIX}LLM_TEMPERATURE": "0",
     f"{PREFIX}LLM_MAX_TOKENS": "32",
+    # The same answers come again and again: each of them is to be spoken, not remembered.
+    f"{PREFIX}TTS_PHRASE_CHARS": "0",
 }
 
 _OF_OTHER_SYSTEMS: Final = frozenset(

@@ -82,9 +82,8 @@ class Door:
         caller.connect(at_s)
         offered = client.scope.get("subprotocols", ())
         named = SUBPROTOCOL if SUBPROTOCOL in offered else None
-        visit = Visit(
-            self._settings, (address, caller), Keyed(key, self._keys), named, self._uploads
-        )
+        standing = Keyed(key, self._keys, self._settings.persona)
+        visit = Visit(self._settings, (address, caller), standing, named, self._uploads)
         with _inside(client, visit):
             yield visit
 

@@ -23,6 +23,7 @@ _STATUS: Final = {
     "bad_field": 400,
     "nothing_heard": 422,
     "unknown_voice": 404,
+    "unknown_model": 404,
     "engine_timeout": 504,
     "engine": 502,
     "poisoned": 502,

@@ -74,28 +74,6 @@ class Downlink:
         self._audio_turn = 0
         self._paused_turn = 0
         self.claimed: set[str] = set()
-        self._steps: Final[dict[type[Event], Callable[..., list[Outgoing]]]] = {
-            Claimed: self._on_claimed,
-            SpeechStarted: self._on_speech_started,
-            SpeechResumed: self._on_speech_resumed,
-            TranscriptPartial: lambda event, _: [telling.partial(event)],
-            TranscriptDraft: self._on_draft,
-            TranscriptFinal: self._on_final,
-            TurnStarted: self._on_turn_started,
-            TokenDelta: self._on_token,
-            ClauseReady: self._on_clause,
-            GenerationDone: lambda event, _: [telling.reply_done(event)],
-            ReplyChunk: self._on_audio,
-            ClauseSpoken: lambda event, _: [telling.spoken(event)],
-            SpeechDone: lambda event, _: [telling.audio_complete(event)],
-            ReplyPaused: self._on_paused,
-            ReplyResumed: self._on_resumed,
-            TurnCancelled: self._on_cancelled,
-            TurnEnded: self._on_turn_ended,
-            HangUp: lambda event, _: [{"type": "hang_up", "reason": event.reason}],
-            NothingHeard: self._on_nothing_heard,
-            Failure: self._on_failure,
-        }
 
     def audio_ended(self, now_s: float) -> None:
         """The client ended its audio: a turn that waits for that begins now."""
@@ -111,11 +89,11 @@ class Downlink:
 
     def take(self, event: Event, now_s: float) -> list[Outgoing]:
         """Take a message from the bus; return what the client is told."""
-        if type(event) not in self._steps:
+        if type(event) not in _STEPS:
             return []
         told: list[Outgoing] = []
         for let_through, came_s in self._held.take(event, now_s):
-            told += self._steps[type(let_through)](let_through, _Moment(came_s, now_s))
+            told += _STEPS[type(let_through)](self, let_through, _Moment(came_s, now_s))
         return told
 
     def _on_claimed(self, event: Claimed, at: _Moment) -> list[Outgoing]:
@@ -212,3 +190,29 @@ class Downlink:
     def _on_failure(self, event: Failure, _: _Moment) -> list[Outgoing]:
         metrics.CLIENT_ERRORS.labels(self._kind, event.code).inc()
         return [telling.error(event)]
+
+
+# Here and not in each session: a session that refers to itself waits for the collector, and with it
+# what it holds of replies.
+_STEPS: Final[dict[type[Event], Callable[..., list[Outgoing]]]] = {
+    Claimed: Downlink._on_claimed,
+    SpeechStarted: Downlink._on_speech_started,
+    SpeechResumed: Downlink._on_speech_resumed,
+    TranscriptPartial: lambda _, event, __: [telling.partial(event)],
+    TranscriptDraft: Downlink._on_draft,
+    TranscriptFinal: Downlink._on_final,
+    TurnStarted: Downlink._on_turn_started,
+    TokenDelta: Downlink._on_token,
+    ClauseReady: Downlink._on_clause,
+    GenerationDone: lambda _, event, __: [telling.reply_done(event)],
+    ReplyChunk: Downlink._on_audio,
+    ClauseSpoken: lambda _, event, __: [telling.spoken(event)],
+    SpeechDone: lambda _, event, __: [telling.audio_complete(event)],
+    ReplyPaused: Downlink._on_paused,
+    ReplyResumed: Downlink._on_resumed,
+    TurnCancelled: Downlink._on_cancelled,
+    TurnEnded: Downlink._on_turn_ended,
+    HangUp: lambda _, event, __: [telling.hang_up(event)],
+    NothingHeard: Downlink._on_nothing_heard,
+    Failure: Downlink._on_failure,
+}

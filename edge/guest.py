@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 from starlette.requests import HTTPConnection
 
 from edge.keys import Keys
 from edge.settings import EdgeSettings
-from edge.wire import Start
+from edge.wire import NEW, Start
 from voicebus.conversations import ANYONE
 from voicebus.errors import AccessDenied
 from voicebus.keys import Allowance, Key
@@ -80,11 +81,13 @@ class Keyed:
     Args:
         key: The key that it came in with; None where none is needed.
         keys: Say whether it is still good.
+        persona: Who answers where it names nobody; empty for nobody in particular.
     """
 
-    def __init__(self, key: Key | None, keys: Keys) -> None:
+    def __init__(self, key: Key | None, keys: Keys, persona: str = "") -> None:
         self.key = key
         self._keys = keys
+        self._persona = persona
 
     @property
     def named(self) -> dict[str, str]:
@@ -107,4 +110,9 @@ class Keyed:
 
     def terms(self, asked: Start) -> Start:
         """Return what it asked for."""
-        return asked
+        return replace(asked, persona=self._persona) if self._names_nobody(asked) else asked
+
+    def _names_nobody(self, asked: Start) -> bool:
+        # In a conversation it is the one who answered there, unless the client names another.
+        is_free = not (asked.conversation or asked.link_code) or asked.conversation == NEW
+        return bool(self._persona) and not asked.persona and is_free

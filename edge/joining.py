@@ -31,7 +31,7 @@ async def converse(session: Session, begun: Opening, wait_s: float) -> tuple[Ope
     """
     await session.converse(begun.request())
     early: list[Event] = []
-    if begun.join is not None:
+    if begun.is_awaited:
         try:
             begun = begun.joined(await joined(session, wait_s, early.append))
         except VoicebusError as err:

@@ -142,6 +142,10 @@ class Line:
         if self.connection is not None:
             await self.connection.close(code, reason, told)
             self.connection.release()
+        # It refers to nothing that refers to it: all of the session, with what it holds of replies,
+        # is freed at once, and not when the collector comes, minutes later.
+        self._take = _nothing
+        self._reading = self._sending = None
 
     def _switch(self, connection: Connection, asked: wire.Resume) -> Sequence[Frame]:
         """Make a socket the session's, unless it is late; return what it is sent first."""
@@ -237,7 +241,7 @@ class Line:
         self.connection = None
         connection.release()
         if self.ticket is None or err.code in GOODBYES:
-            self.ended.set_exception(err)
+            self.ended.set_exception(err.with_traceback(None))  # or it holds all that it came by
             return
         self._delivery.lost()
         self._back.clear()
@@ -247,6 +251,10 @@ class Line:
             await self._session.tell(ClientLost())
         except BusError as unsaid:
             self.ended.set_exception(unsaid)
+
+
+async def _nothing(_: Frame, __: int) -> None:
+    return None
 
 
 class Lines:

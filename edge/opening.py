@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import asdict, replace
@@ -17,8 +17,6 @@ from schemas.conversation import Join, Joined
 from schemas.turn import ConverseRequest, Return
 from voicebus import conversations
 from voicebus.errors import ProtocolError, SessionExpired
-
-_NEW: Final = "new"
 
 Terms = Callable[[wire.Start], wire.Start]
 """How a session is to be, whatever its client asked for."""
@@ -48,6 +46,12 @@ class Opening(Struct, frozen=True):
     def at(self) -> wire.At:
         """How far another edge had taken what the client sent."""
         return NOTHING if self.resume is None else self.resume.at
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether it is the turn worker that says how the session is."""
+        is_new = self.resume is None
+        return is_new and (self.join is not None or bool(self.start.persona))
 
     @property
     def known_by(self) -> str:
@@ -139,7 +143,7 @@ def opening(first: object, max_session_s: float, owned_by: str, terms: Terms) ->
 def _join(start: wire.Start, owned_by: str) -> Join | None:
     if start.link_code:
         return conversations.redeem(start.link_code, owned_by)
-    if start.conversation == _NEW:
+    if start.conversation == wire.NEW:
         return conversations.start(owned_by)
     return conversations.join(start.conversation, owned_by) if start.conversation else None
 

@@ -6,6 +6,7 @@ import ipaddress
 
 from msgspec import Struct
 
+from schemas.settings import Persona
 from subjects.streams import ROLES
 from subjects.tokens import is_token
 from voicebus.keys import Allowance
@@ -55,6 +56,7 @@ class EdgeSettings(Struct, frozen=True, kw_only=True):
         caller_audio_s_per_min: Seconds of audio in a minute of one caller.
         caller_turns_per_min: Turns in a minute of one caller.
         caller_tokens_per_min: Tokens of replies in a minute of one caller.
+        persona: Who answers in sessions of /ws that name nobody; empty for nobody in particular.
         codes_per_min: Link codes that one caller, or one address, may try in a minute.
         session_turns_per_min: Turns in a minute of one session.
         session_tokens_per_min: Tokens of replies in a minute of one session.
@@ -91,6 +93,7 @@ class EdgeSettings(Struct, frozen=True, kw_only=True):
     caller_audio_s_per_min: int = 7200
     caller_turns_per_min: int = 600
     caller_tokens_per_min: int = 100_000
+    persona: Persona = ""
     codes_per_min: int = 10
     session_turns_per_min: int = 120
     session_tokens_per_min: int = 20_000

@@ -9,7 +9,7 @@ from schemas.failure import Failure
 from schemas.llm import GenerationDone
 from schemas.stt import TranscriptFinal, TranscriptPartial
 from schemas.tts import ClauseSpoken, SpeechDone
-from schemas.turn import TurnEnded, TurnStarted
+from schemas.turn import HangUp, TurnEnded, TurnStarted
 
 Message = dict[str, Any]
 
@@ -58,6 +58,12 @@ def turn_started(event: TurnStarted) -> list[Message]:
         {"type": "reply_text", "turn": event.turn, "text": event.said},
         {"type": "reply_done", "turn": event.turn, "text": event.said},
     ]
+
+
+def hang_up(event: HangUp) -> Message:
+    """The session is to end."""
+    told: Message = {"type": "hang_up", "reason": event.reason}
+    return {**told, "to": event.to} if event.to else told
 
 
 def turn_ended(event: TurnEnded) -> Message:

@@ -135,7 +135,7 @@ class Stopwatch:
 
     def start(self, started: TurnStarted, now_s: float) -> Timeline | None:
         """Begin a turn's timeline; None for a turn that nobody waits for."""
-        if started.said:
+        if started.said and not started.text:
             return None
         if started.typed:
             typed_s, self._typed_s = self._typed_s, None

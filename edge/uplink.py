@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 from msgspec.structs import replace
@@ -20,7 +20,7 @@ from voicebus import metrics
 from voicebus.audio.containers import Container
 from voicebus.audio.pcm import PcmAligner
 from voicebus.audio.sniff import sniff
-from voicebus.errors import AudioError, ProtocolError
+from voicebus.errors import AudioError, ProtocolError, VoicebusError
 from voicebus.sessions.session import Session
 
 log: Final = structlog.get_logger()
@@ -163,6 +163,7 @@ class Uplink:
 
     async def close(self) -> None:
         """The client is gone."""
+        self._client = _Nobody()  # who holds this, as it does: both are freed at once
         if self._file is not None:
             await self._file.close()
             self._file = None
@@ -228,3 +229,16 @@ class Uplink:
         audio_s = len(pcm) / _BYTES_PER_S
         self._heard_s.inc(audio_s)
         await self._client.pay(audio_s)
+
+
+class _Nobody:
+    """Instead of a client that is gone."""
+
+    def tell(self, message: dict[str, Any]) -> None:
+        """It is told nothing."""
+
+    def report(self, err: VoicebusError) -> None:
+        """Nor of errors."""
+
+    async def pay(self, audio_s: float) -> None:
+        """It does not wait."""

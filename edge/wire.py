@@ -12,6 +12,9 @@ from schemas.settings import SessionSettings
 from voicebus.errors import ProtocolError, VoicebusError
 
 PROTOCOL: Final = 1
+NEW: Final = "new"
+"""Stands for the id of a conversation that begins."""
+
 MAX_JSON_BYTES: Final = 64 * 1024
 """Largest control message."""
 

@@ -69,6 +69,7 @@ class Presence(Event, frozen=True, kw_only=True, tag="claim.presence"):
             to hear anything yet.
         models: The models that it serves, the default one first.
         voices: TTS only: the voices that it has, the default one first.
+        servers: Tool only: the servers whose functions it calls.
     """
 
     role: str
@@ -85,6 +86,7 @@ class Presence(Event, frozen=True, kw_only=True, tag="claim.presence"):
     promised: int = 0
     models: tuple[str, ...] = ()
     voices: tuple[str, ...] = ()
+    servers: tuple[str, ...] = ()
 
 
 class Demand(Event, frozen=True, kw_only=True, tag="claim.demand"):

@@ -12,7 +12,15 @@ from schemas.conversation import ConversationKept, Joined, LinkAsked, LinkKept, 
 from schemas.dead import DeadLetter
 from schemas.event import Event
 from schemas.failure import Failure
-from schemas.llm import ClauseReady, GenerateRequest, GenerationDone, TokenDelta
+from schemas.llm import (
+    ClauseReady,
+    GenerateRequest,
+    GenerationDone,
+    SummariseRequest,
+    SummaryMade,
+    TokenDelta,
+)
+from schemas.persona import FaqKept, PersonaKept
 from schemas.session import (
     AnswerAsked,
     CancelAsked,
@@ -48,6 +56,7 @@ from schemas.telegram import (
     UpdateAnswering,
     UpdateSettled,
 )
+from schemas.tool import CallsAsked, CallsBegun, CallsEnded, ToolDone, ToolRequest, ToolsKept
 from schemas.tts import ClauseSpoken, ReplyChunk, SpeakRequest, SpeechDone
 from schemas.turn import (
     ConverseRequest,
@@ -61,6 +70,8 @@ from schemas.turn import (
     TurnEnded,
     TurnStarted,
 )
+from schemas.usage import TokensUsed
+from schemas.voice import PhraseKept, VoiceKept
 
 EVENT_TYPES: Final[tuple[type[Event], ...]] = (
     AudioChunk,
@@ -91,6 +102,9 @@ EVENT_TYPES: Final[tuple[type[Event], ...]] = (
     TokenDelta,
     ClauseReady,
     GenerationDone,
+    TokensUsed,
+    SummariseRequest,
+    SummaryMade,
     SpeakRequest,
     ReplyChunk,
     ClauseSpoken,
@@ -112,6 +126,16 @@ EVENT_TYPES: Final[tuple[type[Event], ...]] = (
     LinkMade,
     LinkKept,
     ConversationKept,
+    PersonaKept,
+    FaqKept,
+    CallsAsked,
+    CallsBegun,
+    CallsEnded,
+    ToolRequest,
+    ToolDone,
+    ToolsKept,
+    PhraseKept,
+    VoiceKept,
     Failure,
     Claimed,
     ClaimLeft,
@@ -156,6 +180,9 @@ AnyEvent = (
     | TokenDelta
     | ClauseReady
     | GenerationDone
+    | TokensUsed
+    | SummariseRequest
+    | SummaryMade
     | SpeakRequest
     | ReplyChunk
     | ClauseSpoken
@@ -177,6 +204,16 @@ AnyEvent = (
     | LinkMade
     | LinkKept
     | ConversationKept
+    | PersonaKept
+    | FaqKept
+    | CallsAsked
+    | CallsBegun
+    | CallsEnded
+    | ToolRequest
+    | ToolDone
+    | ToolsKept
+    | PhraseKept
+    | VoiceKept
     | Failure
     | Claimed
     | ClaimLeft

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from schemas.event import Event
+from schemas.persona import Traits
 from schemas.settings import SessionSettings
 
 
@@ -53,6 +54,8 @@ class ConversationKept(Event, frozen=True, kw_only=True, tag="conversation.kept"
         exchanges: Its newest turns, in the order in which they ended.
         is_cut: Whether there were older ones.
         forgotten: How often all of it was deleted. Who joined before is not in it any more.
+        facts: What is to be remembered of the user, oldest first.
+        summary: What was said before the newest turns, in short, as a session told it last.
     """
 
     owners: tuple[str, ...]
@@ -60,6 +63,8 @@ class ConversationKept(Event, frozen=True, kw_only=True, tag="conversation.kept"
     exchanges: tuple[Exchange, ...] = ()
     is_cut: bool = False
     forgotten: int = 0
+    facts: tuple[str, ...] = ()
+    summary: str = ""
 
 
 class LinkKept(Event, frozen=True, kw_only=True, tag="conversation.link"):
@@ -75,20 +80,24 @@ class LinkKept(Event, frozen=True, kw_only=True, tag="conversation.link"):
 
 
 class Joined(Event, frozen=True, kw_only=True, tag="conversation.joined"):
-    """The session belongs to a conversation now.
+    """The session belongs to a conversation, or to a persona, or to both now.
 
     Fields
-        conversation: Its id. Whoever is an owner joins it with that again.
+        conversation: Its id; empty: it belongs to none. Whoever is an owner joins it with that
+            again.
         settings: How the session is: what its opening said, and where it said nothing, what the
-            conversation says.
+            conversation says, and then the persona.
         exchanges: How many turns of it the model knows from other sessions.
         forgotten: How often the conversation had been deleted by then.
+        persona: Who answers in it to its end, whatever becomes of the persona; None: nobody in
+            particular.
     """
 
     conversation: str
     settings: SessionSettings = SessionSettings()
     exchanges: int = 0
     forgotten: int = 0
+    persona: Traits | None = None
 
 
 class LinkAsked(Event, frozen=True, kw_only=True, tag="conversation.link_asked"):

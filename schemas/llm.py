@@ -76,6 +76,22 @@ class Sampling(Struct, frozen=True, kw_only=True, omit_defaults=True):
     stop: tuple[str, ...] = ()
 
 
+class Round(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which part of a reply is asked for, where functions are called in between.
+
+    Fields
+        number: From 0; each round but the last ends with calls.
+        deltas: How many :class:`TokenDelta` the reply has from former rounds.
+        clauses: How many :class:`ClauseReady` with words.
+        text: What it has said in them.
+    """
+
+    number: int = 0
+    deltas: int = 0
+    clauses: int = 0
+    text: str = ""
+
+
 class GenerateRequest(Event, frozen=True, kw_only=True, tag="llm.request"):
     """Job: answer this turn. Carries all that is needed; the worker keeps no session state.
 
@@ -99,6 +115,8 @@ class GenerateRequest(Event, frozen=True, kw_only=True, tag="llm.request"):
         parallel_tool_calls: Whether it may ask for several at once; None for its default.
         response_format: What the reply must be: the object of that name of the OpenAI chat API, in
             JSON; empty for text.
+        round: Which part of the reply is asked for, where the fleet calls the functions; None where
+            whoever asks does.
     """
 
     messages: tuple[Message, ...]
@@ -114,6 +132,7 @@ class GenerateRequest(Event, frozen=True, kw_only=True, tag="llm.request"):
     tool_name: str = ""
     parallel_tool_calls: bool | None = None
     response_format: str = ""
+    round: Round | None = None
 
 
 class TokenDelta(Event, frozen=True, kw_only=True, tag="llm.delta"):
@@ -158,6 +177,8 @@ class GenerationDone(Event, frozen=True, kw_only=True, tag="llm.done"):
             the worker that wrote the reply was lost and nobody could go on with it.
         synthetic: True when no real engine was asked.
         prompt_tokens: Tokens of the request, as the upstream counted them; 0 when it did not say.
+        provider: Who wrote it, or its end, by the name that the worker has for it.
+        failovers: How many providers had failed before.
     """
 
     text: str
@@ -168,3 +189,37 @@ class GenerationDone(Event, frozen=True, kw_only=True, tag="llm.done"):
     finish_reason: str = ""
     synthetic: bool = False
     prompt_tokens: int = 0
+    provider: str = ""
+    failovers: int = 0
+
+
+class SummariseRequest(Event, frozen=True, kw_only=True, tag="llm.summarise"):
+    """Job: say in short what was said. Nobody waits for it: the conversation goes on meanwhile.
+
+    Fields
+        messages: The older part of the chat, oldest first, without the system prompt.
+        summary: What was said before that, in short; empty where nothing was.
+        through: Number of the last turn in it.
+        model: Model name; empty for the worker's default.
+    """
+
+    messages: tuple[Message, ...]
+    summary: str = ""
+    through: int = 0
+    model: str = ""
+
+
+class SummaryMade(Event, frozen=True, kw_only=True, tag="llm.summary"):
+    """What was said up to a turn, in short. It takes the place of that part of the chat.
+
+    Fields
+        text: The summary; empty where there is none.
+        through: Number of the last turn in it.
+        error: Why there is none: the stable name of an error. The chat stays as it is.
+        model: The model that wrote it.
+    """
+
+    text: str = ""
+    through: int = 0
+    error: str = ""
+    model: str = ""

@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 
 # A pattern's $ is also true before a line feed at the end of the text.
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{0,64}$(?!\n)")]
+Persona = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{0,64}$(?!\n)")]
 Language = Annotated[str, Meta(pattern=r"^([a-z]{2,3})?$(?!\n)")]
 Milliseconds = Annotated[int, Meta(ge=0, le=60_000)]
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
@@ -79,10 +80,16 @@ class SessionSettings(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything that a client may choose for its session.
 
     Fields
+        persona: Who answers: what is not said here is as that persona has it; empty for nobody in
+            particular.
         language: ISO 639-1 code of the caller's language; empty to detect it per utterance.
         languages: The only ones that detection may find; empty for all.
         vocabulary: Names and words to expect, as they are spelt; separated by commas.
         word_times: Whether finals carry the time of each word.
+        grammar: The only phrases that may be understood, separated by commas; empty for all. Where
+            the recogniser cannot be held to them, they are names to expect.
+        partials: ``auto`` from the worker's quick engine, where it has one for the session's
+            language; ``same`` from the engine of the finals; ``none`` for none.
         instructions: System prompt; empty for the worker's default.
         voice: Voice of the reply; empty for the worker's default.
         speed: Of the voice: 1.0 is its own, 2.0 twice as fast.
@@ -97,10 +104,13 @@ class SessionSettings(Struct, frozen=True, kw_only=True, omit_defaults=True):
         max_session_s: The session ends after as long; 0 for the edge's limit.
     """
 
+    persona: Persona = ""
     language: Language = ""
     languages: Annotated[tuple[Language, ...], Meta(max_length=32)] = ()
     vocabulary: Line = ""
     word_times: bool = False
+    grammar: Line = ""
+    partials: Literal["auto", "same", "none"] = "auto"
     instructions: Annotated[str, Meta(max_length=8_000)] = ""
     voice: Name = ""
     speed: Annotated[float, Meta(ge=0.5, le=2.0)] = 1.0

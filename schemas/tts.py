@@ -15,6 +15,8 @@ class SpeakRequest(Event, frozen=True, kw_only=True, tag="tts.request"):
 
     Fields
         text: What to say; empty to speak the clauses that the language model writes.
+        common: True where ``text`` is somebody's own words to all callers, such as a greeting: what
+            was made of them may be kept.
         voice: Name of the voice; empty for the worker's default.
         rate_hz: Sample rate of the audio: 8000, 16000, 24000 or 48000.
         speed: 1.0 is the voice's own speed, 2.0 twice as fast.
@@ -26,6 +28,7 @@ class SpeakRequest(Event, frozen=True, kw_only=True, tag="tts.request"):
     """
 
     text: str = ""
+    common: bool = False
     voice: str = ""
     rate_hz: int = 24_000
     speed: float = 1.0

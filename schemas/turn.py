@@ -64,7 +64,8 @@ class TurnStarted(Event, frozen=True, kw_only=True, tag="turn.started"):
         text: The caller's words in this turn; empty when the assistant speaks by itself.
         speech_end_ms: Audio time of the last speech sample; -1 when they were not spoken.
         typed: True when they were typed.
-        said: What the assistant says by itself: a greeting, or a prompt after silence.
+        said: What the assistant says without asking the language model: a greeting, a prompt after
+            silence, or an answer that it knows.
         speculated: True when the answer was begun before it was certain that the turn was over.
         utterance: Number of the last utterance that it takes into account; 0 for none. All up to
             this one are dealt with: who takes the session over does not answer them again.
@@ -115,10 +116,13 @@ class HangUp(Event, frozen=True, kw_only=True, tag="turn.hang_up"):
     """The session is to end, once what is being said has been heard.
 
     Fields
-        reason: ``silence``, ``limit`` or ``forgotten``: its conversation was deleted.
+        reason: ``silence``, ``limit``, ``forgotten``: its conversation was deleted, ``assistant``:
+            the language model ended it, or ``transfer``: it goes on with somebody else.
+        to: With whom; for a transfer.
     """
 
     reason: str
+    to: str = ""
 
 
 class NothingHeard(Event, frozen=True, kw_only=True, tag="turn.nothing_heard"):

@@ -18,12 +18,13 @@ _PARAMETERS = {
     "cell": "The cluster that carries the session.",
     "edge": "The edge process that brought the session in.",
     "session": "The session's id.",
-    "role": "stt, turn, llm or tts.",
+    "role": "stt, turn, llm, tts or tool.",
     "job": "`session` for a claim on a whole session, else the turn and revision.",
     "worker": "Name of the worker's process.",
-    "stage": "stt, turn, llm or tts.",
+    "stage": "stt, turn, llm, tts or tool.",
     "bot": "Telegram's number of the bot.",
-    "item": "Telegram's number of the chat, with that of its topic, or of the update.",
+    "item": "Telegram's number of the chat, with that of its topic, or of the update; a persona, "
+    "with the number of the part; a server of functions.",
     "secret": "The conversation's id, or the digest of a link code.",
 }
 
@@ -71,7 +72,8 @@ def _listed(roles: tuple[str, ...]) -> str:
 
 def _channel_name(route: Route) -> str:
     words = [word for word in re.split(r"[.{}]+", route.pattern) if word]
-    kept = [word for word in words if word not in {"vb", "cell", "edge", "session", "secret"}]
+    unsaid = {"vb", "$KV", "cell", "edge", "session", "secret"}
+    kept = [word for word in words if word not in unsaid]
     return "_".join(kept)
 
 

@@ -11,14 +11,22 @@ from typing import Final
 
 from msgspec import Struct
 
-from schemas import telegram
+from schemas import telegram, tool, voice
 from schemas.audio import AudioChunk, AudioEnded
 from schemas.claim import Claimed, ClaimLeft, Demand, DrainAsked, Presence
 from schemas.conversation import ConversationKept, Joined, LinkAsked, LinkKept, LinkMade
 from schemas.dead import DeadLetter
 from schemas.event import Event
 from schemas.failure import Failure
-from schemas.llm import ClauseReady, GenerateRequest, GenerationDone, TokenDelta
+from schemas.llm import (
+    ClauseReady,
+    GenerateRequest,
+    GenerationDone,
+    SummariseRequest,
+    SummaryMade,
+    TokenDelta,
+)
+from schemas.persona import FaqKept, PersonaKept
 from schemas.session import (
     AnswerAsked,
     CancelAsked,
@@ -60,8 +68,11 @@ from schemas.turn import (
     TurnEnded,
     TurnStarted,
 )
+from schemas.usage import TokensUsed
 
 ROOT: Final = "vb"
+PERSONAS: Final = "personas"
+"""The key-value bucket of what authors write: stream and subjects are named as NATS wants it."""
 
 
 class Route(Struct, frozen=True):
@@ -108,12 +119,22 @@ def _kept(leaf: str, stream: str, readers: tuple[str, ...]) -> Route:
     return Route(pattern, stream, ("turn",), readers, lookers=("turn",))
 
 
+def _authored(leaf: str, writer: str = "admin") -> Route:
+    subject, stream = f"$KV.{PERSONAS}.{{cell}}.{leaf}{{item}}", f"KV_{PERSONAS}"
+    return Route(subject, stream, (writer,), (), ("turn",), ("turn", writer))
+
+
+def _heard_again(leaf: str, stream: str, writer: str) -> Route:
+    return Route(f"{ROOT}.{{cell}}.{leaf}", stream, (writer,), ("tts",), ("tts",))
+
+
 def _telegram(leaf: str, stream: str) -> Route:
     pattern, own = f"{ROOT}.{{cell}}.telegram.{{bot}}.{leaf}", ("telegram",)
     return Route(pattern, stream, own, own, own if stream == "UPDATES" else (), own)
 
 
-_WORKERS: Final = "stt turn llm tts"
+_WORKERS: Final = "stt turn llm tts tool"
+_OWNERS: Final = f"{_WORKERS} supervisor"
 _EACH: Final = tuple(_WORKERS.split())
 
 CATALOG: Final[dict[type[Event], Route]] = {
@@ -145,33 +166,30 @@ CATALOG: Final[dict[type[Event], Route]] = {
     PassageCut: _dn("final", "SESSION", "stt", "edge", again="stt"),
     PassageRecognised: _dn("final", "SESSION", "stt", "edge", again="stt"),
     ConverseRequest: _job("turn", "edge"),
-    TurnStarted: _dn("turn", "SESSION", "turn", "edge tts", again="turn llm tts"),
-    TurnEnded: _dn("turn", "SESSION", "turn", "edge llm tts", again="turn llm tts"),
+    TurnStarted: _dn("turn", "SESSION", "turn", "edge tts", again="turn llm tts tool"),
+    TurnEnded: _dn("turn", "SESSION", "turn", "edge llm tts tool", again="turn llm tts tool"),
     SessionMoved: _dn("turn", "SESSION", "turn", f"edge {_WORKERS}", again=_WORKERS),
     Resumed: _dn("turn", "SESSION", "turn", "edge", again=_WORKERS),
     NothingHeard: _dn("turn", "SESSION", "turn", "edge", again="turn"),
     HangUp: _dn("turn", "SESSION", "turn", "edge", again="turn"),
     Joined: _dn("turn", "SESSION", "turn", "edge", again="turn"),
     LinkMade: _dn("turn", "SESSION", "turn", "edge", again="turn"),
-    TurnCancelled: _dn("cancel", "SESSION", "turn", "edge llm tts", again="turn llm tts"),
+    TurnCancelled: _dn("cancel", "SESSION", "turn", "edge llm tts tool", again="turn llm tts tool"),
     ReplyPaused: _dn("cancel", "SESSION", "turn", "edge", again="turn"),
     ReplyResumed: _dn("cancel", "SESSION", "turn", "edge", again="turn"),
     GenerateRequest: _job("llm", "edge turn"),
     TokenDelta: _dn("token", "SESSION", "llm", "edge", again="turn llm"),
     GenerationDone: _dn("done", "SESSION", "llm", "edge turn", again="turn llm"),
+    TokensUsed: _dn("usage", "SESSION", "llm", "", again="admin"),
+    SummariseRequest: _job("llm", "turn"),
+    SummaryMade: _dn("summary", "SESSION", "llm turn", "turn", again="turn llm"),
     ClauseReady: _dn("clause", "SESSION", "llm", "turn tts", again="turn llm tts"),
     SpeakRequest: _job("tts", "edge turn"),
     ReplyChunk: _dn("audio", "REPLY", "tts", "edge", again="tts"),
     ClauseSpoken: _dn("spoken", "SESSION", "tts", "edge turn", again="turn tts"),
     SpeechDone: _dn("done", "SESSION", "tts", "edge turn", again="turn tts"),
     Failure: _dn("failure", "SESSION", _WORKERS, "edge turn", again="turn"),
-    Claimed: _dn(
-        "claim.{role}.{job}",
-        "SESSION",
-        _WORKERS,
-        f"edge {_WORKERS} supervisor",
-        again=f"{_WORKERS} supervisor",
-    ),
+    Claimed: _dn("claim.{role}.{job}", "SESSION", _WORKERS, f"edge {_OWNERS}", again=_OWNERS),
     DrainAsked: Route(f"{ROOT}.{{cell}}.order.{{role}}.{{worker}}", "", ("admin",), _EACH),
     ClaimLeft: _dn("claim.{role}.{job}", "SESSION", _WORKERS, _WORKERS, again=_WORKERS),
     DeadLetter: Route(
@@ -183,6 +201,16 @@ CATALOG: Final[dict[type[Event], Route]] = {
     ),
     ConversationKept: _kept("conversation", "CONVERSATION", ("turn",)),
     LinkKept: _kept("link", "LINK", ()),
+    PersonaKept: _authored(""),
+    FaqKept: _authored("faq."),
+    tool.ToolsKept: _authored("tools.", "tool"),
+    tool.CallsAsked: _dn("calls", "SESSION", "llm", "turn", again="turn llm"),
+    tool.CallsBegun: _dn("turn", "SESSION", "turn", "", again="turn"),
+    tool.CallsEnded: _dn("turn", "SESSION", "turn", "", again="turn"),
+    tool.ToolRequest: _job("tool", "turn"),
+    tool.ToolDone: _dn("tool", "SESSION", "tool turn", "turn", again="turn tool"),
+    voice.PhraseKept: _heard_again("phrase.{secret}", "PHRASE", "tts"),
+    voice.VoiceKept: _heard_again("voice.{item}", "VOICE", "admin"),
     Presence: Route(
         f"{ROOT}.{{cell}}.presence.{{role}}.{{worker}}",
         "",
@@ -263,36 +291,6 @@ def place_of(subject: str) -> Place:
         case [root, cell, "job" | "dead", _, edge, session, _] if root == ROOT:
             return Place(cell, edge, session)
     raise ValueError(f"not a session's subject: {subject!r}")
-
-
-def dead_letters(cell: str) -> str:
-    """Return the wildcard that holds all jobs of a cell that were given up."""
-    return f"{ROOT}.{cell}.dead.>"
-
-
-def presence_subject(cell: str, role: str, worker: str) -> str:
-    """Return the subject of a worker's sign of life; ``*`` for all."""
-    return CATALOG[Presence].pattern.format(cell=cell, role=role, worker=worker)
-
-
-def order_subject(cell: str, role: str, worker: str) -> str:
-    """Return the subject of a person's orders to one worker."""
-    return CATALOG[DrainAsked].pattern.format(cell=cell, role=role, worker=worker)
-
-
-def conversation_subject(cell: str, conversation: str) -> str:
-    """Return the subject on which a conversation is kept."""
-    return CATALOG[ConversationKept].pattern.format(cell=cell, secret=conversation)
-
-
-def link_subject(cell: str, digest: str) -> str:
-    """Return the subject on which a link code is kept, by its digest."""
-    return CATALOG[LinkKept].pattern.format(cell=cell, secret=digest)
-
-
-def present_of(subject: str) -> str:
-    """Return the name of the process whose sign of life comes on this subject."""
-    return subject.rsplit(".", 1)[1]
 
 
 def session_log(cell: str, session: str, edge: str = "*") -> tuple[str, str]:

@@ -40,3 +40,8 @@ def job_behind(claim: str) -> str:
 def demand_subject(cell: str, role: str) -> str:
     """Return the subject on which a stage's demand is told; ``*`` for all."""
     return CATALOG[Demand].pattern.format(cell=cell, stage=role)
+
+
+def dead_letters(cell: str) -> str:
+    """Return the wildcard that holds all jobs of a cell that were given up."""
+    return f"{ROOT}.{cell}.dead.>"

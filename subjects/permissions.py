@@ -15,7 +15,7 @@ from typing import Final
 from msgspec import Struct
 
 from schemas.claim import Presence
-from subjects.catalog import CATALOG, ROOT, Route
+from subjects.catalog import CATALOG, PERSONAS, ROOT, Route
 from subjects.inboxes import edge_inbox, inbox_of
 from subjects.streams import ROLES, consumer_name
 
@@ -80,7 +80,7 @@ def permissions(role: str, cell: str, user: str, edge: str = "*") -> Permissions
             publish = (*handing_on, *counting, *_written(role, cell), *_newest(role, cell))
             return Permissions(publish, (*_heard(role, cell), own_inbox))
         case "admin":
-            publish = ("$JS.API.>", f"{ROOT}.{cell}.>")
+            publish = ("$JS.API.>", f"{ROOT}.{cell}.>", f"$KV.{PERSONAS}.{cell}.>")
             return Permissions(publish, (f"{ROOT}.{cell}.>", own_inbox))
         case "system":
             ends = ("$SYS.ACCOUNT.*.CONNECT", "$SYS.ACCOUNT.*.DISCONNECT")

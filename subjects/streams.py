@@ -8,12 +8,16 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
 from schemas.event import Event
-from subjects.catalog import CATALOG, ROOT
+from subjects.catalog import CATALOG, PERSONAS, ROOT
 
-ROLES: Final = ("stt", "turn", "llm", "tts")
+STAGES: Final = ("stt", "turn", "llm", "tts")
+"""The roles without whose workers nobody is answered."""
+
+ROLES: Final = (*STAGES, "tool")
 """Every role has one durable consumer on JOBS, of the same name."""
 
 ACK_WAIT_S: Final = 15
@@ -31,9 +35,13 @@ MAX_HANDOVERS: Final = 1_000
 session that outlives many of them is no failure."""
 
 
-REMEMBERED: Final = frozenset({"SESSION", "JOBS", "TELEGRAM", "UPDATES"})
+REMEMBERED: Final = frozenset({"SESSION", "JOBS", "VOICE", "TELEGRAM", "UPDATES"})
 """Streams of what must not be missing later. What is lost of audio while a cluster elects a leader,
 its publisher still has."""
+
+
+_VERSIONS: Final = 16
+"""Versions of what an author writes that stay, the newest."""
 
 
 class Record(StrEnum):
@@ -48,7 +56,9 @@ class Record(StrEnum):
 
 
 _CLAIM_LEAVES: Final = frozenset({"control", "claim"})
-_NEEDED: Final = frozenset({"JOBS", "DEAD", "LINK", "TELEGRAM", "UPDATES"})
+_NEEDED: Final = frozenset(
+    {"JOBS", "DEAD", "LINK", "VOICE", "TELEGRAM", "UPDATES", f"KV_{PERSONAS}"}
+)
 _SESSION_LEAVES: Final = (
     "final",
     "turn",
@@ -56,6 +66,10 @@ _SESSION_LEAVES: Final = (
     "clause",
     "spoken",
     "done",
+    "calls",
+    "tool",
+    "usage",
+    "summary",
     "failure",
     "cancel",
     "claim.*.*",
@@ -88,6 +102,8 @@ class Limits(Struct, frozen=True, kw_only=True):
         conversation_age_s: Age at which a conversation is dropped in which nothing was said.
         conversation_bytes: Size of all conversations.
         link_age_s: How long a link code is good.
+        phrase_age_s: Age at which the audio of a phrase that is said often is made anew.
+        phrase_bytes: Size of all such audio.
         replicas: 1 on a single server, 3 in a cluster.
         session_tag: Tag of the servers that keep transcripts, turn events and jobs; empty: any.
         record: What is recorded at all.
@@ -102,6 +118,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     conversation_age_s: int = 30 * 24 * 3600
     conversation_bytes: int = 64 << 20
     link_age_s: int = 300
+    phrase_age_s: int = 7 * 24 * 3600
+    phrase_bytes: int = 32 << 20
     replicas: int = 1
     session_tag: str = ""
     record: Record = Record.ALL
@@ -121,6 +139,7 @@ class Stream(Struct, frozen=True, kw_only=True):
         deny_delete: Whether no message can be removed by itself.
         per_subject: How many messages of a subject are kept, the newest; -1 for all.
         tag: Tag of the servers that keep it; empty: any.
+        is_bucket: Whether it is a key-value bucket.
     """
 
     name: str
@@ -133,6 +152,7 @@ class Stream(Struct, frozen=True, kw_only=True):
     deny_delete: bool = True
     per_subject: int = -1
     tag: str = ""
+    is_bucket: bool = False
 
 
 def streams(limits: Limits) -> tuple[Stream, ...]:
@@ -140,11 +160,11 @@ def streams(limits: Limits) -> tuple[Stream, ...]:
     tree = f"{ROOT}.*"
     session_leaves: tuple[str, ...] = _SESSION_LEAVES
     audio, reply = f"{tree}.up.*.*.audio", f"{tree}.dn.*.*.audio"
-    conversation = f"{tree}.conversation.*"
+    conversation, phrase = f"{tree}.conversation.*", f"{tree}.phrase.*"
     if limits.record is Record.CLAIMS:
         # The streams stay, empty: whoever looks for the past finds that there is none.
         audio, reply, session_leaves = "unrecorded.audio", "unrecorded.reply", ("claim.*.*",)
-        conversation = "unrecorded.conversation"
+        conversation, phrase = "unrecorded.conversation", "unrecorded.phrase"
     return (
         Stream(
             name="AUDIO",
@@ -198,43 +218,58 @@ def streams(limits: Limits) -> tuple[Stream, ...]:
             deny_delete=False,
             tag=limits.session_tag,
         ),
-        Stream(
-            name="CONVERSATION",
-            subjects=(conversation,),
-            retention="limits",
-            discard="old",
-            max_age_s=limits.conversation_age_s,
-            max_bytes=limits.conversation_bytes,
-            replicas=limits.replicas,
-            per_subject=1,
-            tag=limits.session_tag,
+        _newest(
+            "CONVERSATION",
+            conversation,
+            limits.conversation_age_s,
+            limits.conversation_bytes,
+            limits,
         ),
-        Stream(
-            name="LINK",
-            subjects=(f"{tree}.link.*",),
-            retention="limits",
-            discard="old",
-            max_age_s=limits.link_age_s,
-            max_bytes=4 << 20,
-            replicas=limits.replicas,
-            per_subject=1,
-            tag=limits.session_tag,
-        ),
+        _newest("LINK", f"{tree}.link.*", limits.link_age_s, 4 << 20, limits),
+        _newest("PHRASE", phrase, limits.phrase_age_s, limits.phrase_bytes, limits),
+        _voices(f"{tree}.voice.*", limits),
         # A chat in which nobody chose or asked anything for a year is forgotten.
         _of_telegram("TELEGRAM", ("owner", "chat.*"), 366 * 24 * 3600, limits),
         # Telegram itself keeps updates for a day: none comes again later.
         _of_telegram("UPDATES", ("update.*",), 2 * 24 * 3600, limits),
+        Stream(
+            name=f"KV_{PERSONAS}",
+            subjects=(f"$KV.{PERSONAS}.>",),
+            retention="limits",
+            discard="new",
+            max_age_s=10 * 366 * 24 * 3600,
+            max_bytes=64 << 20,
+            replicas=limits.replicas,
+            per_subject=_VERSIONS,
+            tag=limits.session_tag,
+            is_bucket=True,
+        ),
     )
 
 
 def _of_telegram(name: str, leaves: tuple[str, ...], age_s: int, limits: Limits) -> Stream:
+    subjects = tuple(f"{ROOT}.*.telegram.*.{leaf}" for leaf in leaves)
+    return msgspec.structs.replace(_newest(name, "", age_s, 64 << 20, limits), subjects=subjects)
+
+
+def _voices(subject: str, limits: Limits) -> Stream:
+    """Voices stay until somebody removes them, or nobody does for ten years.
+
+    One that does not fit is refused: an old one that went for it would be missing in mid-sentence.
+    """
+    kept = _newest("VOICE", subject, 3660 * 24 * 3600, 64 << 20, limits)
+    return msgspec.structs.replace(kept, discard="new")
+
+
+def _newest(name: str, subject: str, age_s: int, size_bytes: int, limits: Limits) -> Stream:
+    """Return a stream that keeps the newest of each subject."""
     return Stream(
         name=name,
-        subjects=tuple(f"{ROOT}.*.telegram.*.{leaf}" for leaf in leaves),
+        subjects=(subject,),
         retention="limits",
         discard="old",
         max_age_s=age_s,
-        max_bytes=64 << 20,
+        max_bytes=size_bytes,
         replicas=limits.replicas,
         per_subject=1,
         tag=limits.session_tag,

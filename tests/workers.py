@@ -113,16 +113,24 @@ async def until_done(bus: Bus, role: str, limit_s: float = 5.0) -> None:
 
 
 async def claim_on(
-    bus: Bus, place: Place, role: str, request: Event, *, job: str = "", attempt: int = 1
+    bus: Bus,
+    place: Place,
+    role: str,
+    request: Event,
+    *,
+    job: str = "",
+    attempt: int = 1,
+    age_s: float = 0.0,
 ) -> Claim:
     """Claim a job as the harness does, without a worker around it.
 
-    A job that is taken over was published before its first claim.
+    A job that is taken over was published before its first claim. ``age_s`` is for how long it has
+    waited.
     """
     job = job or f"{request.turn}-{request.revision}"
     subject = subject_of(Claimed, place, role, job)
     claims = [message async for message in bus.read("SESSION", subject)]
-    stored_ns = claims[0].stored_ns if claims else time.time_ns()
+    stored_ns = claims[0].stored_ns if claims else time.time_ns() - int(age_s * 1e9)
     delivery = Delivery(
         subject_of(type(request), place, job=job), encode(request), "", attempt, 1, stored_ns
     )

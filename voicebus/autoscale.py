@@ -15,8 +15,8 @@ import structlog
 from starlette.routing import Route
 
 from schemas.claim import Demand, Presence
-from subjects.catalog import presence_subject
 from subjects.jobs import demand_subject
+from subjects.processes import presence_subject
 from voicebus import operator, parts, process, settings, targets
 from voicebus.bus.client import Bus
 from voicebus.credentials import seed_of

@@ -14,7 +14,8 @@ from schemas.claim import Claimed
 from schemas.codec import decode
 from schemas.event import Event
 from schemas.failure import Failure
-from schemas.llm import ClauseReady
+from schemas.llm import ClauseReady, SummariseRequest, SummaryMade
+from schemas.tool import ToolRequest
 from schemas.tts import ReplyChunk
 from schemas.turn import SessionMoved
 from subjects.catalog import CATALOG, Place, place_of, session_log, subject_of
@@ -24,6 +25,7 @@ from voicebus.bus.delivery import Delivery
 from voicebus.bus.inbox import Inbox
 from voicebus.bus.replay import Recorded
 from voicebus.errors import BusError, BusTimeout, Fenced, VoicebusError
+from voicebus.outcomes import undone
 
 log: Final = structlog.get_logger()
 
@@ -45,6 +47,8 @@ class Claim:
         attempt: 1 unless another worker held the job before.
         stored_ns: When the job was published, by the server's clock.
         is_takeover: Whether another worker may have done a part of the work.
+        since_ns: When the first job of this name was published, or was claimed: what was said for
+            it is not older.
         forerunners: How many workers had a job of this name before, also one that was given up and
             is tried again.
         has_spoken: Whether something was published that is heard, or will be.
@@ -61,6 +65,7 @@ class Claim:
         self.request: Final = request
         self.attempt: Final = delivery.attempt
         self.stored_ns: Final = delivery.stored_ns
+        self.since_ns = delivery.stored_ns
         self.is_takeover = delivery.attempt > 1
         self.forerunners = delivery.attempt - 1
         self.has_spoken = False
@@ -128,16 +133,38 @@ class Claim:
     async def start_job(self, request: Event, job: str) -> None:
         """Publish a job for another worker of this session.
 
-        Should the store refuse it, a Failure is published in its place.
+        Should the store refuse it, the session is told so; see :meth:`lose`.
         """
         loop = asyncio.get_running_loop()
 
         def settled(_: int, error: BusError | None) -> None:
             if error is not None:
-                failing = self.fail(error, request.turn, "bus", request.revision)
-                loop.create_task(failing)  # noqa: RUF006
+                loop.create_task(self.lose(request, error, "bus"))  # noqa: RUF006
 
         await self.bus.publish(request, self.place, None, settled, job=job)
+
+    async def lose(self, request: Event, error: VoicebusError, stage: str = "") -> None:
+        """Tell the session that a job is not done: by a Failure, or a call's result.
+
+        A call is not the whole of a turn, and nobody else's matter: the model is told of it. Nor is
+        a summary: without it the chat is what it would be anyway.
+
+        Args:
+            request: The job.
+            error: What went wrong.
+            stage: Where; empty for the worker's own stage.
+        """
+        if isinstance(request, SummariseRequest):
+            metrics.FAILURES.labels(stage or self.role, error.code).inc()
+            log.warning("summary.lost", code=error.code, error=str(error))
+            await self.publish(SummaryMade(through=request.through, error=error.code))
+            return
+        if not isinstance(request, ToolRequest):
+            await self.fail(error, request.turn, stage, request.revision)
+            return
+        metrics.TOOL_CALLS.labels(request.server, "failed").inc()
+        log.warning("tool.lost", server=request.server, tool=request.name, code=error.code)
+        await self.publish(undone(request, error))
 
     async def fail(
         self, error: VoicebusError, turn: int = 0, stage: str = "", revision: int = 0
@@ -167,16 +194,16 @@ class Claim:
         )
 
     def past(self, kind: type[Event]) -> AsyncIterator[Recorded]:
-        """Read what is recorded on the subject of a kind since the job was published.
+        """Read what is recorded on the subject of a kind since the job began.
 
         Raises:
             BusError: The stream does not answer.
         """
         stream = CATALOG[kind].stream
-        return self.bus.read(stream, self.subject(kind), since_ns=self.stored_ns - _SKEW_NS)
+        return self.bus.read(stream, self.subject(kind), since_ns=self.since_ns - _SKEW_NS)
 
     async def history(self) -> list[Event]:
-        """Read what the session's log holds since the job was published.
+        """Read what the session's log holds since the job began.
 
         Nothing of what is fenced by this claim is missing, whoever wrote it: writes of older epochs
         are refused behind our claim, and a replica of the stream that does not have our claim yet
@@ -186,7 +213,7 @@ class Claim:
             BusError: The log cannot be read, or does not catch up.
         """
         _, down = session_log(self.place.cell, self.place.session, self.place.edge)
-        since_ns = self.stored_ns - _SKEW_NS
+        since_ns = self.since_ns - _SKEW_NS
         for _ in range(_CATCH_UP_TRIES):
             log = [m async for m in self.bus.read("SESSION", down, since_ns=since_ns)]
             if any(message.sequence == self.epoch for message in log):

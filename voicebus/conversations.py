@@ -46,6 +46,7 @@ from voicebus.errors import (
     LimitReached,
     LinkRefused,
     NoWorker,
+    PersonaUnknown,
 )
 from voicebus.sessions.session import Session
 
@@ -143,15 +144,16 @@ def digest_of(code: str) -> str:
 async def joined(
     session: Session, wait_s: float, take: Callable[[Event], None] = lambda _: None
 ) -> Joined:
-    """Wait until a session that asked for it has joined its conversation.
+    """Wait until a session that asked for it has joined its conversation and its persona.
 
     Args:
-        session: It has asked for a worker, with a ``join``.
+        session: It has asked for a worker, with a ``join``, a persona or both.
         wait_s: How long to wait.
         take: Gets what else comes meanwhile.
 
     Raises:
         ConversationUnknown: There is no such conversation, or it is not this owner's.
+        PersonaUnknown: There is no such persona, or it cannot be used.
         LinkRefused: The code was never made, is used or too old.
         LimitReached: ``too_many_codes`` were tried here.
         NoWorker: Nobody took the session in time.
@@ -165,6 +167,8 @@ async def joined(
                         return event
                     case Failure(turn=0, code=ConversationUnknown.code):
                         raise ConversationUnknown(event.message)
+                    case Failure(turn=0, code=PersonaUnknown.code):
+                        raise PersonaUnknown(event.message)
                     case Failure(turn=0, code=LinkRefused.code):
                         raise LinkRefused(event.message)
                     case Failure(turn=0, code=LimitReached.code):

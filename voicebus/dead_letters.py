@@ -11,8 +11,8 @@ from msgspec import Struct
 from schemas.codec import MalformedMessage, decode
 from schemas.dead import DeadLetter
 from schemas.event import Event
-from subjects.catalog import CATALOG, Place, dead_letters, place_of
-from subjects.jobs import job_of
+from subjects.catalog import CATALOG, Place, place_of
+from subjects.jobs import dead_letters, job_of
 from voicebus.bus.acks import ApiError, error_of
 from voicebus.bus.client import Bus
 from voicebus.errors import CodecError, ConfigError

@@ -15,7 +15,7 @@ import structlog
 from msgspec import Struct
 
 from schemas.claim import Presence
-from subjects.catalog import presence_subject, present_of
+from subjects.processes import presence_subject, present_of
 from voicebus.bus.client import Bus
 from voicebus.errors import BusUnavailable
 

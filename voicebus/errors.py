@@ -22,6 +22,7 @@
     ├── ProtocolError            a client broke the rules of an edge's protocol
     │   ├── SessionExpired       the session that it wants to go on with is over, or is not its own
     │   ├── ConversationUnknown  there is no such conversation, or it is not its own
+    │   ├── PersonaUnknown       there is no such persona, or it cannot be used
     │   ├── LinkRefused          a link code was never made, is used or too old
     │   ├── AccessDenied         it may not come in: no key, a wrong one, or a foreign page
     │   └── LimitReached         it asks for more than its share
@@ -31,6 +32,7 @@
         ├── EngineOverloaded     it asks to come back later (HTTP 429, 503)
         ├── Poisoned             the request has killed or failed too many workers
         ├── UnknownVoice         the model or voice asked for does not exist
+        ├── UnknownModel         the language model asked for does not exist
         └── RequestRefused       it does not take such a request
             └── ContextTooLong   there is more to read than it can
 
@@ -191,6 +193,18 @@ class ConversationUnknown(ProtocolError):
         super().__init__(message, "conversation_unknown")
 
 
+class PersonaUnknown(ProtocolError):
+    """Raised when a session asks for a persona that is not there, or that was never without error.
+
+    What is wrong with it is for its author, in the log.
+    """
+
+    code = "persona_unknown"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "persona_unknown")
+
+
 class LinkRefused(ProtocolError):
     """Raised when a link code was never made, is used or too old; which of these is not said."""
 
@@ -260,6 +274,12 @@ class UnknownVoice(EngineError):
     """Raised when the model or voice asked for does not exist."""
 
     code = "unknown_voice"
+
+
+class UnknownModel(EngineError):
+    """Raised when the language model (or its adapter) asked for does not exist."""
+
+    code = "unknown_model"
 
 
 class RequestRefused(EngineError):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from schemas.claim import Presence
-from subjects.catalog import presence_subject
+from subjects.processes import presence_subject
 from subjects.streams import ROLES
 from voicebus.bus.client import Bus
 from voicebus.sessions.room import GONE_S
@@ -52,10 +52,12 @@ class Fleet:
 
     Args:
         bus: Where they are heard.
+        listen_s: So long after it began to listen, all have spoken.
     """
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, listen_s: float = _LISTEN_S) -> None:
         self._bus = bus
+        self._listen_s = listen_s
         self._offers = Offers()
         self._all_have_spoken = False
         self._news = asyncio.Event()
@@ -71,7 +73,7 @@ class Fleet:
     async def run(self) -> None:
         """Follow until cancelled."""
         async with self._bus.listen(presence_subject(self._bus.cell, "*", "*")) as inbox:
-            asyncio.get_running_loop().call_later(_LISTEN_S, self._wait_no_more)
+            asyncio.get_running_loop().call_later(self._listen_s, self._wait_no_more)
             async for _, event in inbox:
                 if isinstance(event, Presence) and event.role in ROLES:
                     self._offers.heard(event, _now_s())

@@ -90,26 +90,25 @@ class Ending:
 
     def __init__(self) -> None:
         self._handle: asyncio.TimerHandle | None = None
+        self._left: int | None = None
 
     def watch(self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport) -> None:
         """Look now and then whether it is closing, and what waits for the client shrinks."""
-        left: int | None = None
-
-        def look() -> None:
-            nonlocal left
-            was, left = left, transport.get_write_buffer_size() if transport.is_closing() else None
-            if was is not None and left is not None and left >= was:
-                transport.abort()
-                return
-            self._handle = loop.call_later(LINGER_S, look)
-
-        self._handle = loop.call_later(LINGER_S, look)
+        self._handle = loop.call_later(LINGER_S, self._look, loop, transport)
 
     def stop(self) -> None:
         """It has ended, or somebody else looks after it."""
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
+
+    def _look(self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport) -> None:
+        was = self._left
+        self._left = transport.get_write_buffer_size() if transport.is_closing() else None
+        if was is not None and self._left is not None and self._left >= was:
+            transport.abort()
+            return
+        self.watch(loop, transport)
 
 
 class _Timer:

@@ -42,6 +42,7 @@ class Judgement(Struct, frozen=True, kw_only=True):
     Fields
         last: Sequence of the newest record; 0 when there is none.
         claims: How many workers had a job of this name, those on earlier ones included.
+        begun_ns: When the first of them claimed it; 0 when nobody did.
         is_held: Whether nobody gave the claim back since.
         delivery: Which delivery of the job the newest claim is of.
         failures: How many workers the job has killed or failed lately, one after the other.
@@ -55,6 +56,7 @@ class Judgement(Struct, frozen=True, kw_only=True):
 
     last: int = 0
     claims: int = 0
+    begun_ns: int = 0
     is_held: bool = False
     delivery: int = 0
     failures: int = 0
@@ -115,6 +117,7 @@ def judge(records: Iterable[Record], since_ns: int, now_ns: int) -> Judgement:
         delivery=claims[-1].delivery if claims else 0,
         last=known[-1].sequence if known else 0,
         claims=sum(isinstance(record.event, Claimed) for record in known),
+        begun_ns=known[0].stored_ns if known else 0,
         is_held=bool(ours) and isinstance(ours[-1].event, Claimed),
         failures=len(failed),
         deaths=sum(failure.is_dead for failure in failed),

@@ -10,8 +10,9 @@ import msgspec
 from msgspec import Struct
 
 from schemas.claim import Presence
-from subjects.catalog import place_of, presence_subject
+from subjects.catalog import place_of
 from subjects.jobs import role_of
+from subjects.processes import presence_subject
 from subjects.streams import ROLES, Limits, consumer_name, every_job, streams
 from voicebus.bus.client import Bus
 from voicebus.errors import BusError

@@ -20,6 +20,7 @@ from schemas.stt import (
     TranscriptFinal,
     TranscriptPartial,
 )
+from schemas.tool import CallsAsked
 from schemas.tts import ClauseSpoken, ReplyChunk, SpeechDone
 from schemas.turn import (
     HangUp,
@@ -58,8 +59,11 @@ _OF_TURN: Final[dict[type[Event], str]] = {
     ClauseSpoken: "tts",
     SpeechDone: "tts",
 }
-"""Stages with a claim for each attempt at a turn. Attempts are claimed in any order: the epoch of
-one says nothing about another."""
+"""Stages with a claim for each attempt at a turn, and what edges hear of them. Attempts are claimed
+in any order: the epoch of one says nothing about another."""
+
+_ASIDE: Final[dict[type[Event], str]] = {CallsAsked: "llm"}
+"""The same of what edges pass over."""
 
 _TURN_STAGES: Final = frozenset(_OF_TURN.values())
 
@@ -78,7 +82,7 @@ class Owners:
             owner = (event.stage, *((event.turn, event.revision) if of_turn else (0, 0)))
         elif (stage := _OF_SESSION.get(kind)) is not None:
             owner = (stage, 0, 0)
-        elif (stage := _OF_TURN.get(kind)) is not None:
+        elif (stage := _OF_TURN.get(kind) or _ASIDE.get(kind)) is not None:
             owner = (stage, event.turn, event.revision)
         else:
             return False

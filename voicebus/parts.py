@@ -18,6 +18,7 @@ from voicebus.errors import ConfigError
 from voicebus.models import ModelStore
 from voicebus.settings import PREFIX
 from voicebus.supervisor import Part, UpSettings
+from voicebus.voices import offers
 
 ROLES: Final = ("stt", "turn", "llm", "tts")
 NATS_PORT: Final = 4222
@@ -80,24 +81,31 @@ def reserved_port() -> int:
 
 
 def needed_models(environ: Mapping[str, str], up: UpSettings) -> tuple[str, ...]:
-    """Return the models that the chosen engines load."""
+    """Return the models of the store that the chosen engines load.
+
+    Raises:
+        ConfigError: The voices cannot be meant.
+    """
     stt = environ.get(f"{PREFIX}STT_MODEL", "whisper-base")
     turns = environ.get(f"{PREFIX}STT_TURN_MODEL", "smart-turn-v3.2")
-    voices = environ.get(f"{PREFIX}TTS_VOICES", "en_US-joe-medium").split(",")
+    quick = environ.get(f"{PREFIX}STT_QUICK_MODEL", "")
     names = ["silero-vad"]
-    if environ.get(f"{PREFIX}STT_ENGINE", "faster-whisper") == "faster-whisper":
-        names += [stt, *([turns] if turns else [])]
+    if environ.get(f"{PREFIX}STT_ENGINE", "faster-whisper") in {"faster-whisper", "vosk"}:
+        # What has a slash is a folder somewhere else.
+        names += [model for model in (stt, turns, quick) if model and "/" not in model]
     if environ.get(f"{PREFIX}TTS_ENGINE", "piper") == "piper":
-        names += [f"piper-{voice.strip()}" for voice in voices if voice.strip()]
+        voices = offers(environ.get(f"{PREFIX}TTS_VOICES", "en_US-joe-medium"))
+        names += [f"piper-{voice.model}" for voice in voices]
     if needs_llama(environ):
         names.append(up.llm_model)
-    return tuple(names)
+    return tuple(dict.fromkeys(names))
 
 
 def needs_llama(environ: Mapping[str, str]) -> bool:
     """Whether the embedded language model server is wanted: no URL was given, and a real engine."""
     engine = environ.get(f"{PREFIX}LLM_ENGINE", "openai")
-    return engine == "openai" and f"{PREFIX}LLM_URL" not in environ
+    elsewhere = (f"{PREFIX}LLM_{name}" for name in ("URL", "KIND", "PROVIDERS_FILE"))
+    return engine == "openai" and not any(name in environ for name in elsewhere)
 
 
 def nats_part(up: UpSettings, environ: Mapping[str, str], users: Path | None = None) -> Part:

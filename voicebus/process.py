@@ -129,6 +129,7 @@ async def serve_role(
         warming = group.create_task(warmed())
         async with running(readiness, process, bus_settings, stop) as up:
             state["bus"] = True
+            role.joined(up.bus)
             named = msgspec.structs.replace(role, worker=process.name(), metrics_url=up.metrics_url)
             stopping = group.create_task(stop.wait())
             await asyncio.wait((warming, stopping), return_when=asyncio.FIRST_COMPLETED)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from voicebus.bus.client import Bus
 from voicebus.engine_thread import Hang
 
 
@@ -20,7 +21,9 @@ class Role(Struct, frozen=True, kw_only=True):
         metrics_url: Where its metrics are.
         final_ms: STT only: median and 99th percentile of the time to a final, as of now.
         models: The models that it serves, as of now: an engine may learn them when it is warmed.
-        voices: TTS only: the voices that it has.
+        voices: TTS only: the voices that it has, as of now.
+        servers: Tool only: the servers whose functions it calls.
+        joined: Called with the connection once there is one, before the first claim.
         stuck: Returns the engine's call that has lasted too long since a time
             (:func:`time.monotonic`), if there is one: see :mod:`voicebus.engine_thread`. Its owners
             are sessions.
@@ -33,5 +36,7 @@ class Role(Struct, frozen=True, kw_only=True):
     metrics_url: str = ""
     final_ms: Callable[[], tuple[float, float]] = lambda: (0.0, 0.0)
     models: Callable[[], tuple[str, ...]] = tuple
-    voices: tuple[str, ...] = ()
+    voices: Callable[[], tuple[str, ...]] = tuple
+    servers: tuple[str, ...] = ()
+    joined: Callable[[Bus], None] = lambda _: None
     stuck: Callable[[float], Hang | None] = lambda _: None

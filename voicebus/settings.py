@@ -53,6 +53,8 @@ class BusSettings(Struct, frozen=True, kw_only=True):
         conversation_age_s: Age at which a conversation is dropped in which nothing was said.
         conversation_bytes: Size of all conversations; those of the longest silence go first.
         link_age_s: How long a link code is good.
+        phrase_age_s: Age at which the audio of a phrase that is said often is made anew.
+        phrase_bytes: Size of all such audio.
         replicas: Copies of each stream: 1 on a single server, 3 in a cluster.
         session_tag: Tag of the servers that keep transcripts, turn events and jobs: those that
             flush to the disk before they acknowledge. Empty: any server.
@@ -77,6 +79,8 @@ class BusSettings(Struct, frozen=True, kw_only=True):
     conversation_age_s: int = Limits().conversation_age_s
     conversation_bytes: int = Limits().conversation_bytes
     link_age_s: int = Limits().link_age_s
+    phrase_age_s: int = Limits().phrase_age_s
+    phrase_bytes: int = Limits().phrase_bytes
     replicas: int = 1
     session_tag: str = ""
     record: Record = Record.ALL

@@ -81,6 +81,8 @@ class Tenure:
         self._fence = await self._own()
         self._claim.own(self._fence)
         self._claim.forerunners = max(self._claim.forerunners, self._past.claims)
+        if self._past.begun_ns:
+            self._claim.since_ns = min(self._claim.since_ns, self._past.begun_ns)
         if self._past.failures >= MAX_FAILURES:
             raise Poisoned(f"{self._claim.role} gave up on this request")
 
@@ -193,7 +195,7 @@ class Tenure:
     async def _report(self, error: VoicebusError) -> None:
         claim = self._claim
         try:
-            await claim.fail(error, claim.request.turn, revision=claim.request.revision)
+            await claim.lose(claim.request, error)
         except BusError:
             log.exception("claim.failure_unpublished")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
 import structlog
@@ -16,6 +16,7 @@ from voicebus.bus.envelope import opened
 from voicebus.bus.inbox import Inbox
 from voicebus.claim import Claim
 from voicebus.errors import BusError
+from voicebus.origins import departure
 from voicebus.owners import Owners
 
 log: Final = structlog.get_logger()
@@ -34,6 +35,20 @@ async def unless_cancelled(claim: Claim, work: Coroutine[Any, Any, None]) -> Non
     """
     async with claim.listen(TurnCancelled, TurnEnded, SessionClosed, limit=64) as inbox:
         await _unless(inbox, _cancelled(claim, inbox), work)
+
+
+async def unless_over(claim: Claim, begin: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run what ``begin`` returns as :func:`unless_cancelled` does, if the turn is not over yet.
+
+    For work that has an effect elsewhere: it begins when the log has said that somebody waits for
+    it, and as long as the log cannot be read, it does not. Nor does it where the session has gone
+    to another edge: whoever leads it there has told the model that nobody knows, or orders anew.
+    """
+    async with claim.listen(TurnCancelled, TurnEnded, SessionClosed, limit=64) as inbox:
+        while (is_left := await _known(_is_left(claim))) is None:  # noqa: ASYNC110 - a log
+            await asyncio.sleep(_LOOK_AGAIN_S)
+        if not is_left:
+            await _unless(inbox, _cancelled(claim, inbox), begin())
 
 
 async def unless_closed(claim: Claim, work: Coroutine[Any, Any, None]) -> None:
@@ -75,7 +90,7 @@ async def _cancelled(claim: Claim, inbox: Inbox) -> None:
     looks_s: float | None = clock()
     while True:
         if looks_s is not None and clock() >= looks_s:
-            is_over = await _seen_over(claim, owners)
+            is_over = await _known(_is_over(claim, owners))
             if is_over:
                 return
             looks_s = clock() + _LOOK_AGAIN_S if is_over is None else None
@@ -91,13 +106,17 @@ async def _cancelled(claim: Claim, inbox: Inbox) -> None:
             return
 
 
-async def _seen_over(claim: Claim, owners: Owners) -> bool | None:
-    """Return whether the log says that the turn is over; None when it cannot be read."""
+async def _known(asked: Awaitable[bool]) -> bool | None:
+    """Return what the log says; None when it cannot be read."""
     try:
-        return await _is_over(claim, owners)
+        return await asked
     except BusError as error:
         log.warning("log.unreadable", error=str(error))
         return None
+
+
+async def _is_left(claim: Claim) -> bool:
+    return await _is_over(claim, Owners()) or await departure(claim.bus, claim.place) is not None
 
 
 async def _is_over(claim: Claim, owners: Owners) -> bool:

@@ -12,7 +12,7 @@ import structlog
 
 from schemas.claim import Presence
 from schemas.codec import encode
-from subjects.catalog import order_subject, presence_subject
+from subjects.processes import order_subject, presence_subject
 from voicebus.bus.client import Bus
 from voicebus.bus.delivery import IN_PROGRESS
 from voicebus.bus.jobs import JobSource
@@ -106,7 +106,8 @@ class Vitals:
             final_p50_ms=p50_ms,
             final_p99_ms=p99_ms,
             models=self._role.models(),
-            voices=self._role.voices,
+            voices=self._role.voices(),
+            servers=self._role.servers,
         )
         subject = presence_subject(self._bus.cell, self._role.name, self._role.worker)
         await self._bus.announce(subject, encode(presence))

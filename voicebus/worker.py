@@ -18,6 +18,8 @@ import structlog
 
 from schemas.codec import MalformedMessage, decode
 from schemas.event import Event
+from schemas.llm import GenerateRequest, Round, SummariseRequest
+from schemas.tool import ToolRequest
 from subjects.jobs import job_of
 from voicebus import metrics, zeros
 from voicebus.bus.client import Bus
@@ -255,5 +257,16 @@ def first_of(group: BaseExceptionGroup[VoicebusError]) -> VoicebusError:
 
 
 def job_name(event: Event) -> str:
-    """Name a turn's job: turn and revision, so that an attempt is never mistaken for another."""
-    return f"{event.turn}-{event.revision}"
+    """Name a turn's job: turn and revision, so that an attempt is never mistaken for another.
+
+    Where functions are called in between, the number of the round follows, and that of the call.
+    """
+    name = f"{event.turn}-{event.revision}"
+    match event:
+        case SummariseRequest():
+            return f"summary-{event.through}"
+        case ToolRequest():
+            return f"{name}-{event.round}-{event.seq}"
+        case GenerateRequest(round=Round(number=number)) if number:
+            return f"{name}-{number}"
+    return name

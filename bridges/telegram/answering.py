@@ -144,7 +144,7 @@ class Answering:
 
     async def _begin(self, started: TurnStarted) -> None:
         """A turn begins, or another attempt at it: nothing of the one before counts."""
-        self._asked, self._text = started.text, ""
+        self._asked, self._text = started.text, started.said
         if self._voice is not None and self._voice.seconds:
             await self._voice.close()
             self._voice = Spoken()

@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 
 from bridges.telegram.settings import TelegramSettings
 from schemas.settings import Language, Name
+from schemas.settings import Persona as PersonaName
 from voicebus.errors import ConfigError
 
 Answers = Literal["text", "voice", "both", "same"]
@@ -43,11 +44,13 @@ class Persona(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Somebody whom a chat may choose to talk with.
 
     Fields
-        instructions: System prompt.
-        voice: Voice of the answers; empty for the bot's.
+        persona: Who answers, of those that the fleet knows by their names.
+        instructions: System prompt, beside that persona's or instead of it.
+        voice: Voice of the answers; empty for the persona's or the bot's.
     """
 
-    instructions: Instructions
+    persona: PersonaName = ""
+    instructions: Instructions = ""
     voice: Name = ""
 
 
@@ -58,7 +61,9 @@ class BotConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         token: As BotFather gave it.
         token_file: File that holds the token, instead.
         updates: ``polling`` asks Telegram for them, ``webhook`` has them sent.
-        instructions: System prompt; empty for the workers' default.
+        persona: Who answers, of those that the fleet knows by their names; empty: nobody in
+            particular.
+        instructions: System prompt; empty for the persona's, or else the workers' default.
         voice: Voice of the answers; empty for the workers' default.
         language: What is spoken with it, ISO 639-1; empty: detected in each message.
         answers: How it answers, where a chat has not chosen.
@@ -71,6 +76,7 @@ class BotConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     token: str = ""
     token_file: str = ""
     updates: Literal["polling", "webhook"] = "polling"
+    persona: PersonaName = ""
     instructions: Instructions = ""
     voice: Name = ""
     language: Language = ""

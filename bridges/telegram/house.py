@@ -82,11 +82,15 @@ class House:
 
     def session_settings(self, kept: ChatKept) -> SessionSettings:
         """Return how sessions of a room are to be."""
-        persona = self.config.personas.get(kept.persona, Persona(instructions=""))
+        config = self.config
+        # Who is chosen in the chat is somebody else: nothing of the bot's own persona is left.
+        own = Persona(persona=config.persona, instructions=config.instructions)
+        persona = config.personas.get(kept.persona, own)
         return SessionSettings(
-            language=kept.language or self.config.language,
-            instructions=persona.instructions or self.config.instructions,
-            voice=kept.voice or persona.voice or self.config.voice,
+            persona=persona.persona,
+            language=kept.language or config.language,
+            instructions=persona.instructions,
+            voice=kept.voice or persona.voice or config.voice,
             turn_taking="manual",
         )
 

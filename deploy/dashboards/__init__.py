@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy.dashboards import channels, fleet, nats, overview, turn
+from deploy.dashboards import channels, fleet, models, nats, overview, turn
 from deploy.dashboards.panels import Dashboard
 
 __all__ = ["every_dashboard"]
@@ -16,4 +16,5 @@ def every_dashboard() -> tuple[Dashboard, ...]:
         fleet.dashboard(),
         nats.dashboard(),
         channels.dashboard(),
+        models.dashboard(),
     )

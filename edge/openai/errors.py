@@ -36,6 +36,7 @@ _CODES: Final = {
     "key_revoked": "invalid_api_key",
     "context_too_long": "context_length_exceeded",
     "unknown_voice": "voice_not_found",
+    "unknown_model": "model_not_found",
     "too_many_connections": "rate_limit_exceeded",
     "too_many_sessions": "rate_limit_exceeded",
     "too_many_turns": "rate_limit_exceeded",
@@ -44,7 +45,11 @@ _CODES: Final = {
 }
 """Our codes, as clients of OpenAI know them; others go out as they are."""
 
-_PARAMS: Final = {"unknown_voice": "voice", "context_too_long": "messages"}
+_PARAMS: Final = {
+    "unknown_voice": "voice",
+    "unknown_model": "model",
+    "context_too_long": "messages",
+}
 
 
 class BadRequest(ProtocolError):

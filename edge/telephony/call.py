@@ -136,7 +136,7 @@ class Call:
         request = ConverseRequest(settings=chosen, output_rate_hz=self._sound.spoken_hz, join=join)
         await self._session.converse(request)
         early: list[Event] = []
-        if join is not None:
+        if join is not None or chosen.persona:
             answer = await joined(self._session, self._settings.claim_s, early.append)
             chosen = replace(chosen, **asdict(answer.settings))
         return chosen, early

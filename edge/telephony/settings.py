@@ -21,7 +21,7 @@ SCOPE: Final = "TELEPHONY_"
 _OF_NUMBERS: Final = "+0123456789"
 _SHORTEST_NUMBER: Final = 3
 
-_FROM_EXCHANGE: Final = ("language", "voice", "greeting", "instructions", "vocabulary")
+_FROM_EXCHANGE: Final = ("persona", "language", "voice", "greeting", "instructions", "vocabulary")
 """What an exchange may choose for a call, by parameters of these names."""
 
 
@@ -54,6 +54,7 @@ class TelephonySettings(Struct, frozen=True, kw_only=True):
             allows it, so that audio is on time though models are at work on the same cores.
         comfort_dbfs: Loudness of the noise between replies, where an exchange needs a steady
             stream; -96 for silence.
+        persona: Who answers; empty for nobody in particular.
         language: ISO 639-1 code of callers' language; empty to detect it.
         voice: Voice of the replies; empty for the worker's default.
         vocabulary: Names and words to expect, separated by commas.
@@ -87,6 +88,7 @@ class TelephonySettings(Struct, frozen=True, kw_only=True):
     claim_s: float = 10.0
     realtime: bool = True
     comfort_dbfs: float = -66.0
+    persona: str = ""
     language: str = ""
     voice: str = ""
     vocabulary: str = ""

@@ -5,11 +5,13 @@ The API: https://platform.openai.com/docs/api-reference/chat
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgspec
 
 from schemas.llm import GenerateRequest, Message, Sampling, Tool, ToolCall
+from services.llm.prices import Counted
 
 
 def fields(request: GenerateRequest) -> dict[str, Any]:
@@ -63,12 +65,55 @@ def tool_calls(chunk: object) -> tuple[ToolCall, ...]:
     return tuple(_call(piece) for piece in listed)
 
 
-def counted(chunk: object) -> tuple[int, int]:
-    """Return how many tokens the server has counted: those of the reply, and of the request."""
+class Calls:
+    """Numbers the calls of one reply as OpenAI does, whatever the server makes of it.
+
+    Some servers give pieces no number, or each call the same one, and say at the end that the model
+    was done: a piece with an id of its own begins a call.
+    https://github.com/googleapis/python-genai/issues/2868
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[int, str]] = {}
+        self._count = 0
+
+    def numbered(self, pieces: tuple[ToolCall, ...]) -> tuple[ToolCall, ...]:
+        """Return the pieces with the numbers of their calls."""
+        return tuple(self._numbered(piece) for piece in pieces)
+
+    def reason(self, told: str) -> str:
+        """Return why the reply ended: with calls in it, because they are to be made."""
+        return "tool_calls" if told == "stop" and self._count else told
+
+    def _numbered(self, piece: ToolCall) -> ToolCall:
+        number, name = self._known.get(piece.index, (-1, ""))
+        is_named = bool(piece.id or piece.name)
+        if is_named and (number < 0 or (piece.id and piece.id != name)):
+            number, self._count = self._count, self._count + 1
+            self._known[piece.index] = (number, piece.id)
+        return msgspec.structs.replace(piece, index=max(number, 0))
+
+
+def counted(chunk: object) -> Counted:
+    """Return what the server has counted, as far as this chunk says it."""
     usage = getattr(chunk, "usage", None)
-    return (
-        _number(getattr(usage, "completion_tokens", None)),
-        _number(getattr(usage, "prompt_tokens", None)),
+    cached = getattr(getattr(usage, "prompt_tokens_details", None), "cached_tokens", None)
+    return Counted(
+        tokens=_number(getattr(usage, "completion_tokens", None)),
+        prompt_tokens=_number(getattr(usage, "prompt_tokens", None)),
+        cached_tokens=_number(cached),
+        cost_usd=_cost(getattr(usage, "cost", None)),
+    )
+
+
+def more(one: Counted, other: Counted) -> Counted:
+    """Return what either of two chunks says: the counts only grow."""
+    costs = [cost for cost in (one.cost_usd, other.cost_usd) if cost is not None]
+    return Counted(
+        tokens=max(one.tokens, other.tokens),
+        prompt_tokens=max(one.prompt_tokens, other.prompt_tokens),
+        cached_tokens=max(one.cached_tokens, other.cached_tokens),
+        cost_usd=max(costs, default=None),
     )
 
 
@@ -109,3 +154,9 @@ def _text(value: object) -> str:
 
 def _number(value: object) -> int:
     return value if isinstance(value, int) else 0
+
+
+def _cost(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) and value >= 0 else None

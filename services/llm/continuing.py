@@ -1,4 +1,4 @@
-"""Going on with a reply that another worker has begun.
+"""Going on with a reply that another worker, or another provider, has begun.
 
 Where the model can be given the beginning of its own answer (assistant prefill), it goes on
 behind it. Where it cannot, it is asked anew: as long as it says the same again, which at
@@ -10,7 +10,7 @@ its last word, as does one that asks for functions to be called: what was read c
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 import msgspec
@@ -19,33 +19,39 @@ from schemas.llm import GenerateRequest, Message
 from services.llm.engine import Engine, Piece
 from services.llm.published import Published
 from services.llm.writer import CUT, Writer
-from voicebus import metrics
+
+Count = Callable[[str], None]
+"""Is told how it is gone on with: ``continued``, ``anew``, ``cut`` or ``done``."""
 
 
 async def continued(
-    engine: Engine, request: GenerateRequest, published: Published, writer: Writer
+    engine: Engine, request: GenerateRequest, published: Published, writer: Writer, count: Count
 ) -> AsyncGenerator[Piece, None]:
     """Stream what follows the published words; see :meth:`services.llm.engine.Engine.generate`."""
-    left = _left(engine, request, published)
-    if published.is_complete or left < 0:
-        _count("done")
-        yield Piece(text="", finish_reason="stop" if published.is_complete else "length")
-        return
-    if published.tool_calls:
-        _count(CUT)
-        yield Piece(text="", finish_reason=CUT)
+    if reason := ended(engine, request, published):
+        count(CUT if reason == CUT else "done")
+        yield Piece(text="", finish_reason=reason)
         return
     if not published.text.strip():
-        _count("anew")
+        count("anew")
         stream = engine.generate(request)
     elif engine.continues:
-        _count("continued")
-        stream = _behind(engine, request, published, left)
+        count("continued")
+        stream = _behind(engine, request, published)
     else:
-        stream = _repeated(engine, request, published, writer)
+        stream = _repeated(engine, request, published, writer, count)
     async with aclosing(stream):
         async for piece in stream:
             yield piece
+
+
+def ended(engine: Engine, request: GenerateRequest, published: Published) -> str:
+    """Return why a reply ends with what is published; empty where the model is to be asked."""
+    if published.is_complete:
+        return "stop"
+    if _left(engine, request, published) < 0:
+        return "length"
+    return CUT if published.tool_calls else ""
 
 
 def _left(engine: Engine, request: GenerateRequest, published: Published) -> int:
@@ -55,7 +61,7 @@ def _left(engine: Engine, request: GenerateRequest, published: Published) -> int
 
 
 async def _behind(
-    engine: Engine, request: GenerateRequest, published: Published, left: int
+    engine: Engine, request: GenerateRequest, published: Published
 ) -> AsyncGenerator[Piece, None]:
     # The tokens of most models begin with the space in front of a word: behind a space of its own
     # a word would have to go on that no token begins.
@@ -64,7 +70,7 @@ async def _behind(
     asked = msgspec.structs.replace(
         request,
         messages=(*request.messages, Message(role="assistant", content=begun)),
-        max_tokens=left,
+        max_tokens=_left(engine, request, published),
     )
     async with aclosing(engine.generate(asked)) as stream:
         async for piece in stream:
@@ -75,7 +81,7 @@ async def _behind(
 
 
 async def _repeated(
-    engine: Engine, request: GenerateRequest, published: Published, writer: Writer
+    engine: Engine, request: GenerateRequest, published: Published, writer: Writer, count: Count
 ) -> AsyncGenerator[Piece, None]:
     known, said = published.text, ""
     is_known = True
@@ -89,18 +95,14 @@ async def _repeated(
                 continue
             is_known = False
             if said.startswith(known):
-                _count("continued")
+                count("continued")
                 said = said.removeprefix(known)
             elif published.clauses or not request.spoken:
-                _count(CUT)
+                count(CUT)
                 yield Piece(text="", finish_reason=CUT)
                 return
             else:
-                _count("anew")
+                count("anew")
                 writer.begin_anew()
             if said or piece.finish_reason:
                 yield msgspec.structs.replace(piece, text=said)
-
-
-def _count(outcome: str) -> None:
-    metrics.TAKEOVERS.labels("llm", outcome).inc()

@@ -22,6 +22,8 @@ class Piece(Struct, frozen=True):
             when it did not say.
         prompt_tokens: In the last piece, those of the request.
         tool_calls: Pieces of the functions that it wants to be called.
+        cached_tokens: In the last piece, how many of the request's were in the model's cache.
+        cost_usd: In the last piece, what the reply costs, where the provider says so.
     """
 
     text: str
@@ -29,6 +31,8 @@ class Piece(Struct, frozen=True):
     tokens: int = 0
     prompt_tokens: int = 0
     tool_calls: tuple[ToolCall, ...] = ()
+    cached_tokens: int = 0
+    cost_usd: float | None = None
 
 
 class Engine(Protocol):
@@ -37,6 +41,7 @@ class Engine(Protocol):
     Fields
         name: The adapter, for logs and metrics.
         model: The model that answers when a request names none.
+        models: All that may be asked for by their names, as far as it is known.
         synthetic: True when no real model is asked.
         continues: Whether it can be given the beginning of its own answer: a request whose last
             message is the assistant's is answered with what follows that.
@@ -48,6 +53,9 @@ class Engine(Protocol):
 
     @property
     def model(self) -> str: ...  # noqa: D102 - described by the class
+
+    @property
+    def models(self) -> tuple[str, ...]: ...  # noqa: D102 - described by the class
 
     @property
     def synthetic(self) -> bool: ...  # noqa: D102 - described by the class
@@ -69,6 +77,7 @@ class Engine(Protocol):
             EngineOverloaded: It asks to come back later.
             EngineTimeout: No token came within the deadline.
             RequestRefused: It does not take such a request.
+            UnknownModel: It has no model of the name that is asked for.
             EngineError: It broke off in the middle of the reply.
         """
         ...

@@ -8,6 +8,8 @@ from msgspec import Struct
 
 from schemas.event import Event
 from schemas.llm import ClauseReady, GenerateRequest, GenerationDone, TokenDelta, ToolCall
+from schemas.tool import CallsAsked
+from services.llm.rounds import of_round
 from voicebus.claim import Claim
 from voicebus.origins import made, origins, tell_again
 
@@ -46,7 +48,9 @@ async def read_published(claim: Claim) -> Published:
         BusError: The log cannot be read.
     """
     here = await claim.history()
-    return gathered([*await _told_again(claim, here), *here], claim.request)
+    request = claim.request
+    part = request.round if isinstance(request, GenerateRequest) else None
+    return gathered(of_round([*await _told_again(claim, here), *here], part), request)
 
 
 async def _told_again(claim: Claim, here: list[Event]) -> list[Event]:
@@ -54,7 +58,7 @@ async def _told_again(claim: Claim, here: list[Event]) -> list[Event]:
     if not (isinstance(claim.request, GenerateRequest) and claim.request.resumed):
         return []
     former = await origins(claim.bus, claim.place, awaited=True)
-    there = await made(claim, former, TokenDelta, ClauseReady, GenerationDone)
+    there = await made(claim, former, TokenDelta, ClauseReady, CallsAsked, GenerationDone)
     await tell_again(claim, there, here)
     return there
 

@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from services.faults import Fault
+from services.llm.quirks import Kind
 from voicebus.prompts import INSTRUCTIONS
 
 SCOPE = "LLM_"
@@ -19,7 +20,11 @@ class LlmSettings(Struct, frozen=True, kw_only=True):
 
     Fields
         engine: ``openai`` (any compatible URL) or ``synthetic``.
-        url: Base URL of the OpenAI-compatible API.
+        providers_file: File of several providers, TOML, instead of the URL, its key and model; the
+            next one is asked where one fails. See docs/howto/providers.md.
+        kind: Whose API it is, which tells how it differs from OpenAI's and where it is.
+        url: Base URL of the OpenAI-compatible API. A kind has an address of its own, which it is
+            asked at unless this is set.
         api_key: Its key; empty where none is needed.
         model: Model name; empty takes the first that the URL lists.
         max_tokens: Longest reply.
@@ -41,6 +46,8 @@ class LlmSettings(Struct, frozen=True, kw_only=True):
     """
 
     engine: Literal["openai", "synthetic"] = "openai"
+    providers_file: str = ""
+    kind: Kind = "compatible"
     url: str = "http://127.0.0.1:8081/v1"
     api_key: str = ""
     model: str = ""

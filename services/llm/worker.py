@@ -1,16 +1,19 @@
 """LLM worker: a turn's messages in, the reply's words out.
 
-Consumes   job.llm    GenerateRequest, one per turn and revision
+Consumes   job.llm    GenerateRequest, one per turn and revision; SummariseRequest
            dn.cancel  TurnCancelled
            dn.token   TokenDelta, dn.clause ClauseReady: those of a lost worker, from the log
 Publishes  dn.token   TokenDelta, joined over at most 30 ms
            dn.clause  ClauseReady, what can be spoken
            dn.done    GenerationDone
+           dn.calls   CallsAsked, instead of GenerationDone where functions come in between
+           dn.summary SummaryMade, see :mod:`services.llm.summary`
+           dn.usage   TokensUsed, one for each provider that was asked
            dn.failure Failure, instead of GenerationDone
 
 A speculative request is answered like any other: whoever delivers the words holds them until the
-turn begins. Nothing here has an effect outside the session. Should a reply ever be able to do
-something in the world, it must wait for the turn's beginning (:mod:`voicebus.release`).
+turn begins. Nothing here has an effect outside the session: functions that the model asks for are
+called by others, once the turn has begun.
 """
 
 from __future__ import annotations
@@ -21,10 +24,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Final
 
-from schemas.llm import GenerateRequest, GenerationDone
-from services.llm.continuing import continued
-from services.llm.engine import Engine, Piece
-from services.llm.published import NOTHING, Published, read_published
+from schemas.llm import GenerateRequest, GenerationDone, SummariseRequest
+from services.llm.asking import Asking
+from services.llm.billing import Bill
+from services.llm.engine import Piece
+from services.llm.providers import Providers
+from services.llm.published import NOTHING, read_published
+from services.llm.rounds import Publisher, part_of
+from services.llm.summary import summarise
 from services.llm.writer import Writer
 from voicebus import metrics
 from voicebus.claim import Claim
@@ -37,9 +44,12 @@ JOIN_S: Final = 0.03
 """Tokens are joined over this long: at 100 tokens/s a message each would be mostly envelope."""
 
 
-async def answer(claim: Claim, engine: Engine) -> None:
+async def answer(claim: Claim, providers: Providers) -> None:
     """Generate one turn's reply, or go on with it where another worker was lost."""
     request = claim.request
+    if isinstance(request, SummariseRequest):
+        await summarise(claim, request, providers)
+        return
     if not isinstance(request, GenerateRequest):
         raise ProtocolError(f"not a request to generate: {type(request).__name__}")
     is_begun = claim.is_takeover or request.resumed
@@ -47,8 +57,14 @@ async def answer(claim: Claim, engine: Engine) -> None:
     if published.is_done:
         metrics.TAKEOVERS.labels(claim.role, "done").inc()
         return
-    writer = Writer(claim, request, published)
-    await unless_cancelled(claim, _generate(claim, engine, request, writer, published))
+    part = part_of(claim, request, published)
+    writer = Writer(part, request, published)
+    asking = Asking(providers, request, published, writer)
+    bill = Bill(claim, request, asking)
+    try:
+        await unless_cancelled(claim, _generate(part, request, writer, asking, bill))
+    finally:
+        await bill.tell()
     if not writer.is_done and writer.made:
         unheard = request.speculative and await is_released(claim) is False
         reason = "speculative" if unheard else "interrupted"
@@ -56,16 +72,12 @@ async def answer(claim: Claim, engine: Engine) -> None:
 
 
 async def _generate(
-    claim: Claim, engine: Engine, request: GenerateRequest, writer: Writer, published: Published
+    part: Publisher, request: GenerateRequest, writer: Writer, asking: Asking, bill: Bill
 ) -> None:
     begun_s = time.perf_counter()
     last = Piece(text="")
     ttft_s = 0.0
-    stream = (
-        continued(engine, request, published, writer)
-        if published.deltas or published.is_complete
-        else engine.generate(request)
-    )
+    stream = asking.pieces()
     async with (
         aclosing(stream),
         aclosing(_joined(stream, writer.speak)) as batches,
@@ -76,16 +88,18 @@ async def _generate(
                 ttft_s = time.perf_counter() - begun_s
             await writer.write()
     duration_s = time.perf_counter() - begun_s
-    model = request.model or engine.model
-    metrics.LLM_TTFT_SECONDS.labels(engine.name, model).observe(ttft_s, exemplar())
-    metrics.LLM_SECONDS.labels(engine.name, model).observe(duration_s, exemplar())
+    provider, model = asking.answered.provider, asking.answered.model
+    metrics.LLM_TTFT_SECONDS.labels(provider.name, model).observe(ttft_s, exemplar())
+    metrics.LLM_SECONDS.labels(provider.name, model).observe(duration_s, exemplar())
     made = last.tokens or writer.made
-    metrics.LLM_TOKENS.labels(engine.name, model).inc(made)
-    metrics.LLM_PROMPT_TOKENS.labels(engine.name, model).inc(last.prompt_tokens)
+    metrics.LLM_TOKENS.labels(provider.name, model).inc(made)
+    metrics.LLM_PROMPT_TOKENS.labels(provider.name, model).inc(last.prompt_tokens)
     if made > 1 and duration_s > ttft_s:
         pace = (made - 1) / (duration_s - ttft_s)
-        metrics.LLM_TOKENS_PER_SECOND.labels(engine.name, model).observe(pace)
-    await claim.publish(
+        metrics.LLM_TOKENS_PER_SECOND.labels(provider.name, model).observe(pace)
+    # Before the end is told: who has asked may end the session with it.
+    await bill.tell()
+    await part.publish(
         GenerationDone(
             turn=request.turn,
             revision=request.revision,
@@ -95,8 +109,10 @@ async def _generate(
             duration_ms=duration_s * 1000,
             tokens=writer.pieces - writer.made + made,
             finish_reason=last.finish_reason,
-            synthetic=engine.synthetic,
+            synthetic=provider.engine.synthetic,
             prompt_tokens=last.prompt_tokens,
+            provider=provider.name,
+            failovers=sum(attempt.outcome == "failed" for attempt in asking.attempts),
         )
     )
     writer.is_done = True

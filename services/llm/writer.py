@@ -5,12 +5,12 @@ from __future__ import annotations
 from schemas.llm import ClauseReady, GenerateRequest, TokenDelta
 from services.llm.engine import Piece
 from services.llm.published import NOTHING, Published
-from voicebus.claim import Claim
-from voicebus.errors import EngineError
+from services.llm.rounds import Publisher
 from voicebus.sentences import Splitter, SplitterSettings
 
 CUT = "cut"
-"""``finish_reason`` of a reply that ends with the last clause of the worker that was lost."""
+"""``finish_reason`` of a reply that ends with the last clause of the worker that was lost, or of
+the provider: see :mod:`services.llm.continuing`."""
 
 
 class Writer:
@@ -20,7 +20,7 @@ class Writer:
     published is what follows them.
 
     Args:
-        claim: The turn.
+        claim: Publishes what is written of the turn.
         request: Its request.
         published: What is there already.
 
@@ -32,7 +32,7 @@ class Writer:
     """
 
     def __init__(
-        self, claim: Claim, request: GenerateRequest, published: Published = NOTHING
+        self, claim: Publisher, request: GenerateRequest, published: Published = NOTHING
     ) -> None:
         self._claim = claim
         self._turn = request.turn
@@ -41,22 +41,19 @@ class Writer:
         self._told = published.clauses
         self._is_ended = published.is_complete
         self._clauses = 0
+        self._calls = published.tool_calls
         self._unwritten: list[Piece] = []
         self._is_spoken = request.spoken
         self._splitter = Splitter(SplitterSettings())
         self._known = self._splitter.push(published.text)
+        self._ready = self._known
         self.text = published.text
         self.pieces = published.tokens
         self.made = 0
         self.is_done = False
 
     async def speak(self, piece: Piece) -> None:
-        """Take text to be spoken: somebody waits for it, so what is a clause goes out at once.
-
-        Raises:
-            EngineError: A reply to be spoken is over, not by the model's own will, and has no
-                words: a model that thinks first may have used them up for that.
-        """
+        """Take text to be spoken: somebody waits for it, so what is a clause goes out at once."""
         self.text += piece.text
         is_new = bool(piece.text or piece.tool_calls)
         self.pieces += is_new
@@ -72,10 +69,8 @@ class Writer:
 
     async def _speak(self, piece: Piece) -> None:
         reason = piece.finish_reason
-        if reason not in {"", "stop", "tool_calls"} and not self.text.strip():
-            raise EngineError(f"The language model gave no answer ({reason}).")
         if reason == CUT:
-            self.text = _until(self.text, self._known)
+            self.text = _until(self.text, self._ready)
         await self._publish_clauses(self._splitter.push(piece.text))
         if reason and reason != CUT:
             await self._publish_clauses(self._splitter.finish())
@@ -94,17 +89,33 @@ class Writer:
             tool_calls=tuple(call for piece in taken for call in piece.tool_calls),
         )
         self._deltas += 1
+        self._calls += delta.tool_calls
         await self._claim.publish(delta)
 
+    @property
+    def published(self) -> Published:
+        """What is there now, for who goes on with it behind these words."""
+        calls = tuple(call for piece in self._unwritten for call in piece.tool_calls)
+        return Published(
+            text=self.text,
+            tokens=self.pieces,
+            deltas=self._deltas,
+            tool_calls=self._calls + calls,
+            clauses=max(self._told, self._clauses),
+            is_complete=self._is_ended,
+        )
+
     def begin_anew(self) -> None:
-        """Forget the words that were published: none of them is spoken, and others follow."""
+        """Forget the words that were there: none of them is spoken, and others follow."""
         self._splitter = Splitter(SplitterSettings())
-        self._known = ()
+        self._known = self._ready = ()
+        self._unwritten = []
         self.text = ""
         self.pieces = 0
 
     async def _publish_clauses(self, clauses: tuple[str, ...]) -> None:
         known, self._known = self._known, ()
+        self._ready += clauses
         if clauses:
             await self.write()
         for text in known + clauses:

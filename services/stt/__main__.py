@@ -6,6 +6,8 @@ import asyncio
 import os
 import sys
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from services.faults import FaultPlan
 from services.stt.ears import Ears
@@ -13,15 +15,20 @@ from services.stt.engine import Engine
 from services.stt.pace import Pace
 from services.stt.scheduler import Scheduler, VadLane
 from services.stt.settings import SCOPE, SttSettings
+from services.stt.streaming import StreamLane
 from services.stt.turn_lane import TurnLane
 from services.stt.turn_model import TurnModel
 from services.stt.vad import SileroVad
 from services.stt.worker import work
 from voicebus import settings
 from voicebus.cores import spare_threads
+from voicebus.errors import ConfigError
 from voicebus.models import ModelStore, default_folder
 from voicebus.process import serve_role
 from voicebus.worker import Role
+
+if TYPE_CHECKING:
+    from services.stt.engines.vosk import VoskEngine
 
 
 def build_engine(chosen: SttSettings, store: ModelStore) -> Engine:
@@ -35,11 +42,13 @@ def build_engine(chosen: SttSettings, store: ModelStore) -> Engine:
             from services.stt.engines.faster_whisper import FasterWhisperEngine  # noqa: PLC0415
 
             return FasterWhisperEngine(
-                store.path(chosen.model),
+                _folder(chosen.model, store),
                 device=chosen.device,
                 compute_type=chosen.compute_type,
                 cpu_threads=chosen.threads or spare_threads(),
             )
+        case "vosk":
+            return _vosk(chosen.model, chosen, store)
         case "synthetic":
             from services.stt.engines.synthetic import SyntheticEngine  # noqa: PLC0415
 
@@ -59,6 +68,8 @@ def build_ears(chosen: SttSettings, store: ModelStore) -> Ears:
         EngineUnavailable: A model cannot be loaded.
     """
     engine = build_engine(chosen, store)
+    settles = chosen.engine == "vosk"
+    quick = StreamLane(cast("VoskEngine", engine)) if settles else build_quick(chosen, store)
     return Ears(
         scheduler=Scheduler(engine),
         lane=VadLane(SileroVad(store.path("silero-vad") / "silero_vad.onnx")),
@@ -68,7 +79,35 @@ def build_ears(chosen: SttSettings, store: ModelStore) -> Ears:
         engine=engine.name,
         model=engine.model,
         synthetic=engine.synthetic,
+        quick=quick,
+        quick_settles=settles,
     )
+
+
+def build_quick(chosen: SttSettings, store: ModelStore) -> StreamLane | None:
+    """Return what makes partials beside the engine, if anything does.
+
+    Raises:
+        ConfigError: Vosk is not installed, or its model's language is not known.
+        ModelError: Its model is not in the store.
+    """
+    if not chosen.quick_model:
+        return None
+    return StreamLane(_vosk(chosen.quick_model, chosen, store))
+
+
+def _vosk(model: str, chosen: SttSettings, store: ModelStore) -> VoskEngine:
+    try:
+        from services.stt.engines.vosk import VoskEngine  # noqa: PLC0415
+    except ModuleNotFoundError as err:
+        raise ConfigError("Vosk is not installed: pip install 'voicebus[stt-vosk]'") from err
+    threads = chosen.threads or spare_threads()
+    return VoskEngine(_folder(model, store), chosen.vosk_language, threads)
+
+
+def _folder(model: str, store: ModelStore) -> Path:
+    """Return the folder of a model: of the store, or wherever it was said to be."""
+    return Path(model).expanduser() if "/" in model else store.path(model)
 
 
 def _build_turns(chosen: SttSettings, store: ModelStore, engine: Engine) -> TurnLane | None:

@@ -38,13 +38,8 @@ class Agreement:
             and none of those from before has changed.
         """
         settled = len(_WORD.findall(self._stable))
-        found = list(_WORD.finditer(text))
-        words = [match.group() for match in found]
-        if text.startswith(self._stable) and words[:settled] == self._stable.split():
-            self.text = text
-        else:
-            rest = text[found[settled].start() :] if len(found) > settled else ""
-            self.text = f"{self._stable} {rest}" if rest else self._stable
+        self.show(text)
+        words = _WORD.findall(text)
         agreed = 0
         while agreed < min(len(words), len(self._before)) and words[agreed] == self._before[agreed]:
             agreed += 1
@@ -52,4 +47,20 @@ class Agreement:
         if agreed > settled:
             ends = [match.end() for match in _WORD.finditer(self.text)]
             self._stable = self.text[: ends[agreed - 1]]
+        return len(self._stable)
+
+    def show(self, text: str) -> int:
+        """Take over a hypothesis that is too young to agree with: nothing new becomes stable.
+
+        Returns:
+            How many characters at the head of :attr:`text` are stable, as before.
+        """
+        settled = len(_WORD.findall(self._stable))
+        found = list(_WORD.finditer(text))
+        words = [match.group() for match in found]
+        if text.startswith(self._stable) and words[:settled] == self._stable.split():
+            self.text = text
+        else:
+            rest = text[found[settled].start() :] if len(found) > settled else ""
+            self.text = f"{self._stable} {rest}" if rest else self._stable
         return len(self._stable)

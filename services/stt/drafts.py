@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Coroutine, Hashable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -75,17 +75,26 @@ class Drafts:
         self._changed = changed
         self.current: Draft | None = None
 
-    def begin(self, pause: PauseStarted, samples: NDArray[np.float32], language: str) -> Draft:
+    def begin(
+        self,
+        pause: PauseStarted,
+        samples: NDArray[np.float32],
+        language: str,
+        ending: Coroutine[None, None, Timed] | None = None,
+    ) -> Draft:
         """Recognise the utterance up to a pause. Nobody is told until the pause has ended it.
 
         Args:
             pause: The pause.
             samples: The utterance up to there.
             language: In which its first words are, if they are settled already; else empty.
+            ending: What was understood of it, where somebody heard it as it was spoken.
         """
         self.void()
         hint = replace(self._hint, language=language or self._hint.language)
-        recognition = self._group.create_task(self._recognise(samples, Priority.DRAFT, hint))
+        if ending is None:
+            ending = self._recognised(samples, Priority.DRAFT, hint)
+        recognition = self._group.create_task(_outcome(ending))
         self.current = Draft(pause, recognition)
         return self.current
 
@@ -121,22 +130,24 @@ class Drafts:
         return draft
 
     def late(
-        self, ended: UtteranceEnded, samples: NDArray[np.float32], priority: Priority
+        self,
+        ended: UtteranceEnded,
+        samples: NDArray[np.float32],
+        priority: Priority,
+        ending: Coroutine[None, None, Timed] | None = None,
     ) -> Draft:
-        """Recognise an utterance that is over and was not drafted."""
+        """Recognise an utterance that is over and was not drafted; see :meth:`begin`."""
         pause = PauseStarted(
             ended.start_sample, ended.end_sample, ended.decided_sample, ended.speech_ms
         )
-        return Draft(pause, self._group.create_task(self._recognise(samples, priority, self._hint)))
+        if ending is None:
+            ending = self._recognised(samples, priority, self._hint)
+        return Draft(pause, self._group.create_task(_outcome(ending)))
 
-    async def _recognise(
+    def _recognised(
         self, samples: NDArray[np.float32], priority: Priority, hint: Hint
-    ) -> Timed | EngineError:
-        """Return what was understood, or why nothing was: somebody may ask for it later."""
-        try:
-            return await self._ears.scheduler.recognise(samples, hint, priority, self._owner)
-        except EngineError as err:
-            return err
+    ) -> Coroutine[None, None, Timed]:
+        return self._ears.scheduler.recognise(samples, hint, priority, self._owner)
 
     def words_in(self, timed: Timed, speech_ms: int) -> str:
         """Return the text of a recognition if it was said, else nothing."""
@@ -171,3 +182,11 @@ class Drafts:
             # The one that is telling is at its end anyway, and must not stop what it caused.
             if task is not asyncio.current_task():
                 task.cancel()
+
+
+async def _outcome(recognising: Coroutine[None, None, Timed]) -> Timed | EngineError:
+    """Return what was understood, or why nothing was: somebody may ask for it later."""
+    try:
+        return await recognising
+    except EngineError as err:
+        return err

@@ -15,6 +15,7 @@ from services.stt.hallucination import judge
 from services.stt.lane import VadLane
 from services.stt.pace import Pace
 from services.stt.scheduler import Scheduler
+from services.stt.streaming import StreamLane
 from services.stt.turn_lane import TurnLane
 from voicebus import metrics
 from voicebus.engine_thread import Hang
@@ -35,6 +36,8 @@ class Ears:
         engine: Name of the engine, for metrics.
         model: Name of its model.
         synthetic: True when texts do not come from the audio.
+        quick: Hears speech as it goes on, for partials; without it the model makes them.
+        quick_settles: Whether that is the same model.
         speaking: The sessions in which somebody speaks now.
     """
 
@@ -46,11 +49,13 @@ class Ears:
     engine: str
     model: str
     synthetic: bool
+    quick: StreamLane | None = None
+    quick_settles: bool = False
     speaking: set[Hashable] = field(default_factory=set)
 
     def stuck(self, since_s: float) -> Hang | None:
         """Return the first call that hangs: see :class:`voicebus.engine_thread.EngineThread`."""
-        lanes = (self.scheduler, self.lane, self.turns)
+        lanes = (self.scheduler, self.lane, self.turns, self.quick)
         return next((hang for lane in lanes if lane and (hang := lane.stuck(since_s))), None)
 
     def words_in(self, recognition: Recognition, speech_ms: int) -> str:
@@ -76,6 +81,8 @@ class Ears:
             EngineError: The engine cannot start.
         """
         await self.scheduler.start()
+        if self.quick is not None:
+            await self.quick.start()
 
     async def close(self) -> None:
         """Stop all threads; what waits fails."""
@@ -84,3 +91,5 @@ class Ears:
             group.create_task(self.lane.close())
             if self.turns is not None:
                 group.create_task(self.turns.close())
+            if self.quick is not None:
+                group.create_task(self.quick.close())

@@ -26,6 +26,8 @@ class Hint(msgspec.Struct, frozen=True):
         vocabulary: Names and words to expect, as they are spelt, separated by commas.
         word_times: Whether the time of each word is wanted.
         translate: Whether English text is wanted, whatever is spoken.
+        grammar: The only phrases that may be understood, separated by commas; empty for all.
+            Engines that cannot be held to them expect them.
     """
 
     language: str = ""
@@ -33,6 +35,7 @@ class Hint(msgspec.Struct, frozen=True):
     vocabulary: str = ""
     word_times: bool = False
     translate: bool = False
+    grammar: str = ""
 
 
 class Recognition(msgspec.Struct, frozen=True):
@@ -129,6 +132,14 @@ class Engine(Protocol):
         Raises:
             EngineError: As :meth:`recognise`.
         """
+
+
+def expecting(hint: Hint) -> Hint:
+    """Return the hint for an engine that cannot be held to a grammar: its phrases are expected."""
+    if not hint.grammar:
+        return hint
+    told = ", ".join(part for part in (hint.vocabulary, hint.grammar) if part)
+    return msgspec.structs.replace(hint, vocabulary=told, grammar="")
 
 
 def ran(steps: Steps) -> list[Outcome]:

@@ -33,10 +33,10 @@ from services.stt.engine import Hint
 from services.stt.finals import Ending, Finals
 from services.stt.hold import Hold
 from services.stt.outbox import Outbox
-from services.stt.partials import Partials
 from services.stt.resumption import AFRESH, Resumption
 from services.stt.samples import SampleBuffer
 from services.stt.scheduler import Priority
+from services.stt.showing import showing
 from services.stt.vad import VadState
 
 _TAIL_SAMPLES: Final = CALLER_RATE_HZ // 5
@@ -81,7 +81,13 @@ class Listener:
         endpointing = ears.endpointing
         if self._hold is not None:
             endpointing = self._hold.endpointing(endpointing, settings.max_turn_s)
-        hint = Hint(settings.language, settings.languages, settings.vocabulary, settings.word_times)
+        hint = Hint(
+            settings.language,
+            settings.languages,
+            settings.vocabulary,
+            settings.word_times,
+            grammar=settings.grammar,
+        )
         self._samples = SampleBuffer(resumed.start)
         self._endpointer = Endpointer(endpointing, resumed.start)
         self._vad = VadState()
@@ -89,7 +95,10 @@ class Listener:
         self._marked = resumed.start
         self._outbox = outbox
         self._drafts = Drafts(ears, group, hint, self._owner, self._settle)
-        self._partials = Partials(ears, group, hint, self._owner, self._outbox.say)
+        self._shows = request.live and settings.partials != "none"
+        self._partials = showing(
+            ears, group, hint, self._owner, self._outbox.say, wanted=settings.partials
+        )
         self._finals = Finals(ears, self._drafts, self._outbox.say, resumed.finals)
         self._running = (
             group.create_task(self._outbox.run()),
@@ -162,13 +171,14 @@ class Listener:
         self._outbox.say(SpeechStarted(start_ms=_ms(started.speech_sample)))
 
     def _paused(self, pause: marks.PauseStarted) -> None:
-        self._partials.cancel()
+        self._partials.pause()
         if not self._is_live:
             # A file comes faster than it can be recognised: what is begun early mostly goes to
             # waste, because the speech after the pause is there already.
             return
         samples = self._samples.between(pause.start_sample, pause.decided_sample)
-        draft = self._drafts.begin(pause, samples, self._partials.language)
+        ending = self._partials.ending(samples, pause.start_sample)
+        draft = self._drafts.begin(pause, samples, self._partials.language, ending)
         if self._hold is None:
             return
         self._outbox.say(
@@ -209,21 +219,25 @@ class Listener:
             self._on(mark)
 
     def _ended(self, ended: marks.UtteranceEnded) -> None:
-        self._partials.cancel()
         self._ears.speaking.discard(self)
         if self._hold is not None and ended.cause == "pause":
             self._hold.ended(_ms(ended.end_sample), _ms(ended.decided_sample))
         elif self._hold is not None:
             self._hold.forget()
         draft = self._drafts.taken(ended) or self._late(ended)
+        self._partials.cancel()
         self._finals.ended(Ending(ended, self._utterance, draft, time.perf_counter()))
 
     def _late(self, ended: marks.UtteranceEnded) -> Draft:
         """Recognise an utterance that is over and of which there is no draft."""
         last = min(ended.end_sample + _TAIL_SAMPLES, ended.decided_sample)
         samples = self._samples.between(ended.start_sample, last)
-        priority = Priority.FINAL if self._is_live else Priority.FILE
-        return self._drafts.late(ended, samples, priority)
+        if not self._is_live:
+            return self._drafts.late(ended, samples, Priority.FILE)
+        # Who speaks on has been heard beyond this end.
+        is_whole = ended.cause != "length"
+        ending = self._partials.ending(samples, ended.start_sample) if is_whole else None
+        return self._drafts.late(ended, samples, Priority.FINAL, ending)
 
     def _mark_silence(self) -> None:
         """Say now and then that nothing was said: a takeover begins at the last word of it."""
@@ -235,12 +249,10 @@ class Listener:
             self._finals.silent(self._endpointer.keep_from)
 
     def _want_partial(self) -> None:
-        """Start a partial when the speaker is at it and the last one is old enough."""
-        start, now = self._endpointer.utterance_start, self._samples.end
-        if start is None or self._endpointer.quiet or not self._is_live:
-            return
-        if self._partials.is_due(now):
-            self._partials.start(self._samples.between(start, now), now)
+        """Show what the speaker says, as often as can be."""
+        start = self._endpointer.utterance_start
+        if start is not None and self._shows:
+            self._partials.follow(self._samples, start, quiet=self._endpointer.quiet)
 
 
 def _ms(samples: int) -> int:

@@ -17,6 +17,7 @@ from services.stt.agreement import Agreement
 from services.stt.ears import Ears
 from services.stt.engine import Hint
 from services.stt.hallucination import judge
+from services.stt.samples import SampleBuffer
 from services.stt.scheduler import Priority
 from voicebus import metrics
 from voicebus.errors import EngineError, EngineOverloaded
@@ -63,17 +64,13 @@ class Partials:
         """That of the words that partials and drafts agree on; empty before there are some."""
         return self._language
 
-    def is_due(self, now: int) -> bool:
-        """Whether the last one is old enough at sample ``now``, and none is being made."""
-        if self._task is not None and not self._task.done():
-            return False
-        interval_ms = self._ears.pace.partial_interval_ms(len(self._ears.speaking))
-        return now - self._last >= interval_ms * CALLER_RATE_HZ // 1000
-
-    def start(self, samples: NDArray[np.float32], now: int) -> None:
-        """Make one of the utterance's samples up to ``now``."""
-        self._last = now
-        self._task = self._group.create_task(self._make(samples, now))
+    def follow(self, samples: SampleBuffer, start: int, *, quiet: bool) -> None:
+        """Make one of the utterance so far, if the last one is old enough and nobody pauses."""
+        now = samples.end
+        if not quiet and self._is_due(now):
+            self._last = now
+            heard = samples.between(start, now)
+            self._task = self._group.create_task(self._make(heard, now))
 
     def drafted(self, text: str, language: str, now: int) -> None:
         """The same was understood of the samples up to ``now`` by other means."""
@@ -87,11 +84,24 @@ class Partials:
             self._language = language
         return stable
 
+    def pause(self) -> None:
+        """The speaker pauses: the partial that is being made is not wanted any more."""
+        self.cancel()
+
+    def ending(self, samples: NDArray[np.float32], start: int) -> None:
+        """No partial of what is recognised as a whole is more than a partial."""
+
     def cancel(self) -> None:
-        """The partial that is being made is not wanted any more."""
+        """The utterance is over: the partial that is being made is not wanted any more."""
         if self._task is not None:
             self._task.cancel()
             self._task = None
+
+    def _is_due(self, now: int) -> bool:
+        if self._task is not None and not self._task.done():
+            return False
+        interval_ms = self._ears.pace.partial_interval_ms(len(self._ears.speaking))
+        return now - self._last >= interval_ms * CALLER_RATE_HZ // 1000
 
     async def _make(self, samples: NDArray[np.float32], now: int) -> None:
         try:

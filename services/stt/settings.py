@@ -17,8 +17,12 @@ class SttSettings(Struct, frozen=True, kw_only=True):
     """How speech is recognised.
 
     Fields
-        engine: ``faster-whisper`` or ``synthetic``.
-        model: Name of a model in the store.
+        engine: ``faster-whisper``, ``vosk`` or ``synthetic``.
+        model: Name of a model in the store, or the path of a folder with one.
+        quick_model: Vosk model that makes partials while the engine makes the finals, for sessions
+            in its language; as ``model``. Empty for none.
+        vosk_language: ISO 639-1 code of what a Vosk model knows; empty to read it in its name, as
+            in ``vosk-model-small-ko-0.22``.
         device: ``cpu``, ``cuda`` or ``auto``.
         compute_type: Quantisation, as CTranslate2 names it.
         threads: CPU threads of one recognition; 0 for as many as leave the other stages theirs,
@@ -37,8 +41,10 @@ class SttSettings(Struct, frozen=True, kw_only=True):
         synthetic_fault_text: Goes wrong only where its text has this.
     """
 
-    engine: Literal["faster-whisper", "synthetic"] = "faster-whisper"
+    engine: Literal["faster-whisper", "vosk", "synthetic"] = "faster-whisper"
     model: str = "whisper-base"
+    quick_model: str = ""
+    vosk_language: str = ""
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     compute_type: str = "int8"
     threads: int = 0

@@ -27,18 +27,24 @@ class Punctual:
         self.name = engine.name
         self.synthetic = engine.synthetic
         self.sample_rate_hz = engine.sample_rate_hz
-        self.voices = engine.voices
         self.stuck = engine.stuck
+        self.language = engine.language
+        self.fingerprint = engine.fingerprint
+
+    @property
+    def voices(self) -> tuple[str, ...]:
+        """Names of the voices, the default one first."""
+        return self._engine.voices
 
     async def synthesise(
-        self, text: str, voice: str, speed: float
+        self, text: str, voice: str, speed: float, language: str = ""
     ) -> AsyncGenerator[NDArray[np.int16], None]:
         """Speak ``text``; see :meth:`services.tts.engine.Engine.synthesise`.
 
         Raises:
             EngineTimeout: A piece did not come in time.
         """
-        async with aclosing(self._engine.synthesise(text, voice, speed)) as pieces:
+        async with aclosing(self._engine.synthesise(text, voice, speed, language)) as pieces:
             while True:
                 try:
                     async with asyncio.timeout(self._piece_s):
@@ -50,7 +56,7 @@ class Punctual:
                 yield piece
 
     async def warm(self) -> None:
-        """Load all voices and speak once with each; that may take as long as it takes."""
+        """Load the default voice and speak with it; that may take as long as it takes."""
         await self._engine.warm()
 
     async def close(self) -> None:

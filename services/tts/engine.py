@@ -22,7 +22,7 @@ class Engine(Protocol):
         name: The library: ``piper``, ``synthetic``.
         synthetic: True when the audio does not speak the text.
         sample_rate_hz: Rate of all audio that it yields.
-        voices: Names of the voices, the default one first.
+        voices: Names of the voices, the default one first; more may come while it works.
     """
 
     @property
@@ -38,7 +38,7 @@ class Engine(Protocol):
     def voices(self) -> tuple[str, ...]: ...  # noqa: D102 - described by the class
 
     def synthesise(
-        self, text: str, voice: str, speed: float
+        self, text: str, voice: str, speed: float, language: str = ""
     ) -> AsyncGenerator[NDArray[np.int16], None]:
         """Speak ``text``, piece by piece, the first one as early as it can.
 
@@ -46,6 +46,7 @@ class Engine(Protocol):
             text: Plain words (:func:`services.tts.text.speakable`); "" yields nothing.
             voice: One of ``voices``, or "" for the default.
             speed: 1.0 is the voice's own; bounded by ``MIN_SPEED`` and ``MAX_SPEED``.
+            language: ISO 639-1 code of the text, for voices that speak more than one.
 
         Yields:
             Mono samples at ``sample_rate_hz``, shape (n,), n > 0. ``aclose()`` returns within
@@ -58,10 +59,26 @@ class Engine(Protocol):
         ...
 
     async def warm(self) -> None:
-        """Load all voices and speak once with each.
+        """Load the default voice and speak with it.
 
         Raises:
-            EngineUnavailable: A voice cannot be loaded.
+            EngineUnavailable: It cannot be loaded.
+        """
+        ...
+
+    def language(self, voice: str) -> str:
+        """Return the ISO 639-1 code of what a voice speaks; empty for one that speaks many.
+
+        Args:
+            voice: One of ``voices``, or "" for the default; others speak English.
+        """
+        ...
+
+    def fingerprint(self, voice: str) -> str:
+        """Return what all of a voice's sound depends on but the words and their speed.
+
+        Two workers whose voices have one fingerprint say the same words with the same samples.
+        Empty while it is not known, and where the samples differ each time.
         """
         ...
 

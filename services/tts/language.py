@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_VOICE: Final = re.compile(r"([a-z]{2,3})_[A-Z]{2}\b")
 _CYRILLIC: Final = re.compile(r"[Ѐ-ӿ]")
 _NOT_RUSSIAN: Final = re.compile(r"[^\W\d_а-яёА-ЯЁA-Za-z]")
 
@@ -15,13 +14,12 @@ class Language:
 
     Args:
         given: What was asked for, an ISO 639-1 code; empty to find out.
-        voice: Name of the voice, such as ``en_US-joe-medium``: its language is the likely one.
+        voice: That of the voice, which is the likely one; empty for a voice that speaks many.
     """
 
     def __init__(self, given: str, voice: str) -> None:
-        found = _VOICE.match(voice)
         self._given = given
-        self._voice = found.group(1) if found else "en"
+        self._voice = voice or "en"
         self._last = self._voice
 
     def of(self, text: str) -> str:

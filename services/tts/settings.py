@@ -7,6 +7,8 @@ from typing import Literal
 from msgspec import Struct
 
 from services.faults import Fault
+from voicebus.errors import ConfigError
+from voicebus.voices import Offer, offers
 
 SCOPE = "TTS_"
 
@@ -15,11 +17,22 @@ class TtsSettings(Struct, frozen=True, kw_only=True):
     """How replies are spoken.
 
     Fields
-        engine: ``piper`` or ``synthetic``.
-        voices: Voices that the worker offers, separated by commas, the default one first. A Piper
-            voice is a model of the store named ``piper-<voice>``.
+        engine: ``piper``, ``xtts`` or ``synthetic``.
+        voices: Voices that the worker offers, separated by commas, the default one first: each
+            ``[NAME=]MODEL[#SPEAKER][@PRESET]``. A Piper model is ``piper-<MODEL>`` of the store, a
+            preset ``calm``, ``lively``, ``slow``, ``quick`` or ``SPEED:TEMPERATURE``. A model of
+            XTTS is a voice of ``voicebus voices`` or of its own; others than these are on offer
+            as they are, and speak to those who name them.
+        voices_bytes: Size of the model files of the voices that are loaded at once; a voice is
+            loaded when somebody asks for it, and the one that was not used for longest goes.
+        xtts_model: Folder of an XTTS checkpoint: config.json, model.pth, vocab.json.
+        xtts_licence: ``CPML`` says that the licence of its weights was read and accepted.
+        xtts_device: ``cpu``, ``cuda``, or ``auto`` for the one that is there.
         threads: CPU threads of one synthesis.
         piece_s: Deadline of each piece of audio; one waits for those of other turns.
+        phrase_chars: Longest text whose audio is kept on the bus when it is said again and again,
+            such as greetings, fillers and instant answers; 0: none.
+        phrase_memory_bytes: How much of such audio a worker knows at once.
         slots: Turns that one worker speaks at once; their clauses take turns.
         synthetic_ttfa_ms: Time of the synthetic engine to its first audio.
         synthetic_piece_ms: Length of its pieces; 0 for one piece for a whole clause.
@@ -30,10 +43,16 @@ class TtsSettings(Struct, frozen=True, kw_only=True):
         synthetic_fault_text: Goes wrong only where what is spoken has this.
     """
 
-    engine: Literal["piper", "synthetic"] = "piper"
+    engine: Literal["piper", "xtts", "synthetic"] = "piper"
     voices: str = "en_US-joe-medium"
+    voices_bytes: int = 512 << 20
+    xtts_model: str = ""
+    xtts_licence: Literal["", "CPML"] = ""
+    xtts_device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = 2
     piece_s: float = 20.0
+    phrase_chars: int = 64
+    phrase_memory_bytes: int = 32 << 20
     slots: int = 16
     synthetic_ttfa_ms: float = 40.0
     synthetic_piece_ms: float = 0.0
@@ -42,6 +61,13 @@ class TtsSettings(Struct, frozen=True, kw_only=True):
     synthetic_fault_after: int = 0
     synthetic_fault_text: str = ""
 
-    def names(self) -> tuple[str, ...]:
-        """Return the voices' names."""
-        return tuple(name.strip() for name in self.voices.split(",") if name.strip())
+    def __post_init__(self) -> None:
+        """Refuse voices that cannot be meant."""
+        try:
+            self.offers()
+        except ConfigError as err:
+            raise ValueError(f"voices: {err}") from err
+
+    def offers(self) -> tuple[Offer, ...]:
+        """Return the voices."""
+        return offers(self.voices)

@@ -45,6 +45,7 @@ class Voice:
         engine: Who speaks.
         request: The turn's request.
         published: What is there already.
+        filling: Who speaks what is no part of the reply; None: the same.
 
     Attributes:
         first_s: When the first chunk was published, by the monotonic clock; 0 before.
@@ -57,12 +58,14 @@ class Voice:
         engine: Engine,
         request: SpeakRequest,
         published: Published = NOTHING,
+        filling: Engine | None = None,
     ) -> None:
         self._claim = claim
         self._engine = engine
+        self._filling = filling or engine
         self._request = request
         self._published = published
-        self._language = Language(request.language, request.voice or engine.voices[0])
+        self._language = Language(request.language, engine.language(request.voice))
         self._offset = 0
         self._begin = 0
         self._chunks = 0
@@ -80,11 +83,11 @@ class Voice:
 
     async def say(self, text: str, clause: int) -> None:
         """Speak a clause."""
-        await self._speak(text, clause, text)
+        await self._speak(self._engine, text, clause, text)
 
     async def fill(self, text: str) -> None:
         """Speak what is no part of the reply."""
-        await self._speak(text, FILLER, "")
+        await self._speak(self._filling, text, FILLER, "")
 
     async def finish(self) -> None:
         """Publish that this was all."""
@@ -103,7 +106,7 @@ class Voice:
         )
         self.is_done = True
 
-    async def _speak(self, text: str, clause: int, shown: str) -> None:
+    async def _speak(self, engine: Engine, text: str, clause: int, shown: str) -> None:
         """Publish the audio of ``text`` piece by piece.
 
         What speaks which words is published in front of the first chunk when there is but one
@@ -113,7 +116,8 @@ class Voice:
             return
         begun_s = time.perf_counter()
         self._begun_s = self._begun_s or begun_s
-        say = partial(speakable, language=self._language.of(text))
+        language = self._language.of(text)
+        say = partial(speakable, language=language)
         request, rate_hz = self._request, self._engine.sample_rate_hz
         stretch = Stretch(0)
         self._begin = self._offset
@@ -126,7 +130,7 @@ class Voice:
         resampler = Resampler(rate_hz, request.rate_hz)
         held, made = _NO_SAMPLES, 0
         is_told = False
-        audio = self._engine.synthesise(spoken, request.voice, request.speed)
+        audio = engine.synthesise(spoken, request.voice, request.speed, language)
         async with aclosing(_with_a_look_ahead(audio)) as pieces:
             async for piece, is_last in pieces:
                 samples = self._onset.push(piece)

@@ -5,11 +5,13 @@ Consumes   job.tts    SpeakRequest, one per turn and revision
            dn.turn    TurnStarted: from here on the turn is heard
            dn.cancel  TurnCancelled
            up.played  Played
+           phrase     PhraseKept, of all workers
            dn.audio   ReplyChunk, dn.spoken ClauseSpoken: those of a lost worker, from the log
 Publishes  dn.audio   ReplyChunk
            dn.spoken  ClauseSpoken
            dn.done    SpeechDone
            dn.failure Failure, instead of SpeechDone
+           phrase     PhraseKept, of what is said again and again
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from collections.abc import AsyncIterator
 
 from schemas.tts import SpeakRequest
 from services.tts.engine import Engine
+from services.tts.phrases import Phrases
 from services.tts.published import NOTHING, Published, read_published
 from services.tts.script import HEARD, Script
 from services.tts.voice import Voice
@@ -28,8 +31,14 @@ from voicebus.sentences import Splitter, SplitterSettings
 from voicebus.turns import unless_cancelled
 
 
-async def speak(claim: Claim, engine: Engine) -> None:
-    """Speak one turn, or go on with it where another worker was lost."""
+async def speak(claim: Claim, engine: Engine, phrases: Phrases | None = None) -> None:
+    """Speak one turn, or go on with it where another worker was lost.
+
+    Args:
+        claim: The turn.
+        engine: Who speaks.
+        phrases: What need not be made, where the worker remembers phrases.
+    """
     request = claim.request
     if not isinstance(request, SpeakRequest):
         raise ProtocolError(f"not a request to speak: {type(request).__name__}")
@@ -41,7 +50,10 @@ async def speak(claim: Claim, engine: Engine) -> None:
         metrics.TAKEOVERS.labels(claim.role, outcome).inc()
     if published.is_done:
         return
-    voice = Voice(claim, engine, request, published)
+    common = engine
+    if phrases is not None:
+        common = phrases.on(engine, claim.bus, claim.place.session)
+    voice = Voice(claim, common if request.common else engine, request, published, common)
     async with claim.listen(*HEARD) as inbox:
         await claim.bus.flush()
         script = Script(claim, request, inbox)

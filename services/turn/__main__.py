@@ -8,9 +8,11 @@ import sys
 from functools import partial
 
 from services.turn.admission import Links
+from services.turn.reach import Reach
 from services.turn.settings import SCOPE, TurnSettings
 from services.turn.worker import converse
 from voicebus import settings
+from voicebus.personas.library import library_in
 from voicebus.process import run, serve_role
 from voicebus.settings import BusSettings
 from voicebus.worker import Role
@@ -21,12 +23,18 @@ async def main(stop: asyncio.Event) -> None:
     chosen = settings.read(TurnSettings, os.environ, SCOPE)
     age_s = settings.read(BusSettings, os.environ).link_age_s
     links = Links(age_s, chosen.codes_per_min)
-    role = Role(name="turn", slots=chosen.slots, engine="turn-taking")
+    library = library_in(chosen.personas_dir)
+    reach = Reach()
+    role = Role(name="turn", slots=chosen.slots, engine="turn-taking", joined=reach.follow)
 
     async def warm() -> None:
         """There is nothing to load."""
 
-    await serve_role(role, partial(converse, settings=chosen, links=links), warm, stop)
+    lead = partial(converse, settings=chosen, links=links, library=library, reach=reach)
+    try:
+        await serve_role(role, lead, warm, stop)
+    finally:
+        await reach.close()
 
 
 if __name__ == "__main__":

@@ -31,9 +31,11 @@ from schemas.tts import ClauseSpoken, SpeechDone
 from schemas.turn import HangUp, TurnCancelled, TurnEnded, TurnStarted
 from services.turn.deadlines import Deadlines
 from services.turn.history import bounded
+from services.turn.limits import STALL
 from services.turn.persona import Persona
 from services.turn.reply import Reply
-from services.turn.turns import STALL, Events
+from services.turn.requests import stalled
+from services.turn.turns import Events
 
 _SESSION: Final = "session"
 
@@ -101,7 +103,7 @@ class Answers:
         """Conclude from what was recalled what nobody has concluded yet."""
         return self._settled((), now_ms)
 
-    def again(self) -> Events:
+    def again(self, _: float) -> Events:
         """Return no jobs: such a session does not move to another edge."""
         return ()
 
@@ -236,15 +238,7 @@ class Answers:
         reply = self.reply
         if reply is None or reply.outcome:
             return ()
-        failure = Failure(
-            stage="turn",
-            code="engine_timeout",
-            message="the answer did not come in time",
-            retryable=True,
-            turn=reply.turn,
-            revision=reply.revision,
-        )
-        return (failure, *self._end("failed"))
+        return (stalled(reply), *self._end("failed"))
 
     def _conclude(self, reply: Reply) -> TurnEnded:
         self._forget()

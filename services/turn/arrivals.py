@@ -15,7 +15,7 @@ from schemas.codec import decode
 from schemas.conversation import LinkAsked
 from schemas.event import Event
 from schemas.failure import Failure
-from schemas.llm import ClauseReady, GenerationDone
+from schemas.llm import SummaryMade
 from schemas.session import (
     AnswerAsked,
     CancelAsked,
@@ -37,8 +37,9 @@ from schemas.stt import (
     TranscriptFinal,
     TranscriptPartial,
 )
-from schemas.tts import ClauseSpoken, SpeechDone
+from schemas.tool import CallsAsked, ToolDone
 from schemas.turn import HangUp, NothingHeard, TurnCancelled, TurnEnded, TurnStarted
+from services.turn.reply import MADE
 from subjects.catalog import session_log
 from voicebus.bus.inbox import Inbox
 from voicebus.claim import Claim
@@ -51,15 +52,19 @@ log: Final = structlog.get_logger()
 DECIDED: Final = (TurnStarted, TurnEnded, NothingHeard, HangUp)
 """What turn workers write."""
 
-_OUTCOMES: Final = (UserText, TranscriptFinal, TurnStarted, TurnCancelled, Failure)
-"""One of each subject that says what became of turns, not what their replies were made of."""
+_OUTCOMES: Final = (
+    *(UserText, TranscriptFinal, TurnStarted, TurnCancelled, Failure),
+    *(CallsAsked, ToolDone, SummaryMade),
+)
+"""One of each subject that says what became of turns, not what their replies were made of; calls
+and what came of them stay in the chat, and summaries stand for a part of it."""
 
-_MADE: Final = (ClauseReady, ClauseSpoken, GenerationDone, SpeechDone, Failure)
+_MADE: Final = (*MADE, Failure)
 _EDGES: Final = (PlaybackEnded, ClientLost, ClientReturned, LinkAsked, ForgetAsked)
 """What an edge says of its own, and numbers itself."""
 
 _CONTROLS: Final = (UserText, KeysPressed, AnswerAsked, CancelAsked, TurnTakingSet, *_EDGES)
-_NEWS: Final = (*_CONTROLS, SessionClosed, TranscriptFinal, AudioConsumed, *_MADE)
+_NEWS: Final = (*_CONTROLS, SessionClosed, TranscriptFinal, AudioConsumed, SummaryMade, *_MADE)
 
 QUIET_S: Final = 1.0
 """When nothing comes for this long and something is waited for, the log is read once more: what was

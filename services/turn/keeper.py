@@ -16,15 +16,16 @@ import structlog
 from msgspec.structs import replace
 
 from schemas.conversation import ConversationKept, Exchange, LinkAsked, LinkKept, LinkMade
+from schemas.llm import SummaryMade
 from schemas.session import ForgetAsked
 from schemas.turn import HangUp
 from services.turn import shelf
 from services.turn.admission import Links, Membership
-from services.turn.kept import appended, from_elsewhere, number_of, unkept
+from services.turn.kept import appended, from_elsewhere, number_of, remembering, summed_up, unkept
 from services.turn.settings import TurnSettings
 from services.turn.shelf import Found
 from services.turn.turns import Turns
-from subjects.catalog import conversation_subject
+from subjects.kept import conversation_subject
 from voicebus import metrics
 from voicebus.claim import Claim
 from voicebus.errors import BusError, Fenced, LimitReached
@@ -43,8 +44,8 @@ _CODES_PER_MIN: Final = 10
 
 _FORGOTTEN: Final = HangUp(reason="forgotten")
 
-Item = Exchange | LinkAsked | ForgetAsked | HangUp
-"""What is to be written."""
+Item = Exchange | str | SummaryMade | LinkAsked | ForgetAsked | HangUp
+"""What is to be written; a text is a fact about the user."""
 
 
 class Keeper:
@@ -121,11 +122,11 @@ class Keeper:
             self.tell_elsewhere(turn)
         said = self._taken()
         kept = self._found.kept
-        self._add(*(said if kept is None else unkept(kept, self._session, said)))
+        self._add(*(said if kept is None else unkept(kept, self._session, said)), *self._notes())
 
     def keep(self) -> None:
         """Keep what was said in the turns that have ended by now."""
-        self._add(*self._taken())
+        self._add(*self._taken(), *self._notes())
 
     def obey(self, asked: LinkAsked | ForgetAsked) -> None:
         """Make a link code, or delete the conversation."""
@@ -147,6 +148,12 @@ class Keeper:
     def _taken(self) -> list[Exchange]:
         said, self._turns.exchanged = self._turns.exchanged, []
         return [replace(exchange, session=self._session) for exchange in said]
+
+    def _notes(self) -> list[Item]:
+        facts, self._turns.facts = self._turns.facts, []
+        summaries = self._turns.summaries
+        made, summaries.made = summaries.made, []
+        return [*facts, *made]
 
     async def run(self) -> None:
         """Write what is to be written, until cancelled or fenced."""
@@ -185,7 +192,7 @@ class Keeper:
             case HangUp() as order:
                 await self._claim.publish(order)
                 self._done(order)
-            case Exchange():
+            case Exchange() | str() | SummaryMade():
                 await self._keep()
 
     def _done(self, *items: Item) -> None:
@@ -196,17 +203,19 @@ class Keeper:
 
     async def _keep(self) -> None:
         said = [item for item in self._pending if isinstance(item, Exchange)]
+        facts = [item for item in self._pending if isinstance(item, str)]
+        made = [item for item in self._pending if isinstance(item, SummaryMade)]
         most, chars = self._settings.kept_turns, self._settings.kept_chars
 
         def change(found: Found) -> ConversationKept | None:
             if found.forgotten > self._forgotten:
                 return None
             kept = found.kept or self._found.kept or ConversationKept(owners=())
-            wanted = appended(kept, said, most, chars)
+            wanted = summed_up(remembering(appended(kept, said, most, chars), facts), made)
             return None if wanted == kept else wanted
 
         await self._replace(change)
-        self._done(*said)
+        self._done(*said, *facts, *made)
         if self._found.kept is not None:
             self.hear(self._found.kept)
 

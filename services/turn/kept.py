@@ -9,9 +9,11 @@ from typing import Final
 from msgspec.structs import replace
 
 from schemas.conversation import ConversationKept, Exchange
+from schemas.llm import SummaryMade
 from schemas.settings import SessionSettings
 
 FOLLOWING: Final = (
+    "persona",
     "instructions",
     "language",
     "languages",
@@ -24,6 +26,7 @@ FOLLOWING: Final = (
 hangs up after silence says nothing about a page."""
 
 MOST_OWNERS: Final = 32
+MOST_FACTS: Final = 50
 
 _DEFAULTS: Final = SessionSettings()
 
@@ -38,8 +41,21 @@ def number_of(exchange: Exchange) -> Number:
 
 def merged(kept: SessionSettings, asked: SessionSettings) -> SessionSettings:
     """Return how a session is: as it asks, and where it says nothing, as the conversation is."""
+    if asked.persona and asked.persona != kept.persona:
+        # Somebody else answers from here on: only what is about the user still counts.
+        kept = SessionSettings(language=kept.language, languages=kept.languages)
     unsaid = [name for name in FOLLOWING if getattr(asked, name) == getattr(_DEFAULTS, name)]
     return replace(asked, **{name: getattr(kept, name) for name in unsaid})
+
+
+def under(settings: SessionSettings, persona: SessionSettings) -> SessionSettings:
+    """Return how a session is: where its settings say nothing, as the persona has it."""
+    unsaid = [
+        name
+        for name in SessionSettings.__struct_fields__
+        if name != "persona" and getattr(settings, name) == getattr(_DEFAULTS, name)
+    ]
+    return replace(settings, **{name: getattr(persona, name) for name in unsaid})
 
 
 def following(settings: SessionSettings) -> SessionSettings:
@@ -68,6 +84,17 @@ def appended(
         first += 1
     is_cut = kept.is_cut or len(whole) - first < len(kept.exchanges) + len(news)
     return replace(kept, exchanges=tuple(whole[first:]), is_cut=is_cut)
+
+
+def remembering(kept: ConversationKept, facts: Iterable[str]) -> ConversationKept:
+    """Return a conversation with facts that it does not have yet, and without its oldest."""
+    whole = dict.fromkeys((*kept.facts, *facts))
+    return replace(kept, facts=tuple(whole)[-MOST_FACTS:])
+
+
+def summed_up(kept: ConversationKept, made: Sequence[SummaryMade]) -> ConversationKept:
+    """Return a conversation with the newest of its summaries."""
+    return replace(kept, summary=made[-1].text) if made else kept
 
 
 def unkept(kept: ConversationKept, session: str, said: Sequence[Exchange]) -> list[Exchange]:

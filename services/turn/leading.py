@@ -12,9 +12,10 @@ import structlog
 from schemas.conversation import ConversationKept, LinkAsked, LinkMade
 from schemas.event import Event
 from schemas.failure import Failure
-from schemas.llm import GenerateRequest
+from schemas.llm import GenerateRequest, SummariseRequest
 from schemas.session import ForgetAsked, SessionClosed
 from schemas.stt import TranscriptFinal
+from schemas.tool import ToolRequest
 from schemas.tts import SpeakRequest
 from schemas.turn import ConverseRequest, HangUp, SessionMoved, TurnEnded, TurnStarted
 from services.turn.answers import Answers
@@ -31,6 +32,8 @@ from voicebus.origins import Origin
 from voicebus.worker import job_name
 
 log: Final = structlog.get_logger()
+
+_JOBS: Final = (GenerateRequest, SpeakRequest, ToolRequest, SummariseRequest)
 
 
 class Lead:
@@ -104,7 +107,7 @@ class Lead:
         if isinstance(request, ConverseRequest) and request.resumes is not None:
             again = missed(before, here, request.resumes)
             begins = any(isinstance(e, TurnStarted) and e.turn == conversation.turn for e in again)
-            jobs = conversation.again() if begins else ()
+            jobs = conversation.again(now_ms) if begins else ()
             await self._publish((*jobs, *again))
         await self._publish((*orders, *conversation.go_on(now_ms)))
         age_ms = (past[-1].stored_ns - past[0].stored_ns) / 1e6 if past else 0.0
@@ -139,7 +142,7 @@ class Lead:
     async def _publish(self, events: tuple[Event, ...]) -> None:
         for event in events:
             self._tally.note(event)
-            if isinstance(event, GenerateRequest | SpeakRequest):
+            if isinstance(event, _JOBS):
                 await self._claim.start_job(event, job_name(event))
                 continue
             if isinstance(event, Failure):

@@ -15,7 +15,6 @@ from typing import Final
 
 from schemas.event import Event
 from schemas.failure import Failure
-from schemas.llm import ClauseReady, GenerationDone
 from schemas.session import CancelAsked, KeysPressed, PlaybackEnded, TurnTakingSet, UserText
 from schemas.stt import (
     AudioConsumed,
@@ -26,14 +25,13 @@ from schemas.stt import (
     TranscriptFinal,
     TranscriptPartial,
 )
-from schemas.tts import ClauseSpoken, SpeechDone
 from schemas.turn import NothingHeard, ReplyResumed, TurnCancelled, TurnEnded, TurnStarted
 from services.turn.deadlines import Deadlines
 from services.turn.floor import ENOUGH_SPEECH, WORDS_DUE
 from services.turn.interruptions import Interruptions
 from services.turn.keypad import KEYS_DUE, Keypad
 from services.turn.persona import Persona
-from services.turn.reply import Reply
+from services.turn.reply import MADE, Reply
 from services.turn.silence import HANG_UP_DUE, LIMIT_DUE, PROMPT_DUE, Patience
 from services.turn.speaking import SPEECH_DUE, Speaking
 from services.turn.turns import Events, Turns
@@ -77,16 +75,14 @@ class Conversation:
             KeysPressed: self._on_keys,
             CancelAsked: self._on_cancel,
             TurnTakingSet: self._on_turn_taking,
-            ClauseReady: self._turns.take,
-            ClauseSpoken: self._turns.take,
-            GenerationDone: self._turns.take,
-            SpeechDone: self._turns.take,
+            **dict.fromkeys(MADE, self._turns.take),
             PlaybackEnded: self._turns.played,
             Failure: self._on_failure,
             TurnCancelled: self._turns.cancelled,
             TurnStarted: self._on_log_started,
             TurnEnded: self._on_log_ended,
             **self._patience.steps,
+            **self._turns.summaries.steps,
         }
 
     @property
@@ -130,9 +126,9 @@ class Conversation:
         goes_on = ReplyResumed(turn=reply.turn, revision=reply.revision)
         return self._settled((goes_on,), now_ms)
 
-    def again(self) -> Events:
+    def again(self, now_ms: float) -> Events:
         """Return the jobs of the running reply once more: it goes on at another edge."""
-        return self._turns.again()
+        return self._turns.again(now_ms)
 
     def tick(self, now_ms: float) -> Events:
         """Do what is due."""
@@ -150,17 +146,19 @@ class Conversation:
     def _settled(self, events: Events, now_ms: float) -> Events:
         """Return ``events`` and what follows once they have led nowhere further."""
         turns = self._turns
+        events = (*events, *turns.calls(now_ms))
         while turns.is_over or self._is_to_answer:
             if turns.reply is not None:
-                ended = turns.conclude(turns.reply)
+                farewell, ended = turns.farewell, turns.conclude(turns.reply)
                 self._ended(ended, now_ms)
-                events = (*events, ended)
+                events = (*events, *farewell, ended)
             else:
-                events = (*events, *turns.answer(self._waiting.take(), now_ms))
+                begun = turns.answer(self._waiting.take(), now_ms)
+                events = (*events, *begun, *turns.calls(now_ms))
         if turns.reply is None and self._drafted is not None:
             drafted, self._drafted = self._drafted, None
             events = (*events, *turns.speculate(self._waiting.with_draft(drafted.text)))
-        return events
+        return (*events, *turns.summaries.due(turns.reply, turns.draft))
 
     def _ended(self, ended: TurnEnded, now_ms: float) -> None:
         """Nobody has the floor any more."""
@@ -285,7 +283,7 @@ class Conversation:
     def _on_log_started(self, started: TurnStarted, now_ms: float) -> Events:
         self._waiting.answered(started)
         self._keypad.answered(started.control)
-        if started.said == self._settings.silence.prompt:
+        if started.said == self._settings.silence.prompt and not started.text:
             self._patience.prompt()
         self._turns.began(started, now_ms)
         return ()

@@ -76,21 +76,28 @@ def missed(before: Sequence[Past], here: Sequence[Past], asked: Return) -> tuple
         here: What it has of this one.
         asked: How far the client is.
     """
-    again = [known.event for known in before if isinstance(known.event, TOLD_AGAIN)]
+    again = [known.event for known in _once(before) if isinstance(known.event, TOLD_AGAIN)]
     told = {_number(known.event) for known in here}
     due = [event for event in again if event.turn >= asked.turn or not event.turn]
     return tuple(event for event in due if _number(event) not in told)
 
 
 def once(before: Sequence[Past], here: Sequence[Past]) -> list[Past]:
-    """Return all of it, without what was told again."""
-    told = {_number(known.event) for known in before if isinstance(known.event, TOLD_AGAIN)}
-    news = [
-        known
-        for known in here
-        if not isinstance(known.event, TOLD_AGAIN) or _number(known.event) not in told
-    ]
-    return [*_without_open_ends(before), *news]
+    """Return all of it, without what was told again: here, or at a place that it left again."""
+    return _once([*_without_open_ends(before), *here])
+
+
+def _once(past: Sequence[Past]) -> list[Past]:
+    told: set[tuple[object, ...]] = set()
+    news = []
+    for known in past:
+        if isinstance(known.event, TOLD_AGAIN):
+            number = _number(known.event)
+            if number in told:
+                continue
+            told.add(number)
+        news.append(known)
+    return news
 
 
 def _without_open_ends(before: Sequence[Past]) -> list[Past]:

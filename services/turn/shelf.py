@@ -9,7 +9,7 @@ import structlog
 from msgspec import Struct
 
 from schemas.conversation import ConversationKept, LinkKept
-from subjects.catalog import conversation_subject, link_subject
+from subjects.kept import conversation_subject, link_subject
 from voicebus.bus.client import Bus
 from voicebus.bus.envelope import opened
 from voicebus.errors import BusTimeout, Fenced

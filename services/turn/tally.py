@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 
 from schemas.event import Event
-from schemas.llm import GenerateRequest
+from schemas.llm import GenerateRequest, SummaryMade
 from schemas.tts import ClauseSpoken, SpeechDone
 from schemas.turn import ReplyPaused, ReplyResumed, TurnCancelled, TurnEnded, TurnStarted
 from voicebus import metrics
@@ -30,6 +30,8 @@ class Tally:
                 metrics.SPECULATIONS.labels("begun").inc()
             case TurnStarted():
                 self._started = event.turn
+                if event.text and event.said:
+                    metrics.INSTANT_ANSWERS.inc()
                 if event.speculated:
                     metrics.SPECULATIONS.labels("used").inc()
             case TurnCancelled() if event.turn > self._started:
@@ -46,8 +48,10 @@ class Tally:
                 log.info("turn.ended", turn=event.turn, outcome=event.outcome)
 
     def spoken(self, event: Event) -> None:
-        """Take note of how long a reply's audio is."""
+        """Take note of how long a reply's audio is, and of summaries."""
         match event:
+            case SummaryMade():
+                metrics.SUMMARIES.labels("failed" if event.error else "made").inc()
             case ClauseSpoken():
                 self._made_ms = (event.turn, event.end_ms)
             case SpeechDone():

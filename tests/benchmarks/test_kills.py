@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from collections import Counter
 
+from benchmarks import failover
 from benchmarks.kills import plan
+from voicebus import parts
 
 
 def test_every_kind_is_killed_as_often() -> None:
@@ -34,3 +36,8 @@ def test_a_model_is_killed_while_it_answers() -> None:
     planned = plan(("llm",), 20, 4, 0.0, seed=1)
 
     assert Counter(each.phase for each in planned) == {"reply": 16, "utterance": 4}
+
+
+def test_whoever_is_killed_is_there() -> None:
+    """The benchmarks kill processes of the system that they start."""
+    assert set(failover.KINDS) - {"edge", "supervisor", "nats"} == set(parts.ROLES)

@@ -28,8 +28,12 @@ _BLOCK = re.compile(
 SETTINGS: Final = {"ini", "toml", "xml", "html", "http"}
 """Blocks that configure another program: the tests of that program read them."""
 
-ELSEWHERE: Final = {("telephony", "python")}
-"""Blocks of a page that need more than the API: tests/e2e/test_telephony_calls.py runs this one."""
+WALKED: Final = {"personas", "tools"}
+"""Pages about more than the API: tests/e2e/test_personas.py and test_tools.py walk them."""
+
+ELSEWHERE: Final = {("telephony", "python"), ("engines", "python")}
+"""Blocks that need more than the API, or none of it: tests/e2e/test_telephony_calls.py and
+tests/services/tts/test_howto.py run them."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Block:
 
 def blocks() -> Iterator[Block]:
     """All blocks of all pages that are to be run."""
-    for page in sorted(HOWTO.glob("*.md")):
+    for page in sorted(page for page in HOWTO.glob("*.md") if page.stem not in WALKED):
         found = _BLOCK.findall(page.read_text(encoding="utf-8"))
         for number, (shows, language, text) in enumerate(found, 1):
             if language not in SETTINGS and (page.stem, language) not in ELSEWHERE:

@@ -134,12 +134,17 @@ class Pod:
         here.mkdir(parents=True, exist_ok=True)
         if "secret" in volume:
             source = self._secrets[volume["secret"]["secretName"]]
-            for item in volume["secret"]["items"]:
+            for item in volume["secret"].get("items") or _all(source):
                 shutil.copy(source / item["key"], here / item["path"])
         if "configMap" in volume:
             for name, text in self._configs[volume["configMap"]["name"]]["data"].items():
                 (here / name).write_text(text, encoding="utf-8")
         return here
+
+
+def _all(folder: Path) -> list[dict[str, str]]:
+    """Every file of a Secret, by its own name."""
+    return [{"key": path.name, "path": path.name} for path in folder.iterdir()]
 
 
 def _expanded(text: str, environment: Mapping[str, str]) -> str:

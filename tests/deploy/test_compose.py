@@ -23,10 +23,16 @@ FILE: Final = ROOT / "deploy" / "compose.yaml"
 COMPOSE: Final[dict[str, Any]] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
 SERVICES: Final[dict[str, Any]] = COMPOSE["services"]
 OURS: Final = {name: service for name, service in SERVICES.items() if "build" in service}
-PROFILES: Final = {"cpu", "gpu", "telegram", "telephony", "monitoring"}
+PROFILES: Final = {
+    *("cpu", "vosk", "provider", "gpu", "xtts"),
+    *("tools", "telegram", "telephony", "monitoring"),
+}
 ONCE: Final = ("users", "layout", "models")
 NOT_EXECUTED: Final = {
     "stt-gpu": "needs a graphics card",
+    "stt-vosk": "Vosk is in an environment of its own",
+    "tts-xtts": "XTTS is in an environment of its own, and needs a graphics card",
+    "llm-provider": "its language model is somebody else's",
     "llm-gpu": "its language model's server needs a graphics card",
     "telegram": "needs Telegram's servers",
 }
@@ -40,8 +46,7 @@ def commands(folder: Path) -> Iterator[Command]:
         mounts = image.unpack(folder / "image" / name)
         for volume in service.get("volumes", ()):
             source, point, *_ = volume.split(":")
-            here = models() if source == "models" else folder / "volumes" / source
-            here.mkdir(parents=True, exist_ok=True)
+            here = _volume(source, folder / "volumes")
             above = next((path for path in mounts if point.startswith(f"{path}/")), None)
             if above is None:
                 mounts[point] = here
@@ -54,6 +59,16 @@ def commands(folder: Path) -> Iterator[Command]:
             environment={**image.environment, **service.get("environment", {})},
             mounts=mounts,
         )
+
+
+def _volume(source: str, folder: Path) -> Path:
+    """The folder in the place of a volume; those beside the file are as they are."""
+    if source == "models":
+        return models()
+    if source.startswith("./") and (FILE.parent / source).exists():
+        return FILE.parent / source
+    (folder / source).mkdir(parents=True, exist_ok=True)
+    return folder / source
 
 
 @pytest.mark.network
@@ -74,7 +89,7 @@ def test_the_profiles_are_those_that_are_told() -> None:
     """And what is in none of them is always there."""
     assert {profile for s in SERVICES.values() for profile in s.get("profiles", ())} == PROFILES
     always = {name for name, s in SERVICES.items() if not s.get("profiles")}
-    assert always == {"users", "layout", "models", "nats", "supervisor", "turn", "tts", "edge"}
+    assert always == {"users", "layout", "models", "nats", "supervisor", "turn", "edge"}
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -154,7 +169,7 @@ def test_every_container_does_what_it_says(tmp_path: Path) -> None:
     """
     found = {command.name: command for command in commands(tmp_path)}
     executed = {command.argv for name, command in found.items() if name not in NOT_EXECUTED}
-    for name in ("stt-gpu", "llm-gpu"):
+    for name in ("stt-gpu", "stt-vosk", "tts-xtts", "llm-gpu", "llm-provider"):
         assert found[name].argv in executed
     assert found["telegram"].argv == ("voicebus", "bridge", "telegram")
 

@@ -29,6 +29,8 @@ EVERYTHING: Final[dict[str, Any]] = {
             "secretEnv": {"VOICEBUS_TELEGRAM_TOKEN": {"name": "bot", "key": "token"}},
         },
         "edge": {"keysSecret": "keys"},
+        "llm": {"providersSecret": "providers"},
+        "tool": {"enabled": True, "serversSecret": "servers"},
         "stt": {"nodeSelector": {"gpu": "yes"}, "tolerations": [{"operator": "Exists"}]},
     },
 }
@@ -143,6 +145,22 @@ def test_only_what_is_meant_comes_in() -> None:
         [{"port": 8080}]
     ]
     assert "from" in policies["voicebus-nats"]["spec"]["ingress"][0]
+
+
+@pytest.mark.parametrize(("role", "file"), [("llm", "providers"), ("tool", "servers")])
+def test_what_is_asked_stands_in_a_secret(role: str, file: str) -> None:
+    """Where there is one, its file is named to the worker, whose pods it alone is mounted into."""
+    spec = pods(rendered(**EVERYTHING)["documents"])[role]
+    (container,) = spec["containers"]
+    (folder,) = [m["mountPath"] for m in container["volumeMounts"] if m["name"] == file]
+    given = {entry["name"]: entry.get("value") for entry in container["env"]}
+    plain = pods(rendered(roles={"tool": {"enabled": True}})["documents"])
+
+    assert given[f"VOICEBUS_{role.upper()}_{file.upper()}_FILE"] == f"{folder}/{file}.toml"
+    assert [v["secret"]["secretName"] for v in spec["volumes"] if v["name"] == file] == [file]
+    assert not any(
+        v["name"] in ("providers", "servers") for s in plain.values() for v in s["volumes"]
+    )
 
 
 def test_workers_follow_the_demand() -> None:

@@ -10,7 +10,7 @@ import pytest
 from msgspec import structs
 
 from tests.deploy.pods import Pod, of_kind, pods, rendered
-from tests.deploy.stage import Stage
+from tests.deploy.stage import ROOT, Stage
 from voicebus import credentials, environment
 from voicebus.parts import free_ports
 
@@ -23,15 +23,19 @@ def test_every_pod_does_what_it_says(tmp_path: Path) -> None:
     """
     found = rendered(
         monitoring={"serviceMonitor": True},
-        roles={"telephony": {"enabled": True, "env": {"VOICEBUS_TELEPHONY_ANYONE": True}}},
+        roles={
+            "telephony": {"enabled": True, "env": {"VOICEBUS_TELEPHONY_ANYONE": True}},
+            "tool": {"enabled": True, "serversSecret": "tools"},
+        },
     )
     users = tmp_path / "users"
+    secrets = {"voicebus-users": users, "tools": ROOT / "deploy" / "tools"}
     edges = ("voicebus-edge-0", "voicebus-edge-1", "voicebus-telephony-0")
     credentials.ensure(users, "local", edges)
     assert all(f"--edge {edge}" in found["notes"] for edge in edges)
     configs = of_kind(found["documents"], "ConfigMap")
     made = {
-        role: list(Pod(role, spec, tmp_path, {"voicebus-users": users}, configs).commands())
+        role: list(Pod(role, spec, tmp_path, secrets, configs).commands())
         for role, spec in pods(found["documents"]).items()
     }
     for command in (command for commands in made.values() for command in commands):
@@ -65,6 +69,7 @@ def test_every_pod_does_what_it_says(tmp_path: Path) -> None:
         "turn",
         "llm",
         "tts",
+        "tool",
         "supervisor",
         "edge",
         "telephony",

@@ -73,10 +73,11 @@ def test_the_health_check_asks_where_the_process_answers(image: Image) -> None:
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
 def test_images_hold_the_versions_that_are_tested(lock: Path) -> None:
-    """Each package, version and hash is also in the lock from which the tests run, but for what
-    runs on a graphics card alone.
+    """Each package, version and hash is also in a lock from which the tests run, but for what runs
+    on a graphics card alone.
     """
-    tested = pins(ROOT / "requirements" / "voicebus.lock")
+    locks = [ROOT / "requirements" / f"{name}.lock" for name in ("engines", "voicebus")]
+    tested = {name: hashes for found in map(pins, locks) for name, hashes in found.items()}
     own = {name: hashes for name, hashes in pins(lock).items() if not name.startswith("nvidia-")}
 
     assert len(own) > 5

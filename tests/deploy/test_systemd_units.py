@@ -157,6 +157,7 @@ def test_every_unit_does_what_it_says(tmp_path: Path) -> None:
     etc.mkdir(parents=True)
     shutil.copy(ROOT / "nats.conf", etc)
     shutil.copy(ROOT / "deploy" / "server.conf", etc)
+    shutil.copy(ROOT / "deploy" / "tools" / "servers.toml", etc)
     credentials.ensure(etc / "users", "local", ("web1", "tel1"), ("tg1",))
     found = {unit.name: command_of(unit, machine) for unit in units()}
 

@@ -11,9 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from schemas.turn import TurnEnded, TurnStarted
-from services.tts.engines.piper import PiperEngine, PiperSettings
+from services.tts.engines.piper import PiperEngine
 from tests.e2e.client import PAUSE, RATE_HZ, Client, connected, log_of, word_error_rate
-from tests.models import model_path
+from tests.pipers import joe
 from tests.system import System
 from tests.voicebus.audio.recordings import SAMPLES
 from voicebus.audio.resample import Resampler
@@ -42,12 +42,11 @@ READ_OUT = (
 
 async def read_out(texts: tuple[str, ...]) -> AsyncIterator[NDArray[np.int16]]:
     """Yield each sentence in a synthesised voice at the callers' rate."""
-    voice = "en_US-joe-medium"
-    engine = PiperEngine(PiperSettings(voices={voice: model_path(f"piper-{voice}")}))
+    engine = PiperEngine(joe())
     try:
         for text in texts:
             resampler = Resampler(engine.sample_rate_hz, RATE_HZ)
-            parts = [resampler.push(piece) async for piece in engine.synthesise(text, voice, 1.0)]
+            parts = [resampler.push(piece) async for piece in engine.synthesise(text, "", 1.0)]
             yield np.concatenate([*parts, resampler.finish()])
     finally:
         await engine.close()

@@ -56,6 +56,8 @@ async def test_a_conversation_survives_the_leaders_death(tmp_path: Path) -> None
         "DEAD": 3,
         "CONVERSATION": 3,
         "LINK": 3,
+        "PHRASE": 3,
+        "VOICE": 3,
         "TELEGRAM": 3,
         "UPDATES": 3,
     }

@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from schemas.session import PlaybackEnded
-from services.tts.engines.piper import PiperEngine, PiperSettings
+from services.tts.engines.piper import PiperEngine
 from tests.e2e.client import PAUSE, Client, Listener, connected, expect_healthy, log_of
-from tests.models import model_path
+from tests.pipers import joe
 from tests.system import System
 from tests.voicebus.audio.recordings import SAMPLES
 from voicebus.audio.resample import Resampler
@@ -29,8 +29,7 @@ def sample(name: str) -> NDArray[np.int16]:
 
 async def spoken(text: str) -> NDArray[np.int16]:
     """Return words in the voice of the machine, as a caller would say them."""
-    voices = {"joe": model_path("piper-en_US-joe-medium")}
-    engine = PiperEngine(PiperSettings(voices=voices))
+    engine = PiperEngine(joe())
     await engine.warm()
     pieces = [piece async for piece in engine.synthesise(text, "", 1.0)]
     await engine.close()

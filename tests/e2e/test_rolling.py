@@ -56,7 +56,7 @@ def test_top_shows_everything(serving: Up) -> None:
     table = command(serving, "top", "--once").stdout
 
     assert [row.role for row in found.workers] == [*WORKERS, "edge", "supervisor"]
-    assert [row.role for row in found.queues] == ["stt", "turn", "llm", "tts"]
+    assert [row.role for row in found.queues] == ["stt", "turn", "llm", "tts", "tool"]
     assert [row.name for row in found.streams] == [stream.name for stream in streams(Limits())]
     assert all(row.worker in table for row in found.workers)
 

@@ -21,8 +21,9 @@ from schemas.failure import Failure
 from schemas.llm import ClauseReady, GenerateRequest, GenerationDone, Message, TokenDelta
 from schemas.tts import ClauseSpoken, ReplyChunk, SpeakRequest, SpeechDone
 from schemas.turn import TurnStarted
-from subjects.catalog import Place, presence_subject
+from subjects.catalog import Place
 from subjects.inboxes import edge_inbox
+from subjects.processes import presence_subject
 from tests.nats_server import NatsServer
 from tests.system import Process, System
 from tests.workers import bus_in, until_done

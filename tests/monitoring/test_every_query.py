@@ -33,6 +33,7 @@ PICTURED = {
     "voicebus-fleet": 1,
     "voicebus-nats": 2,
     "voicebus-channels": 0,
+    "voicebus-models": 0,
 }
 """How many of its rows a picture of a dashboard has."""
 PANELS = [

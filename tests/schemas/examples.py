@@ -15,6 +15,7 @@ from schemas.llm import (
     GenerateRequest,
     GenerationDone,
     Message,
+    Round,
     Sampling,
     TokenDelta,
     Tool,
@@ -65,13 +66,15 @@ from schemas.turn import (
     TurnEnded,
     TurnStarted,
 )
-from tests.schemas import joining, telegram, working
+from tests.schemas import joining, spending, telegram, voices, working
 
 SETTINGS: Final = SessionSettings(
     language="en",
     languages=("en", "de"),
     vocabulary="Darcy, Pemberley",
     word_times=True,
+    grammar="yes, no",
+    partials="same",
     instructions="Be brief.",
     voice="en_US-joe-medium",
     speed=1.25,
@@ -170,7 +173,7 @@ EXAMPLES: Final[tuple[Event, ...]] = (
     TurnCancelled(epoch=8, turn=1, revision=2),
     ReplyPaused(epoch=8, turn=1),
     ReplyResumed(epoch=8, turn=1),
-    HangUp(reason="silence", epoch=8),
+    HangUp(reason="transfer", to="sales", epoch=8),
     NothingHeard(epoch=8, end_offset=16_000),
     SessionMoved(edge="e2", session="s2", until=9, epoch=8),
     Resumed(edge="e1", session="s1", epoch=8),
@@ -199,6 +202,7 @@ EXAMPLES: Final[tuple[Event, ...]] = (
         tool_name="look",
         parallel_tool_calls=False,
         response_format='{"type":"json_object"}',
+        round=Round(number=1, deltas=2, clauses=1, text="Let me see."),
         turn=1,
     ),
     TokenDelta(
@@ -219,11 +223,15 @@ EXAMPLES: Final[tuple[Event, ...]] = (
         finish_reason="stop",
         synthetic=True,
         prompt_tokens=12,
+        provider="house",
+        failovers=1,
         epoch=9,
         turn=1,
     ),
+    *spending.SPENDING,
     SpeakRequest(
         text="Hello.",
+        common=True,
         voice="en_US-joe-medium",
         rate_hz=8_000,
         speed=1.5,
@@ -262,6 +270,7 @@ EXAMPLES: Final[tuple[Event, ...]] = (
     Played(played_ms=1234, estimated=True, turn=1),
     PlaybackEnded(played_ms=1300, estimated=True, turn=1, seq=12),
     *joining.JOINING,
+    *voices.VOICES,
     Failure(
         stage="llm",
         code="engine_timeout",

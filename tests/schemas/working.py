@@ -25,5 +25,6 @@ WORKING: Final[tuple[Event, ...]] = (
         promised=2,
         models=("smollm2",),
         voices=("en_US-joe-medium",),
+        servers=("tea",),
     ),
 )

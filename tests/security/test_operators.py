@@ -13,8 +13,9 @@ from nats.aio.msg import Msg
 from schemas.claim import Claimed, Demand, Presence
 from schemas.codec import encode
 from schemas.stt import TranscribeRequest
-from subjects.catalog import Place, presence_subject, session_log, subject_of
+from subjects.catalog import Place, session_log, subject_of
 from subjects.jobs import demand_subject
+from subjects.processes import presence_subject
 from subjects.streams import ROLES, consumer_name
 from subjects.tokens import new_token
 from tests.secured import CELL, EDGES, Secured
@@ -77,7 +78,7 @@ async def test_the_supervisor_tells_the_monitor_how_much_work_there_is(secured: 
         ]
 
     assert heard == said
-    assert [found["num_pending"] >= 0 for found in counted] == [True] * 4
+    assert [found["num_pending"] >= 0 for found in counted] == [True] * len(ROLES)
 
 
 async def test_the_supervisor_hands_on_the_work_of_the_dead(secured: Secured) -> None:

@@ -6,10 +6,11 @@ import pytest
 
 from schemas.claim import Claimed, ClaimLeft, DrainAsked
 from schemas.event import Event
-from schemas.llm import GenerateRequest
-from subjects.catalog import CATALOG, Place, presence_subject, subject_of
+from schemas.llm import GenerateRequest, SummariseRequest
+from subjects.catalog import CATALOG, Place, subject_of
 from subjects.inboxes import edge_inbox
 from subjects.permissions import EDGE, OPERATORS, SYSTEM, TELEGRAM, Permissions, permissions
+from subjects.processes import presence_subject
 from subjects.streams import ROLES, Limits, consumer_name, streams
 from tests.subjects.test_catalog import matches
 
@@ -79,13 +80,16 @@ def test_a_role_hears_what_the_table_says(role: str, kind: type[Event]) -> None:
     assert allows(of(role).subscribe, subject) is is_heard
 
 
+_OF_MODEL = (GenerateRequest, SummariseRequest)
+
+
 @pytest.mark.parametrize("kind", CATALOG)
 def test_a_bridge_is_an_edge_with_a_memory_and_no_language_model(kind: type[Event]) -> None:
     """It may what an edge may, but for jobs of the model, and what the table gives to it alone."""
     subject = written_by(kind, EDGE)
     allowed = of(TELEGRAM)
 
-    is_edge_s = allows(of(EDGE).publish, subject) and kind is not GenerateRequest
+    is_edge_s = allows(of(EDGE).publish, subject) and kind not in _OF_MODEL
     assert allows(allowed.publish, subject) is (is_edge_s or TELEGRAM in CATALOG[kind].writers)
     assert allows(allowed.subscribe, subject) is (
         allows(of(EDGE).subscribe, subject) or TELEGRAM in CATALOG[kind].readers
@@ -173,9 +177,10 @@ def test_a_role_takes_its_own_jobs_only(role: str) -> None:
     ("role", "wanted"),
     [
         ("stt", {"AUDIO", "SESSION"}),
-        ("turn", {"SESSION"}),
+        ("turn", {"SESSION", "KV_personas"}),
         ("llm", {"SESSION"}),
-        ("tts", {"SESSION", "REPLY"}),
+        ("tts", {"SESSION", "REPLY", "PHRASE", "VOICE"}),
+        ("tool", {"SESSION"}),
         ("edge", set()),
         ("telegram", {"UPDATES"}),
         ("monitor", set()),

@@ -12,6 +12,7 @@ from schemas.codec import decode
 from schemas.failure import Failure
 from schemas.llm import GenerateRequest, GenerationDone, Message, TokenDelta
 from schemas.stt import TranscriptPartial
+from schemas.tool import ToolDone, ToolRequest
 from schemas.turn import ConverseRequest, TurnEnded, TurnStarted
 from subjects.catalog import subject_of
 from tests.nats_server import NatsServer
@@ -109,6 +110,24 @@ async def test_a_job_that_cannot_be_queued_fails_its_turn(own_nats_server: NatsS
     assert isinstance(event, Failure)
     assert (event.stage, event.code, event.turn) == ("bus", "bus_unavailable", 1)
     assert event.retryable
+
+
+async def test_a_call_that_cannot_be_queued_has_failed_and_not_its_turn(
+    own_nats_server: NatsServer,
+) -> None:
+    """The model is told, and nobody else; of what may have been stored, as of what was sent."""
+    place = new_place()
+    call = ToolRequest(round=1, server="s", name="sell", arguments="", call="c", turn=1, seq=2)
+    subjects = subject_of(Failure, place), subject_of(ToolDone, place)
+    async with bus_in(own_nats_server.url, place.cell) as bus, bus.listen(*subjects) as inbox:
+        claim = await claim_on(bus, place, "turn", ConverseRequest(), job="session")
+        await bus.request("$JS.API.STREAM.DELETE.JOBS", b"")
+        await claim.start_job(call, "1-0-1-2")
+        _, event = await asyncio.wait_for(inbox.next(), 2)
+
+    assert isinstance(event, ToolDone)
+    assert (event.turn, event.round, event.seq, event.failed) == (1, 1, 2, True)
+    assert "it is not known whether this was done" in event.content
 
 
 async def test_kinds_on_one_subject_are_heard_once(nats_server: str) -> None:

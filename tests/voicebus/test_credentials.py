@@ -13,6 +13,9 @@ from voicebus import credentials
 from voicebus.bus.nkeys import UserKey
 from voicebus.errors import ConfigError
 
+USERS = len({*ROLES, *OPERATORS, SYSTEM}) + 1
+"""With one edge."""
+
 
 def seeds(folder: Path) -> dict[str, str]:
     """Every user's seed."""
@@ -47,7 +50,7 @@ def test_what_the_server_reads_holds_no_secret(tmp_path: Path) -> None:
     shown = (tmp_path / "users.conf").read_text() + (tmp_path / "users.json").read_text()
 
     assert [name for name, seed in seeds(tmp_path).items() if seed.strip() in shown] == []
-    assert shown.count("nkey: U") == 9
+    assert shown.count("nkey: U") == USERS
 
 
 def test_users_are_not_made_twice(tmp_path: Path) -> None:
@@ -116,7 +119,7 @@ def test_a_folder_does_without_the_seeds_that_were_moved_away(tmp_path: Path) ->
     credentials.add_edge(tmp_path, "web")
 
     assert set(seeds(tmp_path)) == {"edge-web"}
-    assert credentials.config_of(tmp_path).read_text().count("nkey: U") == 9
+    assert credentials.config_of(tmp_path).read_text().count("nkey: U") == USERS
 
 
 def test_an_upgrade_makes_what_is_missing_and_keeps_every_key(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from schemas.claim import Presence
 from schemas.codec import encode
-from subjects.catalog import presence_subject
+from subjects.processes import presence_subject
 from tests.nats_server import NatsServer
 from tests.workers import bus_in, new_place, until
 from voicebus.bus.client import Bus

@@ -10,7 +10,8 @@ from schemas.codec import encode
 from schemas.event import Event
 from schemas.llm import TokenDelta
 from schemas.stt import TranscriptPartial
-from subjects.catalog import Place, presence_subject, subject_of
+from subjects.catalog import Place, subject_of
+from subjects.processes import presence_subject
 from subjects.tokens import new_token
 from tests.voicebus.test_edges import watching
 from tests.workers import beside, bus_in, new_place, until

@@ -37,7 +37,7 @@ def test_everything_wrong_is_told_at_once() -> None:
         "VOICEBUS_REPLICAS='three': it may be a whole number",
         "VOICEBUS_LOG_LEVEL='loud': it may be debug, error, info or warning",
         "VOICEBUS_DRAIN_S='soon': it may be a number",
-        "VOICEBUS_STT_ENGINE='telepathy': it may be faster-whisper or synthetic",
+        "VOICEBUS_STT_ENGINE='telepathy': it may be faster-whisper, synthetic or vosk",
         "VOICEBUS_STT_DEVICE='tpu': it may be auto, cpu or cuda",
         "VOICEBUS_STT_END_PAUSE_MS='100', VOICEBUS_STT_SOFT_PAUSE_MS='200': "
         "endpointing needs 0 < soft_pause_ms <= end_pause_ms",

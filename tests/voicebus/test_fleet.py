@@ -6,7 +6,7 @@ import asyncio
 
 from schemas.claim import Presence
 from schemas.codec import encode
-from subjects.catalog import presence_subject
+from subjects.processes import presence_subject
 from subjects.tokens import new_token
 from tests.workers import bus_in
 from voicebus.fleet import Fleet, Offers

@@ -61,7 +61,7 @@ def test_a_session_is_what_has_an_open_job() -> None:
     )
 
     assert [(row.edge, row.session) for row in rows] == [("e1", "s1"), ("e2", "s1")]
-    assert rows[0].open == {"stt": 1, "turn": 0, "llm": 2, "tts": 0}
+    assert rows[0].open == {"stt": 1, "turn": 0, "llm": 2, "tts": 0, "tool": 0}
 
 
 def test_the_table_says_it_in_columns() -> None:
@@ -72,7 +72,7 @@ def test_the_table_says_it_in_columns() -> None:
     assert "stt    host-1  toy     ready   3/64      21       -" in lines
     assert "stt         2     3      4  125%           1" in lines
     assert "AUDIO       1200  2.5 MB   25%       3      n2" in lines
-    assert "s1       e1      1     1    0    0" in lines
+    assert "s1       e1      1     1    0    0     0" in lines
 
 
 def test_sessions_that_do_not_fit_are_counted() -> None:

@@ -52,7 +52,7 @@ def test_every_default_is_the_workers_own() -> None:
     assert set(parts.needed_models({}, UpSettings())) >= {
         stt.model,
         stt.turn_model,
-        *(f"piper-{voice}" for voice in tts.names()),
+        *(f"piper-{voice.model}" for voice in tts.offers()),
     }
 
 
@@ -141,7 +141,7 @@ def test_a_part_has_the_seed_of_its_own_user(tmp_path: Path) -> None:
 
 def test_there_is_a_part_for_every_role() -> None:
     """The roles of the command line are those of the work queue."""
-    assert parts.ROLES == streams.ROLES
+    assert parts.ROLES == streams.STAGES
 
 
 @pytest.mark.parametrize("role", parts.ROLES)

@@ -70,15 +70,18 @@ def test_no_piece_is_blank_or_too_long(text: str) -> None:
 
 
 @given(texts)
+@example("0000000000。.,")
 def test_a_piece_ends_at_whitespace_or_a_mark_unless_it_is_as_long_as_can_be(text: str) -> None:
-    """No word, number or address is cut, whatever the text is."""
+    """No word, number or address is cut, whatever the text is. Marks that follow each other belong
+    together, and the first one counts.
+    """
     rest = text
     pieces = pieces_of(text)
     for piece in pieces[:-1]:
         rest = rest.lstrip()[len(piece) :]
         assert (
             rest[:1].isspace()
-            or piece[-1] in "。！？—，、；：\"'”’»)]}*_`"
+            or piece.rstrip(".!?…")[-1:] in tuple("。！？—，、；：\"'”’»)]}*_`")
             or len(piece) == SETTINGS.max_chars
         )
 

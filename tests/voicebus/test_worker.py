@@ -10,7 +10,8 @@ from schemas.claim import Claimed, Presence
 from schemas.codec import decode
 from schemas.failure import Failure
 from schemas.llm import GenerateRequest, GenerationDone
-from subjects.catalog import presence_subject, subject_of
+from subjects.catalog import subject_of
+from subjects.processes import presence_subject
 from subjects.streams import MAX_FAILURES
 from tests.voicebus.toys import Work, ask, role
 from tests.workers import beside, bus_in, jobs_left, new_place, until, until_done, worker_in

@@ -12,8 +12,9 @@ from schemas.claim import Presence
 from schemas.codec import encode
 from schemas.llm import GenerateRequest
 from schemas.stt import TranscribeRequest
-from subjects.catalog import Place, presence_subject, subject_of
+from subjects.catalog import Place, subject_of
 from subjects.jobs import job_of
+from subjects.processes import presence_subject
 from subjects.streams import consumer_name
 from tests.nats_server import NatsServer
 from tests.voicebus.toys import Work, ask, role

@@ -110,20 +110,25 @@ async def _ensure_consumer(bus: Bus, role: str) -> None:
 
 def _stream_config(stream: Stream) -> dict[str, Any]:
     placement = {"placement": {"tags": [stream.tag]}} if stream.tag else {}
-    return placement | {
-        "name": stream.name,
-        "subjects": list(stream.subjects),
-        "retention": stream.retention,
-        "discard": stream.discard,
-        "max_age": stream.max_age_s * 1_000_000_000,
-        "max_bytes": stream.max_bytes,
-        "max_msgs_per_subject": stream.per_subject,
-        "num_replicas": stream.replicas,
-        "storage": "file",
-        "allow_direct": True,
-        "deny_delete": stream.deny_delete,
-        "duplicate_window": int(min(_DUPLICATES_S, stream.max_age_s) * 1_000_000_000),
-    }
+    bucket = {"allow_rollup_hdrs": True} if stream.is_bucket else {}
+    return (
+        placement
+        | bucket
+        | {
+            "name": stream.name,
+            "subjects": list(stream.subjects),
+            "retention": stream.retention,
+            "discard": stream.discard,
+            "max_age": stream.max_age_s * 1_000_000_000,
+            "max_bytes": stream.max_bytes,
+            "max_msgs_per_subject": stream.per_subject,
+            "num_replicas": stream.replicas,
+            "storage": "file",
+            "allow_direct": True,
+            "deny_delete": stream.deny_delete,
+            "duplicate_window": int(min(_DUPLICATES_S, stream.max_age_s) * 1_000_000_000),
+        }
+    )
 
 
 async def _call(bus: Bus, verb: str, body: dict[str, Any]) -> _Answer:

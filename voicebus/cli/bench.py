@@ -13,6 +13,7 @@ _BENCHMARKS: Final = (
     "conversation",
     "stt",
     "endpointing",
+    "engines",
     "scale",
     "capacity",
     "failover",
@@ -21,6 +22,8 @@ _BENCHMARKS: Final = (
     "telegram",
     "telephony",
     "observing",
+    "faq",
+    "providers",
 )
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from schemas.claim import DrainAsked, Presence
 from schemas.codec import encode
-from subjects.catalog import order_subject, presence_subject
+from subjects.processes import order_subject, presence_subject
 from subjects.streams import ROLES
 from voicebus import control, operator, settings
 from voicebus.bus.client import Bus, connect

@@ -17,17 +17,20 @@ from voicebus.cli import (
     dead_letters,
     doctor,
     drain,
+    faq,
     keys,
     layout,
     load,
     models,
     nats_exporter,
     part,
+    personas,
     replay,
     talk,
     top,
     trace,
     up,
+    voices,
 )
 from voicebus.errors import ConfigError
 
@@ -41,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in (
         *(up, talk, top, replay, trace, doctor, drain, autoscale, dead_letters),
-        *(config, models, keys, auth, layout, load, bench, part, nats_exporter),
+        *(personas, faq, voices, config, models, keys, auth, layout, load, bench, part),
+        nats_exporter,
     ):
         command.add_parser(subparsers)
     args = parser.parse_args(arguments)

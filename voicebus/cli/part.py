@@ -14,7 +14,7 @@ _EDGES: Final = {"web": "edge", "telephony": "edge.telephony"}
 def add_parser(subparsers: Any) -> None:
     """Add ``worker``, ``edge``, ``bridge`` and ``supervise``."""
     worker = subparsers.add_parser("worker", help="run one worker", description=__doc__)
-    worker.add_argument("role", choices=ROLES)
+    worker.add_argument("role", choices=(*ROLES, "tool"))
     worker.set_defaults(run=lambda args: run_module(f"services.{args.role}"))
     edge = subparsers.add_parser("edge", help="run one edge", description=__doc__)
     edge.add_argument(

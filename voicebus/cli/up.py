@@ -169,7 +169,7 @@ async def _start_all(
     llama_ready = None
     if parts.needs_llama(os.environ):
         llama = parts.llama_part(up, store, os.environ)
-        given |= {"LLM_URL": llama.shown_url, "LLM_CACHE_PROMPT": "true", "LLM_PREFILL": "true"}
+        given |= {"LLM_KIND": "llama.cpp", "LLM_URL": llama.shown_url, "LLM_PREFILL": "true"}
         llama_ready = await supervisor.start(group, llama)
     environ = parts.environment(os.environ, **given)
     if is_ours:
@@ -196,6 +196,8 @@ async def _start_all(
     if llama_ready is not None:
         await llama_ready
     waiting.append(await supervisor.start(group, parts.worker_part("llm", user("llm"))))
+    if os.environ.get("VOICEBUS_TOOL_SERVERS_FILE"):
+        waiting.append(await supervisor.start(group, parts.worker_part("tool", user("tool"))))
     await asyncio.gather(*waiting)
     return edge
 

@@ -13,7 +13,7 @@ import structlog
 
 from schemas.claim import Presence
 from schemas.codec import encode
-from subjects.catalog import presence_subject
+from subjects.processes import presence_subject
 from voicebus import process, settings, zeros
 from voicebus.bus.client import Bus
 from voicebus.failover.demand import Teller

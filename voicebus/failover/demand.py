@@ -17,9 +17,9 @@ from msgspec import Struct
 
 from schemas.claim import Demand, Presence
 from schemas.codec import encode
-from subjects.catalog import presence_subject
 from subjects.jobs import demand_subject
-from subjects.streams import ROLES, consumer_name
+from subjects.processes import presence_subject
+from subjects.streams import STAGES, consumer_name
 from voicebus import metrics
 from voicebus.bus.acks import ApiError, error_of
 from voicebus.bus.client import Bus
@@ -61,7 +61,7 @@ class Teller:
         self._bus = bus
         self._name = name
         self._headcount = Headcount()
-        self._queues = {role: Queue() for role in ROLES}
+        self._queues = {role: Queue() for role in STAGES}
         bus.on_reconnect.append(lambda: self._headcount.deafened(time.monotonic()))
 
     async def run(self) -> None:
@@ -78,7 +78,7 @@ class Teller:
     async def _keep_telling(self) -> None:
         await asyncio.sleep(_LISTEN_S)
         while True:
-            for role in ROLES:
+            for role in STAGES:
                 try:
                     await self._tell(role)
                 except BusError as error:  # whoever follows it waits for the next one

@@ -14,8 +14,9 @@ from msgspec import Struct
 
 from schemas.claim import Claimed, ClaimLeft, Presence
 from schemas.event import Event
-from subjects.catalog import Place, presence_subject, subject_of
+from subjects.catalog import Place, subject_of
 from subjects.jobs import claim_of, job_behind
+from subjects.processes import presence_subject
 from subjects.streams import ROLES, every_job
 from voicebus import metrics
 from voicebus.bus.acks import ApiError, error_of

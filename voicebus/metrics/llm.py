@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from voicebus.metrics.buckets import STAGE_BUCKETS
 
@@ -34,4 +34,31 @@ LLM_PROMPT_TOKENS = Counter(
     "voicebus_llm_prompt_tokens_total",
     "Tokens of what the model was asked, where it says so",
     ["engine", "model"],
+)
+LLM_PROVIDER_FAILURES = Counter(
+    "voicebus_llm_provider_failures_total",
+    "Requests that a provider did not answer, or not to the end",
+    ["provider", "code"],
+)
+LLM_FAILOVERS = Counter(
+    "voicebus_llm_failovers_total",
+    "Replies that another provider gave or went on with: nothing was said yet (unheard), gone on"
+    " with behind the same words (continued), begun anew before any was spoken (anew), ended with"
+    " the last words that were spoken (cut)",
+    ["outcome"],
+)
+LLM_COST_USD = Counter(
+    "voicebus_llm_cost_usd_total",
+    "What replies cost, in US dollars, where it is known; also those that failed or were left",
+    ["provider", "model"],
+)
+LLM_UNPRICED = Counter(
+    "voicebus_llm_unpriced_total",
+    "Requests to providers of which nobody knows what they cost",
+    ["provider", "model"],
+)
+LLM_PROVIDER_OPEN = Gauge(
+    "voicebus_llm_provider_open",
+    "Whether a provider is left alone after failures (1): it is asked last",
+    ["provider"],
 )

@@ -27,6 +27,12 @@ TTS_RTF = Histogram(
     ["engine"],
     buckets=RATIO_BUCKETS,
 )
+TTS_PHRASES = Counter(
+    "voicebus_tts_phrases_total",
+    "Short phrases that were known already and so were not made (said), and that were kept for all "
+    "workers when they were made again (kept)",
+    ["outcome"],
+)
 TTS_CHARACTERS = Counter(
     "voicebus_tts_characters_total", "Characters spoken, as they were written", ["engine"]
 )

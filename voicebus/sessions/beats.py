@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from schemas.claim import Presence
 from schemas.codec import encode
-from subjects.catalog import presence_subject
+from subjects.processes import presence_subject
 from voicebus.bus.client import Bus
 from voicebus.worker import PRESENCE_S
 

@@ -7,7 +7,7 @@ import time
 from typing import Final
 
 from schemas.claim import Claimed, Presence
-from subjects.catalog import presence_subject
+from subjects.processes import presence_subject
 from voicebus import metrics
 from voicebus.bus.client import Bus
 from voicebus.errors import BusError, Busy, NoWorker

@@ -7,69 +7,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Iterator
-from typing import Any, Final, Literal
+from collections.abc import AsyncGenerator
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx2
 import openai
-from msgspec import Struct
+import structlog
 from openai.types.chat import ChatCompletionChunk
 
 from schemas.llm import GenerateRequest, Message
 from services.llm import chat
 from services.llm.engine import Piece
-from voicebus.errors import (
-    ConfigError,
-    ContextTooLong,
-    EngineError,
-    EngineOverloaded,
-    EngineTimeout,
-    EngineUnavailable,
-    RequestRefused,
-)
+from services.llm.engines.openai_errors import translated
+from services.llm.engines.openai_settings import OpenAISettings, simpler
+from services.llm.prices import Counted
+from voicebus.errors import ConfigError, EngineError, EngineUnavailable, RequestRefused
+
+__all__ = ["OpenAIEngine", "OpenAISettings"]
+
+log: Final = structlog.get_logger()
 
 _AFTER_FINISH_S = 0.5
 _CLOSE_S = 0.04
-_GO_ON: Final = {"continue_final_message": True, "add_generation_prompt": False}
-# vLLM wants both, and llama.cpp, which goes on without being told, takes them.
-_OVERLOADED_CODES = frozenset({"429", "503", "rate_limit_exceeded", "overloaded_error"})
-
-
-class OpenAISettings(Struct, frozen=True, kw_only=True):
-    """Which server, and how long to wait for it.
-
-    Fields
-        base_url: Address up to and including the version, ``http://127.0.0.1:8080/v1``.
-        model: Model of requests that name none; empty for the first that the server lists.
-        api_key: Secret for the server; empty for one that wants none.
-        max_tokens: Bound of replies whose request sets none.
-        temperature: Of requests that set none.
-        max_tokens_field: What the server calls its bound; OpenAI's newer models refuse the
-            older name, other servers may not know the newer one.
-        counts_tokens: Whether the server is asked for its count; False for one that refuses that.
-        extra_body: Further fields of the body, for one server only: ``{"cache_prompt": true}``.
-        prefill: Whether the server goes on behind a last message of the assistant's.
-        warm_prompt: System message of the warming request. The conversations' own, so that its
-            tokens are in the server's prompt cache before the first of them begins.
-        connect_timeout_s: For the connection.
-        first_token_timeout_s: From the request to the first text.
-        next_token_timeout_s: From one sign of life to the next.
-    """
-
-    base_url: str
-    model: str = ""
-    api_key: str = ""
-    max_tokens: int = 120
-    temperature: float = 0.0
-    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    counts_tokens: bool = True
-    extra_body: dict[str, Any] = {}
-    prefill: bool = False
-    warm_prompt: str = ""
-    connect_timeout_s: float = 3.0
-    first_token_timeout_s: float = 15.0
-    next_token_timeout_s: float = 5.0
 
 
 class OpenAIEngine:
@@ -85,6 +45,7 @@ class OpenAIEngine:
     def __init__(self, settings: OpenAISettings) -> None:
         self._settings = settings
         self._model = settings.model
+        self._listed: tuple[str, ...] = ()
         self._client = openai.AsyncOpenAI(
             base_url=settings.base_url,
             # Never empty: the client would take another server's key from the environment.
@@ -97,6 +58,11 @@ class OpenAIEngine:
     def model(self) -> str:
         """The model of requests that name none; known after ``warm`` if the settings name none."""
         return self._model
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that may be asked for by their names; known after ``warm``."""
+        return tuple(dict.fromkeys(filter(None, (self._model, *self._listed))))
 
     @property
     def continues(self) -> bool:
@@ -115,33 +81,68 @@ class OpenAIEngine:
         clock = asyncio.get_running_loop().time
         deadline = clock() + settings.first_token_timeout_s
         async with contextlib.AsyncExitStack() as stack:
-            with _translated(model):
+            with translated(model):
                 async with asyncio.timeout_at(deadline):
                     stream = await self._open(request, model)
             stack.push_async_callback(_close, stream)
             spoken = False
+            numbering = chat.Calls()
             while True:
-                with _translated(model):
+                with translated(model):
                     async with asyncio.timeout_at(deadline):
                         chunk = await anext(stream, None)
                 if chunk is None:
                     raise EngineError("The language model broke off in the middle of its reply.")
                 text, reason = chat.content(chunk)
-                calls = chat.tool_calls(chunk)
+                calls = numbering.numbered(chat.tool_calls(chunk))
                 if text or calls:
                     spoken = True
                     yield Piece(text=text, tool_calls=calls)
                 if reason:
-                    tokens, asked = await _tokens(chunk, stream)
-                    yield Piece(text="", finish_reason=reason, tokens=tokens, prompt_tokens=asked)
+                    counted = await _counted(chunk, stream)
+                    yield Piece(
+                        text="",
+                        finish_reason=numbering.reason(reason),
+                        tokens=counted.tokens,
+                        prompt_tokens=counted.prompt_tokens,
+                        cached_tokens=counted.cached_tokens,
+                        cost_usd=counted.cost_usd,
+                    )
                     return
                 if spoken:
                     deadline = clock() + settings.next_token_timeout_s
 
     async def warm(self) -> None:
-        """Choose the server's first model if none is set; generate one token."""
-        if not self._model:
-            self._model = await self._first_model()
+        """Choose the server's first model if none is set; generate one token.
+
+        A server that refuses so plain a request is asked with less and less in it: what it takes is
+        what it gets from then on.
+        """
+        if not self._model or self._settings.lists_models:
+            listed = await self._list()
+            self._model = self._model or listed[0]
+            self._listed = listed if self._settings.lists_models else ()
+        try:
+            await self._generate_one()
+        except RequestRefused as refusal:
+            await self._warm_with_less(refusal)
+
+    async def _warm_with_less(self, refusal: RequestRefused) -> None:
+        whole = self._settings
+        for settings in simpler(whole):
+            self._settings = settings
+            try:
+                await self._generate_one()
+            except RequestRefused:
+                continue
+            kept = {name: getattr(settings, name) for name in settings.__struct_fields__}
+            changed = sorted(name for name in kept if kept[name] != getattr(whole, name))
+            log.warning("engine.asked_with_less", changed=changed, model=self._model)
+            return
+        self._settings = whole
+        raise refusal
+
+    async def _generate_one(self) -> None:
         prompt = self._settings.warm_prompt
         head = (Message(role="system", content=prompt),) if prompt else ()
         messages = (*head, Message(role="user", content="Hello"))
@@ -152,13 +153,13 @@ class OpenAIEngine:
         """Close the connections."""
         await self._client.close()
 
-    async def _first_model(self) -> str:
-        with _translated(""):
+    async def _list(self) -> tuple[str, ...]:
+        with translated(""):
             async with asyncio.timeout(self._settings.first_token_timeout_s):
                 listed = await self._client.models.list()
         if not listed.data:
             raise EngineUnavailable("The language model server has no model.")
-        return listed.data[0].id
+        return tuple(model.id for model in listed.data)
 
     async def _open(
         self, request: GenerateRequest, model: str
@@ -179,18 +180,18 @@ class OpenAIEngine:
         bound = request.max_tokens if request.max_tokens > 0 else settings.max_tokens
         body: dict[str, Any] = {settings.max_tokens_field: bound, **settings.extra_body}
         body |= chat.fields(request)
+        messages: Any = [chat.message(said) for said in request.messages]
         if settings.prefill and request.messages[-1].role == "assistant":
-            body |= _GO_ON
+            body |= settings.prefill_as.body
+            messages[-1] |= settings.prefill_as.message
         if settings.counts_tokens:
             body["stream_options"] = {"include_usage": True}
-        asked = request.temperature
-        messages: Any = [chat.message(said) for said in request.messages]
+        is_either = settings.either_sampling and "top_p" in body
+        if settings.sends_temperature and not is_either:
+            asked = request.temperature
+            body["temperature"] = asked if asked >= 0 else settings.temperature
         return await self._client.chat.completions.create(
-            model=model or "default",
-            messages=messages,
-            temperature=asked if asked >= 0 else settings.temperature,
-            stream=True,
-            extra_body=body,
+            model=model or "default", messages=messages, stream=True, extra_body=body
         )
 
 
@@ -211,10 +212,10 @@ def _http_client(settings: OpenAISettings) -> openai.DefaultAsyncHttpxClient:
     )
 
 
-async def _tokens(
+async def _counted(
     last: ChatCompletionChunk, stream: openai.AsyncStream[ChatCompletionChunk]
-) -> tuple[int, int]:
-    """Return how many tokens the server counted; it says so in or behind the last chunk.
+) -> Counted:
+    """Return what the server counted; it says so in or behind the last chunk.
 
     The reply is complete, so whatever goes wrong in here is of no interest.
     """
@@ -222,7 +223,7 @@ async def _tokens(
     with contextlib.suppress(TimeoutError, openai.OpenAIError, ValueError):
         async with asyncio.timeout(_AFTER_FINISH_S):
             async for chunk in stream:
-                found = max(found, chat.counted(chunk))
+                found = chat.more(found, chat.counted(chunk))
     return found
 
 
@@ -231,51 +232,3 @@ async def _close(stream: openai.AsyncStream[ChatCompletionChunk]) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_CLOSE_S):
             await stream.close()
-
-
-@contextlib.contextmanager
-def _translated(model: str) -> Iterator[None]:
-    """Turn the client's errors into ours. Upstream texts stay out: they may hold secrets."""
-    try:
-        yield
-    except (TimeoutError, openai.APITimeoutError) as err:
-        if isinstance(err.__cause__, httpx2.ConnectTimeout):
-            raise EngineUnavailable("The language model cannot be reached.") from err
-        raise EngineTimeout("The language model did not answer in time.") from err
-    except openai.APIStatusError as err:
-        raise _of_status(err, model) from err
-    except openai.APIConnectionError as err:
-        if isinstance(err.__cause__, httpx2.ConnectError):
-            raise EngineUnavailable("The language model cannot be reached.") from err
-        raise EngineError("The connection to the language model broke.") from err
-    except openai.APIError as err:
-        if str(err.code) in _OVERLOADED_CODES:
-            raise EngineOverloaded("The language model is overloaded.") from err
-        raise EngineError("The language model reported an error in its reply.") from err
-    except (httpx2.HTTPError, httpx2.StreamError, ValueError) as err:
-        raise EngineError("The language model sent something that is no reply.") from err
-
-
-def _of_status(err: openai.APIStatusError, model: str) -> EngineError:
-    match err.status_code:
-        case 401 | 403:
-            failure: EngineError = EngineUnavailable(
-                "The language model server refused our credentials."
-            )
-        case 404:
-            failure = EngineError(f"The language model server has no model {model!r}.")
-        case 408 | 504:
-            failure = EngineTimeout("The language model did not answer in time.")
-        case 429 | 503:
-            wait = err.response.headers.get("retry-after", "")
-            when = f" Come back in {wait} s." if wait.isascii() and wait.isdigit() else ""
-            failure = EngineOverloaded(f"The language model is overloaded.{when}")
-        case status if status >= 500:
-            failure = EngineUnavailable("The language model server failed.")
-        case status if status == 413 or "context" in f"{err.code} {err.type}":
-            failure = ContextTooLong("The conversation is too long for the language model.")
-        case 400 | 422:
-            failure = RequestRefused("The language model server refused the request.")
-        case _:
-            failure = EngineError("The language model server refused the request.")
-    return failure

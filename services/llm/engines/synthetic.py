@@ -49,6 +49,7 @@ class SyntheticEngine:
 
     name = "synthetic"
     model = "synthetic"
+    models = ("synthetic",)
     synthetic = True
     max_tokens = 0
 

@@ -28,6 +28,7 @@ from services.stt.engine import (
     Recognition,
     Step,
     Steps,
+    expecting,
     ran,
     understood,
 )
@@ -118,6 +119,7 @@ class FasterWhisperEngine:
         refused: dict[int, Outcome] = {}
         waiting: dict[tuple[int, str], list[Utterance]] = {}
         for index, (samples, hint) in enumerate(items):
+            hint = expecting(hint)  # noqa: PLW2901 - the same, in words that Whisper has
             refusal = self._refusal(samples, hint)
             if refusal is not None:
                 refused[index] = refusal
@@ -137,7 +139,7 @@ class FasterWhisperEngine:
     def bucket(self, samples: NDArray[np.float32], hint: Hint) -> Hashable:
         """Let utterances share a pass that have a short window and a vocabulary in common."""
         window = window_s(len(samples) / CALLER_RATE_HZ)
-        return object() if PASS[window] == 1 else (window, hint.vocabulary)
+        return object() if PASS[window] == 1 else (window, expecting(hint).vocabulary)
 
     def transcribe_long(self, samples: NDArray[np.float32], hint: Hint) -> Recognition:
         """Recognise piece by piece; the first piece that has words decides the language.

@@ -62,7 +62,7 @@ class SyntheticEngine:
         return self._settings.sample_rate_hz
 
     async def synthesise(
-        self, text: str, voice: str, speed: float
+        self, text: str, voice: str, speed: float, language: str = ""
     ) -> AsyncGenerator[NDArray[np.int16], None]:
         """Yield one tone for the whole text, in as many pieces as the settings say."""
         if voice and voice not in self.voices:
@@ -106,6 +106,14 @@ class SyntheticEngine:
 
     async def warm(self) -> None:
         """Nothing to load."""
+
+    def language(self, voice: str) -> str:
+        """Take every text for English."""
+        return "en"
+
+    def fingerprint(self, voice: str) -> str:
+        """Return nothing: what the stand-in measures would not happen."""
+        return ""
 
     def stuck(self, since_s: float) -> None:
         """Nothing blocks."""

@@ -24,6 +24,7 @@ from edge.settings import EdgeSettings
 from services.llm.engine import Engine as LlmEngine
 from services.llm.engines.synthetic import SyntheticEngine as Writer
 from services.llm.engines.synthetic import SyntheticSettings as WriterSettings
+from services.llm.providers import alone
 from services.llm.worker import answer
 from services.stt.ears import Ears
 from services.stt.worker import work as hear
@@ -42,6 +43,9 @@ from voicebus.worker import Role, Work
 
 REPLY = "Hello there. This is a made-up reply."
 
+_LISTEN_S = 0.1
+"""Those who are there have been heard before a test asks; for others nobody has to wait long."""
+
 LLM = Writer(WriterSettings(reply=REPLY, ttft_ms=1, tokens_per_s=500))
 TTS = Speaker(SpeakerSettings(ttfa_ms=1, ms_per_char=10))
 
@@ -51,7 +55,7 @@ def llm(engine: LlmEngine = LLM) -> dict[str, tuple[Role, Work]]:
     role = Role(
         name="llm", slots=8, engine="", worker=new_token("w"), models=lambda: (engine.model,)
     )
-    return {"llm": (role, partial(answer, engine=engine))}
+    return {"llm": (role, partial(answer, providers=alone(engine)))}
 
 
 def tts(engine: TtsEngine = TTS) -> dict[str, tuple[Role, Work]]:
@@ -62,7 +66,7 @@ def tts(engine: TtsEngine = TTS) -> dict[str, tuple[Role, Work]]:
         engine="",
         worker=new_token("w"),
         models=lambda: (engine.name,),
-        voices=engine.voices,
+        voices=lambda: engine.voices,
     )
     return {"tts": (role, partial(speak, engine=engine))}
 
@@ -124,7 +128,8 @@ async def api(
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(bus_in(url, cell))
         group = await stack.enter_async_context(asyncio.TaskGroup())
-        sessions, fleet = Sessions(bus, edge, "websocket", chosen.max_sessions), Fleet(bus)
+        sessions = Sessions(bus, edge, "websocket", chosen.max_sessions)
+        fleet = Fleet(bus, _LISTEN_S)
         helpers = [group.create_task(sessions.run()), group.create_task(fleet.run())]
         await asyncio.sleep(0)
         await bus.flush()  # now the edge listens: it hears workers say that they are there

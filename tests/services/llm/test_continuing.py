@@ -14,6 +14,7 @@ from services.faults import Fault, FaultPlan
 from services.llm.engine import Engine, Piece
 from services.llm.engines.openai import OpenAIEngine, OpenAISettings
 from services.llm.engines.synthetic import SyntheticEngine, SyntheticSettings
+from services.llm.providers import alone
 from services.llm.published import Published, gathered
 from services.llm.worker import answer
 from tests.services.llm.asking import asking
@@ -40,7 +41,7 @@ def breaking(after: int, settings: SyntheticSettings = FAST) -> SyntheticEngine:
 async def take_over(turn: Turn, engine: Engine, request: GenerateRequest = REQUEST) -> None:
     """Do the work of a turn that another worker has begun."""
     claim = await claim_on(turn.bus, turn.place, "llm", request, attempt=2)
-    await asyncio.wait_for(answer(claim, engine), 120)
+    await asyncio.wait_for(answer(claim, alone(engine)), 120)
     await turn.bus.flush()
     await until(lambda: bool(turn.done()))
 
@@ -165,7 +166,7 @@ async def test_what_a_worker_says_that_was_replaced_is_no_part_of_the_reply(
         new = await claim_on(turn.bus, turn.place, "llm", REQUEST, attempt=2)
         await old.publish(TokenDelta(turn=1, revision=2, seq=1, text=" I am back."))
         await asyncio.wait_for(old.lost, 10)
-        await asyncio.wait_for(answer(new, SyntheticEngine(FAST)), 30)
+        await asyncio.wait_for(answer(new, alone(SyntheticEngine(FAST))), 30)
         await until(lambda: bool(turn.done()))
         logged = [event for event in await new.history() if isinstance(event, TokenDelta)]
 

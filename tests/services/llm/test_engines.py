@@ -16,8 +16,11 @@ from services.llm.engine import Engine
 from services.llm.engines.openai import OpenAIEngine, OpenAISettings
 from services.llm.engines.synthetic import SyntheticEngine, SyntheticSettings
 from services.llm.settings import REPLY
+from tests.engines.vllm_server import vllm_server
 from tests.models import model_path
 from tests.timing import shortest_s
+
+VLLM = (pytest.mark.engines, pytest.mark.timeout(600))
 
 ASK = GenerateRequest(
     messages=(
@@ -51,13 +54,26 @@ def llama_url() -> Iterator[str]:
         yield f"{address}/v1"
 
 
-@pytest.fixture(params=["synthetic", pytest.param("llama.cpp", marks=pytest.mark.model)])
+@pytest.fixture(scope="module")
+def vllm_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Base URL of one vLLM for all tests here."""
+    with vllm_server(tmp_path_factory.mktemp("vllm")) as address:
+        yield f"{address}/v1"
+
+
+@pytest.fixture(
+    params=[
+        "synthetic",
+        pytest.param("llama_url", marks=pytest.mark.model, id="llama.cpp"),
+        pytest.param("vllm_url", marks=VLLM, id="vllm"),
+    ]
+)
 async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
     """Every engine that ships, warm."""
     built: Engine = (
         SyntheticEngine(SyntheticSettings(ttft_ms=10, tokens_per_s=500))
         if request.param == "synthetic"
-        else OpenAIEngine(OpenAISettings(base_url=request.getfixturevalue("llama_url")))
+        else OpenAIEngine(OpenAISettings(base_url=request.getfixturevalue(request.param)))
     )
     await built.warm()
     yield built

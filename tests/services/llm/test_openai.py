@@ -31,6 +31,7 @@ from voicebus.errors import (
     EngineTimeout,
     EngineUnavailable,
     RequestRefused,
+    UnknownModel,
 )
 
 
@@ -101,7 +102,7 @@ async def test_nobody_listening_is_unavailable() -> None:
     [
         (failing(401, {"error": {"message": SECRET}}), EngineUnavailable, "credentials"),
         (failing(403, {}), EngineUnavailable, "credentials"),
-        (failing(404, {"error": {"message": "no"}}), EngineError, "has no model 'model-a'"),
+        (failing(404, {"error": {"message": "no"}}), UnknownModel, "has no model 'model-a'"),
         (failing(429, {}, "retry-after: 7"), EngineOverloaded, "Come back in 7 s"),
         (failing(429, {}, "retry-after: <b>soon</b>"), EngineOverloaded, r"overloaded\.$"),
         (failing(503, {"error": "loading"}), EngineOverloaded, "overloaded"),

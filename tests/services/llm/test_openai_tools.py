@@ -108,3 +108,29 @@ async def test_calls_of_any_shape_are_no_crash(calls: Any) -> None:
 
     assert pieces[-1].finish_reason == "stop"
     assert all(call == ToolCall() for piece in pieces for call in piece.tool_calls)
+
+
+@pytest.mark.parametrize("numbers", [(0, 0), (None, None), (0, 1), (3, 7)])
+async def test_calls_are_numbered_whatever_the_server_makes_of_it(
+    numbers: tuple[int | None, int | None],
+) -> None:
+    """Two calls at once stay two, and a reply that has some ends so that they are made."""
+    events = []
+    for name, number in zip("ab", numbers, strict=True):
+        told: dict[str, Any] = {} if number is None else {"index": number}
+        begun = {"name": "look", "arguments": "{"}
+        events += [
+            call_event(**told, id=name, function=begun),
+            call_event(**told, function={"arguments": "}"}),
+        ]
+    async with asking(replying(*events, text_event("", "stop")), **PATIENT) as (engine, _):
+        *pieces, last = await reply_of(engine)
+
+    calls = [call for piece in pieces for call in piece.tool_calls]
+    assert [(call.index, call.id, call.arguments) for call in calls] == [
+        (0, "a", "{"),
+        (0, "", "}"),
+        (1, "b", "{"),
+        (1, "", "}"),
+    ]
+    assert last.finish_reason == "tool_calls"

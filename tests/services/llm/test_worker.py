@@ -18,6 +18,7 @@ from schemas.tts import SpeakRequest
 from schemas.turn import TurnCancelled, TurnStarted
 from services.llm.engine import Engine, Piece
 from services.llm.engines.synthetic import SyntheticEngine, SyntheticSettings
+from services.llm.providers import alone
 from services.llm.settings import REPLY
 from services.llm.worker import JOIN_S, answer
 from subjects.catalog import Place, subject_of
@@ -78,7 +79,7 @@ class Turn:
     async def answer(self, engine: Engine, request: GenerateRequest = REQUEST) -> None:
         """Do the work of the turn, and hear all of it."""
         claim = await claim_on(self.bus, self.place, "llm", request)
-        await answer(claim, engine)
+        await answer(claim, alone(engine))
         await self.bus.flush()
         await asyncio.sleep(0.05)
 
@@ -268,7 +269,7 @@ async def test_another_request_is_refused(nats_server: str) -> None:
     async def refused(bus: Bus, place: Place, work: Callable[..., Awaitable[None]]) -> None:
         claim = await claim_on(bus, place, "llm", SpeakRequest(turn=1))
         with pytest.raises(ProtocolError, match="SpeakRequest"):
-            await work(claim, Toy(tokens=1, pace_s=0.1))
+            await work(claim, alone(Toy(tokens=1, pace_s=0.1)))
 
     place = new_place()
     async with bus_in(nats_server, place.cell) as bus:

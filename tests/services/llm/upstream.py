@@ -83,15 +83,26 @@ def replying(*events: bytes) -> Script:
     return script
 
 
-def hanging(*events: bytes) -> Script:
-    """Send these events and fall silent with the connection open."""
+class Hanging:
+    """A script; see :func:`hanging`.
 
-    async def script(_: Upstream, writer: asyncio.StreamWriter) -> None:
-        writer.write(STREAM + b"".join(events))
+    Args:
+        events: What is sent.
+    """
+
+    def __init__(self, events: tuple[bytes, ...]) -> None:
+        self.events = events
+
+    async def __call__(self, _: Upstream, writer: asyncio.StreamWriter) -> None:
+        """Send it, and fall silent."""
+        writer.write(STREAM + b"".join(self.events))
         await writer.drain()
         await asyncio.sleep(60)
 
-    return script
+
+def hanging(*events: bytes) -> Hanging:
+    """Send these events and fall silent with the connection open."""
+    return Hanging(events)
 
 
 def failing(status: int, body: object, *headers: str) -> Script:

@@ -15,6 +15,7 @@ from services.stt.engines.synthetic import SyntheticEngine
 from services.stt.lane import VadLane
 from services.stt.pace import Pace
 from services.stt.scheduler import Scheduler
+from services.stt.streaming import Streaming, StreamLane
 from services.stt.turn_lane import Judge, TurnLane
 from services.stt.vad import SileroVad, VadState
 from voicebus.errors import EngineError
@@ -92,7 +93,10 @@ class Verdicts:
 
 @asynccontextmanager
 async def ears_of(
-    engine: Engine, partial_ms: int = 60_000, judge: Judge | None = None
+    engine: Engine,
+    partial_ms: int = 60_000,
+    judge: Judge | None = None,
+    quick: Streaming | None = None,
 ) -> AsyncIterator[Ears]:
     """Ears around an engine, for one test."""
     ears = Ears(
@@ -104,6 +108,8 @@ async def ears_of(
         engine="toy",
         model="toy",
         synthetic=engine.synthetic,
+        quick=None if quick is None else StreamLane(quick),
+        quick_settles=id(quick) == id(engine),
     )
     await ears.start()
     yield ears

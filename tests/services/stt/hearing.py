@@ -10,11 +10,13 @@ from schemas.event import Event
 from schemas.settings import SessionSettings
 from schemas.stt import TranscribeRequest, TranscriptFinal
 from services.stt.ears import Ears
+from services.stt.engine import Engine
 from services.stt.listener import Listener
 from services.stt.outbox import Outbox
 from services.stt.resumption import AFRESH, Resumption
+from services.stt.streaming import Streaming
 from services.stt.turn_lane import Judge
-from tests.services.stt.ears import Recogniser, ears_of, steps
+from tests.services.stt.ears import ears_of, steps
 from voicebus.errors import EngineError
 
 MANUAL = TranscribeRequest(settings=SessionSettings(turn_taking="manual"))
@@ -76,16 +78,17 @@ class Heard:
 
 @asynccontextmanager
 async def listening(
-    engine: Recogniser,
+    engine: Engine,
     partial_ms: int = 60_000,
     request: TranscribeRequest = MANUAL,
     resumed: Resumption = AFRESH,
     judge: Judge | None = None,
+    quick: Streaming | None = None,
 ) -> AsyncIterator[Heard]:
     """Listen; at the end everything that was heard has been said."""
     heard = Heard()
     heard.samples = resumed.start
-    async with ears_of(engine, partial_ms, judge) as ears, asyncio.TaskGroup() as group:
+    async with ears_of(engine, partial_ms, judge, quick) as ears, asyncio.TaskGroup() as group:
         heard.ears = ears
         heard.listener = Listener(
             ears, group, Outbox(heard.emit, heard.fail), request=request, resumed=resumed

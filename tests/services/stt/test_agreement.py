@@ -81,3 +81,15 @@ def test_a_hypothesis_that_only_grows_is_shown_as_it_is(
         assert agreement.text == text
         assert text.startswith(text[:stable])
         assert stable in {0, *(len(" ".join(words[:count])) for count in range(length + 1))}
+
+
+def test_what_is_only_shown_settles_nothing() -> None:
+    """Hypotheses of hardly more audio agree whether they are right or not."""
+    agreement = Agreement()
+    agreement.take("I want")
+
+    shown = [agreement.show("I want to"), agreement.show("I want to")]
+
+    assert shown == [0, 0]
+    assert agreement.text == "I want to"
+    assert agreement.take("I want to go") == len("I want")

@@ -21,19 +21,33 @@ from voicebus.errors import EngineError, EngineUnavailable, RequestRefused
 
 EN = Hint("en")
 WHISPERS = ["whisper-tiny.en", "whisper-base"]
+VOSK = "vosk-model-small-ko-0.22"
+"""Told that English is what it knows: its words are Korean ones, and all else is as it should."""
 
 
 @cache
 def build(name: str) -> Engine:
     """Return an engine that is warm; loading takes longer than most tests."""
-    engine = SyntheticEngine(5) if name == "synthetic" else FasterWhisperEngine(model_path(name))
+    engine: Engine
+    if name == "synthetic":
+        engine = SyntheticEngine(5)
+    elif name == VOSK:
+        from services.stt.engines.vosk import VoskEngine  # noqa: PLC0415 - elsewhere not there
+
+        engine = VoskEngine(model_path(name), "en")
+    else:
+        engine = FasterWhisperEngine(model_path(name))
     engine.warm()
     return engine
 
 
 @pytest.fixture(
     scope="module",
-    params=["synthetic", *(pytest.param(name, marks=pytest.mark.model) for name in WHISPERS)],
+    params=[
+        "synthetic",
+        *(pytest.param(name, marks=pytest.mark.model) for name in WHISPERS),
+        pytest.param(VOSK, marks=pytest.mark.engines),
+    ],
 )
 def engine(request: pytest.FixtureRequest) -> Engine:
     """Every engine that ships: the contract holds for all of them."""
@@ -97,7 +111,14 @@ async def test_ten_callers_at_once_get_their_own_words(engine: Engine) -> None:
     await scheduler.close()
 
     assert alone[0] != alone[1]
-    assert [task.result().recognition.text for task in tasks] == alone * 5
+    found = [task.result().recognition.text for task in tasks]
+    if engine.name == "vosk":
+        # It adds noise of its own to what it hears: in one word or another it may change its mind.
+        errors = [jiwer.wer(own, text) for own, text in zip(alone * 5, found, strict=True)]
+        others = [jiwer.wer(own, text) for own, text in zip(alone[::-1] * 5, found, strict=True)]
+        assert max(errors) < 0.5 < min(others)
+    else:
+        assert found == alone * 5
 
 
 def test_a_synthetic_engine_says_that_it_is() -> None:

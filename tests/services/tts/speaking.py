@@ -33,7 +33,7 @@ class Toy(SyntheticEngine):
         self._endless = endless
 
     async def synthesise(
-        self, text: str, voice: str, speed: float
+        self, text: str, voice: str, speed: float, language: str = ""
     ) -> AsyncGenerator[NDArray[np.int16], None]:
         """Speak; for ever, if it is endless."""
         self.texts.append(text)
@@ -52,9 +52,9 @@ def clause(seq: int, text: str, *, turn: int = 1, revision: int = 0) -> ClauseRe
     return ClauseReady(turn=turn, revision=revision, seq=seq, text=text)
 
 
-def last(seq: int) -> ClauseReady:
+def last(seq: int, *, turn: int = 1) -> ClauseReady:
     """The end of the reply."""
-    return ClauseReady(turn=1, seq=seq, text="", last=True)
+    return ClauseReady(turn=turn, seq=seq, text="", last=True)
 
 
 class Turn:

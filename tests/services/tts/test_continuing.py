@@ -42,7 +42,7 @@ class Tones(SyntheticEngine):
         self._stretch = stretch
 
     async def synthesise(
-        self, text: str, voice: str, speed: float
+        self, text: str, voice: str, speed: float, language: str = ""
     ) -> AsyncGenerator[NDArray[np.int16], None]:
         """Speak noise that depends on the text."""
         self.texts.append(text)

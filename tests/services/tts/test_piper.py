@@ -12,6 +12,7 @@ import pytest
 from services.tts.engines.piper import PiperEngine, PiperSettings, audible, check_length
 from services.tts.silence import leading_silence, trim_leading
 from tests.models import model_path
+from tests.pipers import joe, voices_in
 from tests.timing import shortest_s
 from voicebus.errors import ConfigError, EngineError, EngineUnavailable
 
@@ -43,7 +44,7 @@ def test_what_is_no_number_is_an_error(value: float) -> None:
 def test_an_engine_needs_a_voice() -> None:
     """No voice is a mistake in the settings."""
     with pytest.raises(ConfigError):
-        PiperEngine(PiperSettings(voices={}))
+        PiperEngine(PiperSettings(voices=()))
 
 
 @pytest.mark.parametrize("config", [None, "", "{}", "[]", '{"audio": {"sample_rate": "x"}}'])
@@ -53,7 +54,7 @@ def test_a_folder_without_a_voice_is_unavailable(tmp_path: Path, config: str | N
         (tmp_path / "voice.onnx.json").write_text(config, encoding="utf-8")
 
     with pytest.raises(EngineUnavailable):
-        PiperEngine(PiperSettings(voices={"joe": tmp_path}))
+        PiperEngine(voices_in({"joe": tmp_path}))
 
 
 @pytest.mark.model
@@ -62,7 +63,7 @@ async def test_a_broken_voice_is_told_when_it_warms(tmp_path: Path) -> None:
     (config,) = model_path("piper-en_US-joe-medium").glob("*.onnx.json")
     shutil.copy(config, tmp_path)
     (tmp_path / config.stem).write_bytes(b"no weights")
-    engine = PiperEngine(PiperSettings(voices={"joe": tmp_path}))
+    engine = PiperEngine(voices_in({"joe": tmp_path}))
 
     with pytest.raises(EngineUnavailable) as caught:
         await engine.warm()
@@ -85,9 +86,9 @@ async def test_piper_speaks_piece_by_piece(piper: PiperEngine) -> None:
 
 @pytest.mark.model
 async def test_inference_has_one_thread_that_ends_with_the_engine() -> None:
-    """However many callers there are, one thread runs the voice, and ``close`` ends it."""
+    """However many callers there are, one thread runs the voices, one loads them; both end."""
     others = set(threading.enumerate())
-    engine = PiperEngine(PiperSettings(voices={"joe": model_path("piper-en_US-joe-medium")}))
+    engine = PiperEngine(joe())
     await engine.warm()
 
     async def speak() -> None:
@@ -99,8 +100,8 @@ async def test_inference_has_one_thread_that_ends_with_the_engine() -> None:
     await engine.close()
     await asyncio.sleep(0.2)
 
-    assert [thread.name for thread in threads] == ["piper_0"]
-    assert not threads[0].is_alive()
+    assert sorted(thread.name for thread in threads) == ["piper-load_0", "piper_0"]
+    assert not any(thread.is_alive() for thread in threads)
 
 
 @pytest.mark.model

@@ -71,7 +71,7 @@ async def test_the_reply_begins_with_sound(nats_server: str) -> None:
 
     class Slow(Toy):
         async def synthesise(
-            self, text: str, voice: str, speed: float
+            self, text: str, voice: str, speed: float, language: str = ""
         ) -> AsyncGenerator[NDArray[np.int16], None]:
             tone = [piece async for piece in super().synthesise(text, voice, speed)]
             yield np.concatenate([np.zeros(self.sample_rate_hz, np.int16), *tone])

@@ -11,7 +11,7 @@ from schemas.settings import SessionSettings
 from schemas.turn import TurnEnded, TurnStarted
 from services.turn import shelf
 from services.turn.admission import Links
-from subjects.catalog import conversation_subject
+from subjects.kept import conversation_subject
 from tests.services.turn.together import LIMIT_S, Talk, kept_turns, talk, told
 from tests.workers import beside, bus_in, new_place
 from voicebus.conversations import digest_of, join, own, owner, redeem, start
@@ -196,7 +196,7 @@ async def test_a_takeover_keeps_the_turn_that_nobody_kept_and_none_twice(nats_se
         await bus.store(TurnEnded(turn=2, outcome="completed", reply="Yes."), place)
         async with talk(bus, place, begun, attempt=2) as second:
             await kept_turns(bus, begun.conversation, 2)
-            second._texts = 2
+            second.texts = 2
             await second.turn("Who am I?", "Ada.")
             kept = await kept_turns(bus, begun.conversation, 3)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.llm import Message
+from schemas.llm import Message, ToolCall
 from services.turn.history import History, bounded
 
 WORDS = st.text("abcdefgh ", min_size=1, max_size=60)
@@ -55,6 +56,42 @@ def test_what_was_said_last_can_be_taken_back() -> None:
 
     assert some == ["one", "two", "three"]
     assert [message.content for message in history.messages()][1:] == ["one", "two"]
+
+
+def results(*texts: str) -> tuple[Message, ...]:
+    """A wish, and what came of its calls."""
+    wish = tuple(ToolCall(index=n, id=f"c{n}", name="stock") for n in range(len(texts)))
+    told = (Message(role="tool", content=t, tool_call_id=f"c{n}") for n, t in enumerate(texts))
+    return (Message(role="assistant", content="", tool_calls=wish), *told)
+
+
+@pytest.mark.parametrize(("texts", "kept"), [(("x" * 9_000,), 250), (("y" * 9_000,) * 5, 50)])
+def test_what_was_called_does_not_drive_out_what_was_said(
+    texts: tuple[str, ...], kept: int
+) -> None:
+    """Its turn is over: of a long result the beginning is enough, and of several less of each."""
+    history = History("Be brief.", 1_000)
+    for text in ("My name is Ann.", "I want tea."):
+        history.user(text)
+        history.assistant("Very well.")
+    history.user("What is there?")
+    history.called(results(*texts))
+    history.assistant("Many kinds.")
+    history.user("Which?")
+
+    told = history.messages()
+    assert told[1].content == "My name is Ann."
+    found = [message.content for message in told if message.role == "tool"]
+    assert found == [f"{text[:kept]} [the rest was left out]" for text in texts]
+
+
+def test_a_short_result_stays_as_it_is() -> None:
+    """It may be asked about in the next turn."""
+    history = History("Be brief.", 1_000)
+    history.user("What is there?")
+    history.called(results("Seven boxes of mint, and six of green tea."))
+
+    assert history.messages()[-1].content == "Seven boxes of mint, and six of green tea."
 
 
 def test_silence_of_the_assistant_is_no_message() -> None:

@@ -11,8 +11,8 @@ from schemas.settings import SessionSettings
 from schemas.stt import AudioConsumed
 from schemas.tts import SpeakRequest
 from schemas.turn import NothingHeard, TurnCancelled, TurnEnded, TurnStarted
+from services.turn.limits import PLAYBACK_KNOWN_MS
 from services.turn.persona import Persona
-from services.turn.turns import PLAYBACK_KNOWN_MS
 from tests.services.turn.scenes import (
     LIVE,
     MANUAL,

@@ -22,7 +22,7 @@ from schemas.stt import (
 from schemas.tts import ClauseSpoken, SpeakRequest, SpeechDone
 from schemas.turn import ReplyPaused, ReplyResumed, TurnCancelled, TurnEnded, TurnStarted
 from services.turn.machine import Conversation
-from services.turn.persona import Persona
+from services.turn.persona import Persona, nothing
 
 TURNS = st.integers(0, 5)
 REVISIONS = st.integers(0, 2)
@@ -79,8 +79,16 @@ LIVE: st.SearchStrategy[Event] = st.one_of(
     ),
 )
 STEPS = st.lists(st.tuples(st.one_of(RECORDED, LIVE), st.integers(0, 20_000)), max_size=60)
+
+
+def known(text: str) -> str:
+    """What is answered without the language model."""
+    return {"hello": "Good day.", "hello hello": "Twice."}.get(text, "")
+
+
 PERSONAS = st.builds(
     Persona,
+    instant=st.sampled_from([nothing, known]),
     instructions=st.just("Be brief."),
     speak=st.booleans(),
     history_chars=st.sampled_from([20, 4000]),
@@ -219,3 +227,17 @@ def test_the_model_is_asked_with_roles_that_alternate(
             assert roles[0] == "system"
             assert roles[-1] == "user"
             assert roles[1:] == (["user", "assistant"] * len(roles))[: len(roles) - 1]
+
+
+@given(PERSONAS, STEPS)
+@settings(max_examples=300)
+def test_a_turn_is_answered_by_the_model_or_from_what_is_known(
+    persona: Persona, steps: list[tuple[Event, int]]
+) -> None:
+    """Never by both: of known questions no model is asked, of all others one is, once."""
+    _, said = run(persona, steps)
+    asked = {(e.turn, e.revision) for e in said if isinstance(e, GenerateRequest)}
+    for event in said:
+        if isinstance(event, TurnStarted) and event.text:
+            assert event.said == persona.instant(event.text)
+            assert ((event.turn, event.revision) in asked) is not bool(event.said)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from schemas.failure import Failure
 from schemas.turn import TurnEnded, TurnStarted
-from services.turn.turns import PLAYBACK_KNOWN_MS
+from services.turn.limits import PLAYBACK_KNOWN_MS
 from tests.services.turn.scenes import (
     WRITTEN,
     answered,

@@ -264,6 +264,15 @@ def test_turns_that_the_client_may_have_missed_are_told_again_once() -> None:
     ]
 
 
+def test_what_was_told_again_at_a_place_that_was_left_counts_once() -> None:
+    """Nor does the client hear it twice."""
+    started, ended = TurnStarted(text="x", turn=1), TurnEnded(outcome="completed", turn=1)
+    before = past(started, ended, started, ended)
+
+    assert [known.event for known in once(before, past(started))] == [started, ended]
+    assert missed(before, [], Return(session="s", token="t", turn=1)) == (started, ended)
+
+
 def test_a_reply_that_runs_is_complete_once_it_is_told_here() -> None:
     """All of it was made elsewhere: a turn that ended with that would keep its words from here."""
     done = GenerationDone(text="Good day.", turn=2, revision=1)

@@ -12,7 +12,7 @@ from schemas.event import Event
 from schemas.llm import GenerateRequest, GenerationDone
 from schemas.session import ForgetAsked, UserText
 from schemas.settings import SessionSettings
-from schemas.turn import ConverseRequest, HangUp, TurnEnded
+from schemas.turn import ConverseRequest, HangUp, Return, TurnEnded
 from services.turn import shelf
 from services.turn.admission import Links
 from services.turn.settings import TurnSettings
@@ -22,6 +22,7 @@ from tests.workers import claim_on
 from voicebus.bus.client import Bus
 from voicebus.bus.inbox import Inbox
 from voicebus.conversations import digest_of
+from voicebus.personas.library import Library
 
 E = TypeVar("E", bound=Event)
 
@@ -31,12 +32,14 @@ LIMIT_S = 10.0
 class Talk:
     """A session that is led, seen from its edge. Answers are written."""
 
+    texts = 0
+    """How many its client has typed; a client that comes back goes on counting."""
+
     def __init__(self, bus: Bus, place: Place, inbox: Inbox, leading: asyncio.Task[None]) -> None:
         self.bus = bus
         self.place = place
         self.leading = leading
         self._inbox = inbox
-        self._texts = 0
 
     async def hear(self, kind: type[E]) -> E:
         """Wait for a message of this kind; what comes before is left out."""
@@ -48,8 +51,8 @@ class Talk:
 
     async def ask(self, text: str) -> GenerateRequest:
         """Type a turn; return what the model is asked."""
-        self._texts += 1
-        await self.bus.store(UserText(text=text, seq=self._texts), self.place)
+        self.texts += 1
+        await self.bus.store(UserText(text=text, seq=self.texts), self.place)
         return await self.hear(GenerateRequest)
 
     async def turn(self, text: str, answer: str) -> GenerateRequest:
@@ -82,15 +85,17 @@ async def talk(
     *,
     settings: SessionSettings = SessionSettings(),  # noqa: B008 - frozen
     links: Links | None = None,
+    library: Library | None = None,
     attempt: int = 1,
+    resumes: Return | None = None,
 ) -> AsyncIterator[Talk]:
     """Lead a session that asks for a conversation, until the context ends."""
-    request = ConverseRequest(speak=False, join=join, settings=settings)
+    request = ConverseRequest(speak=False, join=join, settings=settings, resumes=resumes)
     kinds = (Joined, GenerateRequest, TurnEnded, HangUp)
     async with bus.listen(*{subject_of(kind, place) for kind in kinds}) as inbox:
         await bus.flush()
         claim = await claim_on(bus, place, "turn", request, job="session", attempt=attempt)
-        leading = asyncio.create_task(converse(claim, TurnSettings(), links or Links()))
+        leading = asyncio.create_task(converse(claim, TurnSettings(), links or Links(), library))
         try:
             yield Talk(bus, place, inbox, leading)
         finally:

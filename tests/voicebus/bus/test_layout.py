@@ -7,14 +7,16 @@ import asyncio
 import msgspec
 import pytest
 
+from schemas.voice import VoiceKept
 from subjects.streams import ACK_WAIT_S, MAX_HANDOVERS, ROLES, Limits, consumer_name, streams
+from subjects.voices import voice_subject
 from tests.bus import bus_settings
 from tests.nats_server import NatsServer
 from tests.workers import bus_in
 from voicebus.bus.acks import GIVE_UP_S
 from voicebus.bus.client import Bus, connect
 from voicebus.bus.layout import ensure_layout
-from voicebus.errors import BusError
+from voicebus.errors import BusError, StorageFull
 
 
 async def stream_configs(bus: Bus) -> dict[str, object]:
@@ -111,6 +113,26 @@ async def test_every_role_of_every_cell_has_its_consumer(own_nats_server: NatsSe
     assert set(configs) == {consumer_name(cell, role) for cell in ("one", "two") for role in ROLES}
     assert {config["ack_wait"] for config in configs.values()} == {ACK_WAIT_S * 10**9}
     assert {config["max_deliver"] for config in configs.values()} == {MAX_HANDOVERS}
+
+
+async def test_a_voice_that_does_not_fit_is_refused(own_nats_server: NatsServer) -> None:
+    """No other one goes for it: whose voice it is would fall silent. Removing one makes room."""
+    voice = VoiceKept(model="m", latents=bytes(900_000))
+    async with bus_in(own_nats_server.url, "one") as bus:
+        config = (await stream_configs(bus))["VOICE"]
+        assert isinstance(config, dict)
+        small = msgspec.json.encode({**config, "max_bytes": 2_000_000})
+        await bus.request("$JS.API.STREAM.UPDATE.VOICE", small)
+        first = await bus.keep(voice, voice_subject("one", "anna"), 0)
+        await bus.keep(voice, voice_subject("one", "bert"), 0)
+
+        with pytest.raises(StorageFull):
+            await bus.keep(voice, voice_subject("one", "carl"), 0)
+        there = await bus.last("VOICE", voice_subject("one", "anna"))
+        assert there is not None
+        assert there.sequence == first
+        await bus.keep(VoiceKept(), voice_subject("one", "anna"), first)
+        assert await bus.keep(voice, voice_subject("one", "carl"), 0)
 
 
 async def test_a_server_without_room_refuses_in_words(

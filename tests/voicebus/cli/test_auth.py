@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from subjects.permissions import OPERATORS, SYSTEM
+from subjects.streams import ROLES
 from tests.nats_server import NatsServer
 from voicebus import credentials
 from voicebus.bus import server_config
@@ -31,7 +33,7 @@ def test_no_seed_is_printed(users: Path, capsys: pytest.CaptureFixture[str]) -> 
 
     printed = capsys.readouterr().out
     seeds = [path.read_text().strip() for path in users.glob("*.seed")]
-    assert len(seeds) == 11
+    assert len(seeds) == len({*ROLES, *OPERATORS, SYSTEM}) + 3
     assert [seed for seed in seeds if seed in printed] == []
     assert str(users / "edge-radio.seed") in printed
 

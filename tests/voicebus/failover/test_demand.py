@@ -10,8 +10,8 @@ from prometheus_client import REGISTRY
 
 from schemas.claim import Demand, Presence
 from schemas.codec import encode
-from subjects.catalog import presence_subject
 from subjects.jobs import demand_subject
+from subjects.processes import presence_subject
 from tests.voicebus.toys import Work, ask, role
 from tests.workers import beside, bus_in, new_place, until, worker_in
 from voicebus.bus.client import Bus

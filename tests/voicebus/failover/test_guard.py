@@ -14,7 +14,8 @@ import pytest
 from schemas.claim import Claimed, Presence
 from schemas.codec import decode, encode
 from schemas.llm import TokenDelta
-from subjects.catalog import Place, presence_subject, subject_of
+from subjects.catalog import Place, subject_of
+from subjects.processes import presence_subject
 from subjects.streams import ACK_WAIT_S
 from tests.accounts import SYSTEM_PASSWORD, SYSTEM_USER, server_with_accounts, signed_in
 from tests.bus import bus_settings

@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 
 from schemas.claim import Presence
-from subjects.catalog import presence_subject
+from subjects.processes import presence_subject
 from tests.secured import CELL, Secured, secured_server
 from tests.system import Process
 from voicebus import credentials, parts

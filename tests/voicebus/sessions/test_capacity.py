@@ -15,7 +15,7 @@ from schemas.claim import Presence
 from schemas.codec import encode
 from schemas.stt import TranscribeRequest
 from schemas.turn import ConverseRequest
-from subjects.catalog import presence_subject
+from subjects.processes import presence_subject
 from subjects.tokens import new_token
 from tests.workers import bus_in, worker_in
 from voicebus.bus.client import Bus

@@ -1,9 +1,11 @@
-{{/* What each role is: no matter of choice. `named`: its pods have names on the bus. */}}
+{{/* What each role is: no matter of choice. `named`: its pods have names on the bus. `file`: what it
+asks stands in FILE.toml of a Secret, if there is one (FILESecret). */}}
 {{- define "voicebus.facts" -}}
 stt: {image: stt-whisper, args: [voicebus, worker, stt], seed: stt, slots: VOICEBUS_STT_SLOTS, models: true, metrics: 9464}
 turn: {image: core, args: [voicebus, worker, turn], seed: turn, slots: VOICEBUS_TURN_SLOTS, metrics: 9464}
-llm: {image: llm, args: [voicebus, worker, llm], seed: llm, slots: VOICEBUS_LLM_SLOTS, metrics: 9464, asks: true}
+llm: {image: llm, args: [voicebus, worker, llm], seed: llm, slots: VOICEBUS_LLM_SLOTS, metrics: 9464, asks: true, file: providers, named_by: VOICEBUS_LLM_PROVIDERS_FILE}
 tts: {image: tts-piper, args: [voicebus, worker, tts], seed: tts, slots: VOICEBUS_TTS_SLOTS, models: true, metrics: 9464}
+tool: {image: tools, args: [voicebus, worker, tool], seed: tool, slots: VOICEBUS_TOOL_SLOTS, metrics: 9464, asks: true, file: servers, named_by: VOICEBUS_TOOL_SERVERS_FILE}
 supervisor: {image: core, args: [voicebus, supervise], seed: supervisor, system: true, metrics: 9464}
 edge: {image: edge, args: [voicebus, edge], seed: edge, named: VOICEBUS_EDGE_NAME, metrics: 8080, serves: 8080}
 telephony: {image: edge, args: [voicebus, edge, telephony], seed: edge, named: VOICEBUS_TELEPHONY_NAME, metrics: 9464, serves: 8090}

@@ -1,0 +1,76 @@
+"""In which order providers are asked for a reply. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from services.llm.breaker import CLOSED, Breaker, state
+
+Tier = Literal["own", "free", "cheap", "standard", "premium"]
+"""What a model costs, roughly: ``own`` runs on a machine of ours."""
+
+Preference = Literal["listed", "cheap"]
+"""``listed``: as in the file. ``cheap``: what costs least first."""
+
+_TIERS: Final[tuple[Tier, ...]] = ("own", "free", "cheap", "standard", "premium")
+
+
+class Candidate(Struct, frozen=True, kw_only=True):
+    """A provider, as far as the choice depends on it.
+
+    Fields
+        name: By what it is known.
+        models: What it serves, as far as that is known.
+        continues: Whether it can be given the beginning of its own answer.
+        tier: What its model costs, roughly.
+        price: What a reply of it costs, to compare; None where that is not known.
+        breaker: How it has done lately.
+    """
+
+    name: str
+    models: frozenset[str] = frozenset()
+    continues: bool = False
+    tier: Tier = "standard"
+    price: float | None = None
+    breaker: Breaker = CLOSED
+
+
+def order(
+    candidates: Iterable[Candidate],
+    *,
+    now_s: float,
+    model: str = "",
+    prefer: Preference = "listed",
+    begun: bool = False,
+) -> tuple[str, ...]:
+    """Return the names of the providers to ask, the first one first.
+
+    Those that are left alone come last: a reply is never refused without having asked anybody. A
+    model that is asked for by its name is looked for where it is known to be; where nobody is known
+    to have it, all are asked, and the last one's refusal is told.
+
+    Args:
+        candidates: All providers, as they are listed.
+        now_s: The time.
+        model: What the request asks for; empty for any.
+        prefer: What comes first.
+        begun: Whether the reply was begun by another one: who can go on with it comes first.
+    """
+    listed = list(candidates)
+    able = [candidate for candidate in listed if not model or model in candidate.models] or listed
+    if prefer == "cheap":
+        able.sort(key=_cost)
+    if begun:
+        able.sort(key=lambda candidate: not candidate.continues)
+    asked = [candidate for candidate in able if state(candidate.breaker, now_s) != "open"]
+    alone = [candidate for candidate in able if state(candidate.breaker, now_s) == "open"]
+    alone.sort(key=lambda candidate: candidate.breaker.until_s)
+    return tuple(candidate.name for candidate in (*asked, *alone))
+
+
+def _cost(candidate: Candidate) -> tuple[int, float]:
+    unknown = float("inf")
+    return _TIERS.index(candidate.tier), unknown if candidate.price is None else candidate.price

@@ -1,0 +1,1 @@
+"""Functions that the language model asks for, called for it."""

@@ -1,0 +1,288 @@
+"""Functions in the middle of a reply: a real MCP server, a language model that asks for them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from tests.e2e.client import Client, connected
+from tests.e2e.upstream import LanguageModel, Script, calling
+from tests.models import model_path
+from tests.system import SYNTHETIC, System
+from voicebus import parts
+from voicebus.parts import project_root
+
+pytestmark = pytest.mark.model
+
+SHOP = "tests.services.tool.shop"
+PERSONA = """---
+tools:
+  allow: [time, hang_up, shop.*]
+  rounds: 2
+filler:
+  text: One moment.
+  after_s: 0.2
+---
+You sell tea.
+"""
+
+
+PAGE = (project_root() / "docs" / "howto" / "tools.md").read_text(encoding="utf-8")
+
+
+def block(language: str) -> str:
+    """The one block of the page in a language."""
+    (found,) = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    return str(found)
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the server was asked for."""
+    return tmp_path_factory.mktemp("shop") / "log"
+
+
+@pytest.fixture(scope="module")
+def system(
+    log: Path, tmp_path_factory: pytest.TempPathFactory, language_model: LanguageModel
+) -> Iterator[System]:
+    """A system with a tool worker, and a persona that may call the functions of a shop."""
+    model_path("silero-vad")
+    folder = tmp_path_factory.mktemp("tools")
+    (folder / "shop.md").write_text(PERSONA)
+    (folder / "tea.md").write_text(block("markdown"))
+    (folder / "tea.py").write_text(block("python"))
+    env = "{" + ", ".join(f'{k} = "{v}"' for k, v in _environment(log).items()) + "}"
+    (folder / "servers.toml").write_text(
+        "[servers.shop]\n"
+        f'command = ["{sys.executable}", "-m", "{SHOP}"]\n'
+        f"env = {env}\n"
+        'allow = ["stock", "slow", "large", "broken"]\n'
+        'repeatable = ["stock"]\n'
+        "timeout_s = 4\n\n"
+        + block("toml").replace('"python", "tea.py"', f'"{sys.executable}", "{folder / "tea.py"}"')
+    )
+    settings = {
+        **SYNTHETIC,
+        "LLM_ENGINE": "openai",
+        "LLM_URL": language_model.url,
+        "TURN_PERSONAS_DIR": str(folder),
+        "EDGE_PERSONA": "shop",
+        "TOOL_SERVERS_FILE": str(folder / "servers.toml"),
+    }
+    with System(tmp_path_factory.mktemp("talking"), settings, roles=(*parts.ROLES, "tool")) as up:
+        _wait_for(up, "tools.connected", 2)
+        yield up
+
+
+def _environment(log: Path) -> dict[str, str]:
+    return {"PYTHONPATH": str(project_root()), "SHOP_LOG": str(log)}
+
+
+def _wait_for(system: System, event: str, times: int = 1) -> None:
+    async def logged() -> None:
+        async with asyncio.timeout(30):
+            while system.processes["tool"].log.count(event) < times:
+                await asyncio.sleep(0.05)
+
+    asyncio.run(logged())
+
+
+def asking(*calls: tuple[str, dict[str, Any]], then: str = "", pause_s: float = 0.0) -> Script:
+    """Ask for functions at once, having said something; then say their results, word by word."""
+
+    def script(server: LanguageModel, request: Request, messages: list[Any]) -> Response:
+        is_done = messages[-1]["role"] == "tool"
+
+        async def events() -> AsyncIterator[str]:
+            results = [m["content"] for m in messages if m["role"] == "tool"]
+            if is_done:
+                for word in re.findall(r"\S+\s*", then or "; ".join(results)[:200] + "."):
+                    yield _chunk({"content": word})
+                    await asyncio.sleep(pause_s)
+                yield _chunk({}, "stop")
+            else:
+                yield _chunk({"content": "Let me see. "})
+                for index, (name, arguments) in enumerate(calls):
+                    function = {"name": name, "arguments": json.dumps(arguments)}
+                    wish = {"index": index, "id": f"c{index}", "type": "function"}
+                    yield _chunk({"tool_calls": [{**wish, "function": function}]})
+                yield _chunk({}, "tool_calls")
+            yield "data: [DONE]\n\n"
+
+        return StreamingResponse(events(), media_type="text/event-stream")
+
+    return script
+
+
+def _chunk(delta: dict[str, Any], reason: str | None = None) -> str:
+    choice = {"index": 0, "delta": delta, "finish_reason": reason}
+    return f"data: {json.dumps({'id': '1', 'choices': [choice]})}\n\n"
+
+
+def called(log: Path) -> list[str]:
+    """What the server was asked for, line by line."""
+    return log.read_text().splitlines() if log.exists() else []
+
+
+async def until_called(log: Path, name: str) -> None:
+    """Wait until a function is at work."""
+    async with asyncio.timeout(20):
+        while called(log)[-1:] != [name]:
+            await asyncio.sleep(0.02)
+
+
+async def turn(client: Client, text: str) -> str:
+    """Type a turn; return what is answered."""
+    count = len(client.messages("turn_ended")) + 1
+    await client.send("text", text=text)
+    ended = await client.until("turn_ended", count=count)
+    assert ended["outcome"] == "completed"
+    return str(client.messages("reply_done", turn=ended["turn"])[0]["text"])
+
+
+async def test_functions_are_called_in_parallel_and_the_reply_goes_on(
+    system: System, language_model: LanguageModel
+) -> None:
+    """The client hears one reply, in order; the model is told of the results, later, too."""
+    calls = (("shop_stock", {"tea": "mint"}), ("shop_stock", {"tea": "green tea"}))
+    with language_model.following(asking(*calls)):
+        async with connected(system, {}) as client:
+            answer = await turn(client, "is there tea?")
+            text = "".join(m["text"] for m in client.messages("reply_text", turn=1))
+            spoken = client.messages("spoken", turn=1)
+            await turn(client, "and now?")
+
+    told = "Seven boxes of mint are left; Seven boxes of green tea are left."
+    assert answer == f"Let me see. {told}"
+    assert text.split() == answer.split()
+    assert " ".join(m["text"] for m in spoken).split() == answer.split()
+    assert len(client.messages("reply_done", turn=1)) == 1
+    assert language_model.offered[-1] == [
+        *("time", "hang_up", "shop_stock", "shop_slow", "shop_large", "shop_broken")
+    ]
+    roles = [message["role"] for message in language_model.asked[-2]]
+    assert roles == ["system", "user", "assistant", "tool", "tool", "assistant", "user"]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "told"),
+    [
+        ("shop_large", {}, "characters; at most|no result within"),
+        ("shop_broken", {}, "the till is broken"),
+        ("shop_slow", {"seconds": 5}, r"no result within 4 s"),
+        ("shop_secret", {}, "there is no such function"),
+    ],
+)
+async def test_a_function_that_misbehaves_is_told_to_the_model(
+    system: System, language_model: LanguageModel, name: str, arguments: dict[str, Any], told: str
+) -> None:
+    """The turn is answered all the same."""
+    with language_model.following(asking((name, arguments), then="Sorry.")):
+        async with connected(system, {}) as client:
+            assert (await turn(client, "go on")) == "Let me see. Sorry."
+
+    assert re.search(told, language_model.asked[-1][-1]["content"])
+
+
+async def test_somebody_who_waits_for_a_function_hears_a_filler(
+    system: System, language_model: LanguageModel
+) -> None:
+    """Where the model has said nothing itself."""
+    with language_model.following(calling("shop_slow", {"seconds": 0.5})):
+        async with connected(system, {}) as client:
+            answer = await turn(client, "hello")
+
+    assert "At last" in answer
+    assert client.messages("spoken", turn=1)[0]["text"] == ""
+
+
+async def test_an_interruption_cancels_the_call(
+    system: System, language_model: LanguageModel, log: Path
+) -> None:
+    """Nobody waits for its end."""
+    with language_model.following(asking(("shop_slow", {"seconds": 2}))):
+        async with connected(system, {}) as client:
+            await client.send("text", text="sell it")
+            await until_called(log, "slow")
+            await client.send("cancel")
+            ended = await client.until("turn_ended")
+    assert ended["outcome"] == "interrupted"
+
+
+async def test_the_assistant_hangs_up_after_its_goodbye(
+    system: System, language_model: LanguageModel
+) -> None:
+    """Once it was heard."""
+    with language_model.following(asking(("hang_up", {}), then="Goodbye.")):
+        async with connected(system, {}) as client:
+            await client.send("text", text="that was all")
+            await client.until_closed()
+
+    assert client.messages("hang_up") == [{"type": "hang_up", "reason": "assistant"}]
+    assert client.messages("turn_ended")[0]["outcome"] == "completed"
+
+
+async def test_the_server_of_the_page_is_called_by_its_persona(
+    system: System, language_model: LanguageModel
+) -> None:
+    """With the files as they stand there."""
+    with language_model.following(calling("tea_stock", {"name": "mint"})):
+        async with connected(system, {"persona": "tea"}) as client:
+            answer = await turn(client, "is there mint?")
+
+    assert language_model.offered[-1] == ["time", "hang_up", "tea_stock"]
+    assert "Seven boxes of mint." in answer
+    assert "VOICEBUS_TOOL_SERVERS_FILE" in block("sh")
+
+
+async def test_a_turn_worker_that_goes_behind_a_call_leaves_the_reply_to_its_writer(
+    system: System, language_model: LanguageModel
+) -> None:
+    """Whoever leads the turn then asks nobody again; not a word is lost or said twice."""
+    then = "Seven boxes of mint are left, and many more of them are on their way from far away."
+    calls, turn_worker = ("shop_stock", {"tea": "mint"}), system.processes["turn"]
+    with language_model.following(asking(calls, then=then, pause_s=0.3)):
+        async with connected(system, {}) as client:
+            asked = len(language_model.asked)
+            await client.send("text", text="is there mint?")
+            await client.until("reply_text", count=4)
+            turn_worker.signal(signal.SIGTERM)
+            turn_worker.wait(20)
+            turn_worker.restart()
+            ended = await client.until("turn_ended")
+    system.wait_ready()
+
+    assert ended["outcome"] == "completed"
+    assert client.messages("reply_done")[0]["text"] == f"Let me see. {then}"
+    assert "".join(m["text"] for m in client.messages("reply_text")).split() == (
+        f"Let me see. {then}".split()
+    )
+    assert len(language_model.asked) == asked + 2
+
+
+async def test_a_tool_worker_that_dies_costs_nobody_a_word(
+    system: System, language_model: LanguageModel
+) -> None:
+    """What may not be repeated is not; the model says so, and the next call is made."""
+    with language_model.following(asking(("shop_slow", {"seconds": 1}))):
+        async with connected(system, {}) as client:
+            await client.send("text", text="sell it")
+            await asyncio.sleep(0.5)
+            system.processes["tool"].signal(signal.SIGKILL)
+            ended = await client.until("turn_ended")
+            system.processes["tool"].wait(10)
+            system.processes["tool"].restart()
+
+    assert ended["outcome"] == "completed"
+    assert "did not answer in time" in language_model.asked[-1][-1]["content"]

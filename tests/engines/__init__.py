@@ -1,0 +1,1 @@
+"""Engines as they really are, in environments of their own: `make engines-test`."""

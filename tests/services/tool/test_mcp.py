@@ -1,0 +1,252 @@
+"""Functions of a real MCP server, by standard input and output and by HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+from structlog.testing import capture_logs
+
+from schemas.tool import ToolsKept
+from services.tool.engine import Result
+from services.tool.engines import mcp
+from services.tool.engines.mcp import McpServer
+from services.tool.settings import ServerSettings, ToolSettings, read_servers
+from voicebus.errors import (
+    ConfigError,
+    EngineError,
+    EngineTimeout,
+    EngineUnavailable,
+    RequestRefused,
+    StorageFull,
+)
+from voicebus.parts import free_port, project_root
+
+SHOP = "tests.services.tool.shop"
+BY_PIPE = ServerSettings(
+    command=(sys.executable, "-m", SHOP),
+    env={"PYTHONPATH": str(project_root())},
+    allow=("stock", "slow", "large", "broken", "garbage", "death"),
+    repeatable=("st*",),
+)
+LIMIT_S = 30.0
+
+
+class Shop:
+    """A server that is connected to."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self.server = McpServer("shop", settings, again_s=0.1)
+        self.known: asyncio.Queue[ToolsKept] = asyncio.Queue()
+
+    async def learn(self, name: str, kept: ToolsKept) -> None:
+        """Take note of its functions."""
+        assert name == "shop"
+        self.known.put_nowait(kept)
+
+    async def call(self, name: str, timeout_s: float = 10.0, /, **arguments: object) -> Result:
+        """Call one of them."""
+        return await self.server.call(name, dict(arguments), "call-1", timeout_s)
+
+
+@asynccontextmanager
+async def connected(settings: ServerSettings) -> AsyncIterator[tuple[Shop, ToolsKept]]:
+    """Keep a server connected; yields it with what is known of it."""
+    shop = Shop(settings)
+    running = asyncio.create_task(shop.server.run(shop.learn))
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            kept = await shop.known.get()
+        yield shop, kept
+    finally:
+        running.cancel()
+        await asyncio.wait((running,))
+
+
+@pytest.fixture(scope="module")
+def by_http() -> Iterator[ServerSettings]:
+    """The same server at an address."""
+    port = free_port()
+    command = [sys.executable, "-m", SHOP, str(port)]
+    with subprocess.Popen(command, cwd=project_root(), stderr=subprocess.DEVNULL) as process:
+        yield ServerSettings(url=f"http://127.0.0.1:{port}/mcp", headers={"x-key": "k"})
+        process.kill()
+
+
+async def refused(shop: Shop, name: str, **arguments: object) -> str:
+    """What is said of a call that cannot be done."""
+    try:
+        result = await shop.call(name, **arguments)
+    except EngineError as err:
+        return str(err)
+    assert result.failed
+    return result.content
+
+
+async def expect_well(shop: Shop) -> None:
+    """The server does what it is asked for, as soon as it gets to it."""
+    result = await shop.call("stock", 60.0, tea="green tea")
+    assert result == Result("Seven boxes of green tea are left")
+
+
+async def test_a_server_says_what_it_has() -> None:
+    """What may not be called is not told of."""
+    async with connected(BY_PIPE) as (shop, kept):
+        await expect_well(shop)
+        with pytest.raises(RequestRefused, match="may not be called"):
+            await shop.call("secret")
+
+    assert {tool.name for tool in kept.tools} == set(BY_PIPE.allow)
+    assert kept.repeatable == ("stock",)
+    assert '"tea"' in next(tool.parameters for tool in kept.tools if tool.name == "stock")
+
+
+async def test_functions_that_fail_harm_nobody() -> None:
+    """Each is told clearly, and the next one works; what is no protocol is passed over."""
+    async with connected(BY_PIPE) as (shop, _):
+        assert "the till is broken" in await refused(shop, "broken")
+        assert await refused(shop, "stock", coffee="black")
+        await shop.call("garbage")
+        await expect_well(shop)
+
+
+async def test_ten_megabytes_are_a_result_or_too_late() -> None:
+    """And nothing worse."""
+    async with connected(BY_PIPE) as (shop, _):
+        try:
+            length = len((await shop.call("large", 20.0)).content)
+        except EngineTimeout:
+            length = 10_000_000
+        assert length == 10_000_000
+        await expect_well(shop)
+
+
+async def test_a_function_that_hangs_is_given_up() -> None:
+    """Within its time, whatever the server does."""
+    async with connected(BY_PIPE) as (shop, _):
+        begun_s = time.monotonic()
+        with pytest.raises(EngineTimeout, match=r"within 0\.3 s"):
+            await shop.call("slow", 0.3, seconds=2)
+        assert time.monotonic() - begun_s < 1.9
+        await expect_well(shop)
+
+
+async def test_a_server_that_dies_is_started_again() -> None:
+    """What was being called has failed; what comes later is done."""
+    async with connected(BY_PIPE) as (shop, _):
+        with pytest.raises(EngineError) as died:
+            await shop.call("death")
+        assert not isinstance(died.value, RequestRefused | EngineUnavailable)
+        async with asyncio.timeout(LIMIT_S):
+            await shop.known.get()
+
+        assert not (await shop.call("stock", tea="rooibos")).failed
+
+
+async def test_a_bus_that_takes_nothing_is_no_fault_of_the_server() -> None:
+    """It is called as before, and what it has is told as soon as it can be."""
+    shop = Shop(BY_PIPE)
+    refusals = 3
+
+    async def refused_at_first(name: str, kept: ToolsKept) -> None:
+        nonlocal refusals
+        refusals -= 1
+        if refusals >= 0:
+            raise StorageFull("no room")
+        await shop.learn(name, kept)
+
+    running = asyncio.create_task(shop.server.run(refused_at_first))
+    with capture_logs() as lines:
+        async with asyncio.timeout(LIMIT_S):
+            await shop.known.get()
+        await expect_well(shop)
+    running.cancel()
+    await asyncio.wait((running,))
+
+    told = [line["event"] for line in lines if line["event"].startswith("tools.")]
+    assert told == ["tools.connected", *["tools.untold"] * 3]
+
+
+async def test_no_secret_of_a_server_is_logged() -> None:
+    """Nor shown to the model: it may stand anywhere in an address, which errors show whole."""
+    secrets = ("user-one", "pass-two", "path-three", "query-four", "header-five\n")
+    user, password, path, query, header = secrets
+    url = f"http://{user}:{password}@127.0.0.1:{free_port()}/{path}/mcp?key={query}"
+    with capture_logs() as lines:
+        for headers in ({}, {"x-key": header}):
+            shop = Shop(ServerSettings(url=url, headers=headers))
+            running = asyncio.create_task(shop.server.run(shop.learn))
+            async with asyncio.timeout(LIMIT_S):
+                while not lines or lines[-1]["event"] != "tools.lost":
+                    await asyncio.sleep(0.02)
+            running.cancel()
+            await asyncio.wait((running,))
+    shown = shop.server._public(f"Client error '401' for url '{url}' with {header}")
+
+    assert [secret for secret in secrets if secret.strip() in f"{lines}{shown}"] == []
+    assert "127.0.0.1" in shown
+
+
+async def test_a_server_is_reached_by_http(by_http: ServerSettings) -> None:
+    """As soon as it is there."""
+    async with connected(by_http) as (shop, kept):
+        assert "secret" in {tool.name for tool in kept.tools}
+        assert (await shop.call("stock", tea="mint")).content == "Seven boxes of mint are left"
+
+
+async def test_a_function_may_be_silent_for_longer_than_a_connection_may_take(
+    by_http: ServerSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it may take is its own setting."""
+    monkeypatch.setattr(mcp, "_CONNECT_S", 2.0)
+    async with connected(replace(by_http, timeout_s=60.0)) as (shop, _):
+        assert (await shop.call("slow", 60.0, seconds=2.5)).content == "At last"
+
+
+async def test_a_server_that_is_not_there_is_told_as_such() -> None:
+    """Its functions fail, nothing else."""
+    shop = Shop(ServerSettings(command=("/nothing/there",)))
+    running = asyncio.create_task(shop.server.run(shop.learn))
+    await asyncio.sleep(0.05)
+
+    with pytest.raises(EngineUnavailable, match="cannot be reached"):
+        await shop.call("stock", tea="mint")
+    assert not running.done()
+    running.cancel()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[servers.a]", "a server has a `command` or a `url`"),
+        ('[servers.a]\nurl = "ftp://x"', "must begin with http"),
+        ('[servers.a]\ncomand = ["x"]', "unknown field `comand`"),
+        ('[servers."a.b"]\ncommand = ["x"]', "'a.b' is no name"),
+        ("[servers.a", "f.toml"),
+    ],
+)
+def test_a_file_with_errors_is_told_at_the_start(tmp_path: Path, text: str, told: str) -> None:
+    """With its name, and what is wrong."""
+    path = tmp_path / "f.toml"
+    path.write_text(text)
+
+    with pytest.raises(ConfigError) as err:
+        read_servers(ToolSettings(servers_file=str(path)))
+    assert told in str(err.value)
+    assert "f.toml" in str(err.value)
+
+
+def test_secrets_may_lie_in_a_file_of_their_own(tmp_path: Path) -> None:
+    """Beside the file of the servers."""
+    (tmp_path / "f.toml").write_text('[servers.a]\nurl = "http://x"\nheaders_file = "s.toml"')
+    (tmp_path / "s.toml").write_text('authorization = "Bearer x"')
+
+    servers = read_servers(ToolSettings(servers_file=str(tmp_path / "f.toml")))
+    assert servers["a"].headers == {"authorization": "Bearer x"}

@@ -1,0 +1,56 @@
+"""docs/howto/engines.md: its engine is one."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from types import ModuleType
+from typing import cast
+
+import pytest
+
+from services.tts.engine import Engine
+from tests.services.tts import test_engines as contract
+from voicebus.parts import project_root
+
+PAGE = project_root() / "docs" / "howto" / "engines.md"
+NOT_OF_MORSE = {
+    "test_audio_is_audible_int16_and_as_long_as_speech",
+    "test_cancelling_a_running_synthesis_takes_less_than_50_ms",
+}
+"""Morse code takes longer than speech, and it is made before anybody could change his mind."""
+
+CONTRACT = [
+    name
+    for name, test in vars(contract).items()
+    if name.startswith("test_")
+    and [*inspect.signature(test).parameters] == ["engine"]
+    and name not in NOT_OF_MORSE
+]
+
+
+def block() -> str:
+    """The engine, as it stands on the page."""
+    (found,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    return str(found)
+
+
+@pytest.fixture
+def morse() -> Engine:
+    """The engine of the page."""
+    module = ModuleType("morse")
+    exec(compile(block(), str(PAGE), "exec"), module.__dict__)
+    return cast("Engine", module.__dict__["MorseEngine"]())
+
+
+def test_the_example_is_short() -> None:
+    """An engine is a page, not a project."""
+    assert len(block().splitlines()) < 60
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+async def test_the_example_keeps_to_the_contract(morse: Engine, name: str) -> None:
+    """What holds for all voices holds for this one."""
+    assert len(CONTRACT) >= 5
+    await getattr(contract, name)(morse)
+    await morse.close()

@@ -1,0 +1,137 @@
+"""Files of questions and answers, and how they lie in the bucket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from schemas.persona import Traits
+from subjects.kept import faq_subject
+from subjects.tokens import new_token
+from tests.workers import bus_in
+from voicebus.bus.client import Bus
+from voicebus.errors import ConfigError
+from voicebus.personas import parts
+from voicebus.personas.books import Book, Books
+from voicebus.personas.pairs import Pair, read_pairs
+
+SHOP = Traits(name="shop")
+CSV = 'question,answer\nWhen?,"At five, sharp."\nAt what time?,\nWhere?,Here.\n'
+PAIRS = [Pair("When?", "At five, sharp."), Pair("At what time?", "At five, sharp.")]
+
+
+@pytest.fixture
+async def bus(nats_server: str) -> AsyncIterator[Bus]:
+    """A connection in a cell of its own."""
+    async with bus_in(nats_server, new_token("c")) as bus:
+        yield bus
+
+
+async def ready(books: Books, bus: Bus, question: str, answer: str) -> Book:
+    """Wait until a question has this answer."""
+    async with asyncio.timeout(10):
+        while True:
+            book = await books.of(bus, SHOP)
+            if book is not None and book.answer(question) == answer:
+                return book
+
+
+def test_a_row_without_an_answer_asks_in_other_words() -> None:
+    """The columns are named in the first line; what has a comma in it is quoted."""
+    assert list(read_pairs(CSV, ".csv", "f")) == [*PAIRS, Pair("Where?", "Here.")]
+    assert list(read_pairs("question\tanswer\nWhen, then?\tNow.", ".tsv", "f")) == [
+        Pair("When, then?", "Now.")
+    ]
+
+
+def test_a_line_of_json_may_ask_in_many_words() -> None:
+    """As programs write it."""
+    text = '{"question": ["When?", "At what time?"], "answer": "At five, sharp."}\n\n'
+
+    assert list(read_pairs(text, ".jsonl", "f")) == PAIRS
+
+
+@pytest.mark.parametrize(
+    ("text", "suffix", "told"),
+    [
+        ("When?,Now.", ".csv", "f:1: the first line must be question,answer"),
+        ("question,answer\nWhen?,", ".csv", "f:2: there is no answer"),
+        ("question,answer\nWhen?,At five, sharp.", ".csv", "f:2: 3 columns: put what has"),
+        ("question,answer\n,Now.", ".csv", "f:2: there is no question"),
+        (f"question,answer\nWhen?,{'x' * 1001}", ".csv", "f:2: the answer has 1001 characters"),
+        ('{"question": "When?"}', ".jsonl", "f:1: Object missing required field `answer`"),
+        ('{"question": [], "answer": "x"}', ".jsonl", "f:1: there is no question"),
+        ("\n{", ".jsonl", "f:2: Input data was truncated"),
+        ("x", ".txt", "expected a file that ends in .csv, .tsv, .jsonl"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_line(text: str, suffix: str, told: str) -> None:
+    """Whoever wrote the file knows where to look."""
+    with pytest.raises(ConfigError) as err:
+        list(read_pairs(text, suffix, "f"))
+    assert told in str(err.value)
+
+
+@pytest.mark.parametrize("count", [0, 1, 4_000])
+def test_a_book_is_read_in_pieces(count: int) -> None:
+    """A thread that decodes all of it in one call would keep every other one waiting."""
+    pairs = [Pair(f"What is number {number}?", "x" * (number % 90)) for number in range(count)]
+    lines = msgspec.json.Encoder().encode_lines(pairs)
+
+    pieces = [*parts._pieces(lines)]
+
+    assert b"".join(pieces) == lines
+    assert all(piece.endswith(b"\n") and len(piece) < 65_000 for piece in pieces)
+    assert len(pieces) >= len(lines) / 65_000
+    assert parts.unpacked(parts.packed(pairs)) == pairs
+
+
+async def test_a_large_book_lies_in_several_parts(bus: Bus) -> None:
+    """And comes out as it went in; a smaller one that follows leaves nothing of it behind."""
+    pairs = [Pair(f"{new_token('q')}{new_token('q')}", new_token("a") * 40) for _ in range(20_000)]
+    packed = parts.packed(pairs)
+    await parts.put(bus, "shop", packed)
+    first = await parts.find(bus, "shop")
+
+    assert first is not None
+    assert first.parts == len(packed) > 1
+    assert parts.unpacked(await parts.find_all(bus, "shop", first)) == pairs
+    await parts.put(bus, "shop", parts.packed(PAIRS))
+    assert await parts.find(bus, "shop", 1) is None
+    await parts.put(bus, "shop", ())
+    assert await parts.find(bus, "shop") is None
+
+
+async def test_a_book_of_which_a_part_is_another_ones_is_not_read(bus: Bus) -> None:
+    """It is being replaced: what was read before stays good."""
+    first, second = (
+        replace(part, parts=2, seq=seq) for seq, part in enumerate(2 * parts.packed(PAIRS))
+    )
+    await bus.keep(first, faq_subject(bus.cell, "shop", 0), 0)
+    await bus.keep(replace(second, version="x"), faq_subject(bus.cell, "shop", 1), 0)
+
+    with pytest.raises(ConfigError, match="being replaced"):
+        await parts.find_all(bus, "shop", first)
+
+
+async def test_answers_are_read_again_when_they_changed(bus: Bus, tmp_path: Path) -> None:
+    """From the folder, and else from the bucket; one with an error changes nothing."""
+    books, path = Books(tmp_path), tmp_path / "shop.faq.csv"
+    assert await books.of(bus, SHOP) is None
+    await parts.put(bus, "shop", parts.packed([Pair("When?", "From the bucket.")]))
+    await ready(books, bus, "when", "From the bucket.")
+    path.write_text(CSV)
+    await ready(books, bus, "when", "At five, sharp.")
+    path.write_text("question,answer\nWhen?")
+
+    for _ in range(2):
+        book = await books.of(bus, SHOP)
+        assert book is not None
+        assert book.answer("when") == "At five, sharp."
+    path.write_text("question,answer\nWhen?,Never.")
+    await ready(books, bus, "when", "Never.")
