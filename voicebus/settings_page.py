@@ -31,7 +31,12 @@ that says which.
     voicebus config check stt --env-file .env   # ... with this file, for the STT worker
     voicebus config show --given                # what is set, without secrets
 
-`.env.example` has all of them as a file to start from.
+`.env.example` has all of them as a file to start from: copy it to `.env`, and change what you need.
+Nothing reads that file by itself. A shell loads it with this line, before `make run`; systemd
+(`EnvironmentFile=`) and compose (`env_file:`) take it as it is.
+
+    set -a; . ./.env; set +a
+
 This page is written by `make docs`.
 """
 

@@ -114,6 +114,7 @@ class Supervisor:
         self._steady_s = steady_s
         self._parts: dict[str, tuple[Part, asyncio.TaskGroup]] = {}
         self._running: dict[str, asyncio.subprocess.Process] = {}
+        self._log_begins: dict[str, int] = {}
         self._retired: set[asyncio.subprocess.Process] = set()
         self._ready: dict[str, bool] = {}
         self._stopping = False
@@ -251,6 +252,7 @@ class Supervisor:
 
     async def _spawn(self, part: Part) -> asyncio.subprocess.Process:
         with self._log(part).open("ab") as output:
+            self._log_begins[part.name] = output.tell()  # behind what those before it have written
             return await asyncio.create_subprocess_exec(
                 *part.argv,
                 env=dict(part.environment),
@@ -285,8 +287,8 @@ class Supervisor:
 
     def _obituary(self, part: Part, code: int | None) -> str:
         path = self._log(part)
-        lines = path.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
-        tail = "\n".join(f"    {line}" for line in lines)
+        written = path.read_bytes()[self._log_begins[part.name] :].decode(errors="replace")
+        tail = "\n".join(f"    {line}" for line in written.splitlines()[-_TAIL_LINES:])
         what = "is not ready" if code is None else f"ended with code {code} before it was ready"
         return f"{part.name} {what}; the end of {path}:\n{tail}"
 

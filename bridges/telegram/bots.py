@@ -162,7 +162,10 @@ def _with_token(path: Path, name: str, bot: BotConfig) -> BotConfig:
 def _checked(bots: dict[str, BotConfig], settings: TelegramSettings, where: str) -> Bots:
     for name, bot in bots.items():
         if _TOKEN.fullmatch(bot.token) is None:
-            raise ConfigError(f"{where}: the token of bot {name} is none: number:letters")
+            raise ConfigError(
+                f"{where}: the token of bot {name} is none: BotFather's have a number, a colon and "
+                "some 35 letters, digits, - and _"
+            )
         if bot.updates == "webhook" and not settings.webhook_url:
             raise ConfigError(
                 f"{where}: bot {name} has its updates sent: set VOICEBUS_TELEGRAM_WEBHOOK_URL"

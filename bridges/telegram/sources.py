@@ -19,6 +19,7 @@ from aiogram.methods import DeleteWebhook, GetMe, GetUpdates, SetMyCommands, Set
 from aiogram.methods.base import TelegramMethod
 from aiogram.types import BotCommand
 
+from bridges.telegram.api import Refused
 from bridges.telegram.house import House
 from bridges.telegram.texts import COMMANDS
 from voicebus.errors import BusError, VoicebusError
@@ -91,8 +92,9 @@ async def _insist(house: House, method: TelegramMethod[T]) -> T:
         try:
             return await house.api.call(method)
         except VoicebusError as err:
-            log.warning("telegram.not_begun", bot=house.config.id, error=str(err))
-            await asyncio.sleep(_AGAIN_S[-1])
+            wait_s = pause_s(err, len(_AGAIN_S))
+            log.warning("telegram.not_begun", bot=house.config.id, error=str(err), again_s=wait_s)
+            await asyncio.sleep(wait_s)
 
 
 async def _updates(house: House, asked: GetUpdates) -> list[tuple[int, bytes]]:
@@ -126,15 +128,25 @@ async def _accept(house: House, update: int, payload: bytes) -> None:
             return
 
 
-async def _pause(house: House, err: Exception, failures: int) -> None:
-    wait_s = _AGAIN_S[min(failures, len(_AGAIN_S) - 1)]
+def pause_s(err: Exception, failures: int) -> float:
+    """Return how long to wait before Telegram is asked again.
+
+    Args:
+        err: What it answered, or why it did not.
+        failures: How many there were in a row before.
+    """
     match err:
         case TelegramRetryAfter():
-            wait_s = err.retry_after
+            return err.retry_after
         case TelegramConflictError():
             # Somebody else polls with this token, who is not on this bus; or a webhook is set.
-            wait_s = _CONFLICT_S
-        case TelegramUnauthorizedError():
-            wait_s = _STRANGER_S
+            return _CONFLICT_S
+        case TelegramUnauthorizedError() | Refused(status=TelegramUnauthorizedError.__name__):
+            return _STRANGER_S
+    return _AGAIN_S[min(failures, len(_AGAIN_S) - 1)]
+
+
+async def _pause(house: House, err: Exception, failures: int) -> None:
+    wait_s = pause_s(err, failures)
     log.warning("telegram.not_polled", bot=house.config.id, error=str(err), again_s=wait_s)
     await asyncio.sleep(wait_s)

@@ -11,6 +11,7 @@ import structlog
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
+from structlog.contextvars import bound_contextvars
 
 from edge.answers import refused
 from edge.telephony.answering import serve
@@ -129,8 +130,9 @@ def create_app(office: Office, gate: Gate) -> Starlette:
         except (ProtocolError, BusError) as err:
             code = err.reason if isinstance(err, ProtocolError) else err.code
             channel_metrics.TELEPHONY_REFUSED.labels(_label(protocol), code).inc()
-            log.info("client.refused", protocol=_label(protocol), code=code)
-            await socket.send_denial_response(refused(err, KIND))
+            with bound_contextvars(protocol=_label(protocol)):
+                denial = refused(err, KIND)
+            await socket.send_denial_response(denial)
 
     routes = [
         WebSocketRoute("/{protocol}", answer),

@@ -267,6 +267,15 @@ def test_sigterm_during_the_start_leaves_nothing(tmp_path: Path) -> None:
         assert [command for pid, command in children.items() if command_of(pid)] == []
 
 
+def test_a_part_that_refuses_its_settings_ends_everything(tmp_path: Path) -> None:
+    """Nobody believes that a bot listens whose token is none: its own words are the last ones."""
+    with up(tmp_path, {**SYNTHETIC, "TELEGRAM_TOKEN": "1:what-BotFather-said"}) as running:
+        assert running.process.wait(60) == 1, running.output
+
+    assert "VOICEBUS_TELEGRAM_TOKEN: the token of bot" in running.output
+    assert "never retrieved" not in running.output
+
+
 def test_a_port_in_use_is_said_and_nothing_starts(tmp_path: Path) -> None:
     """Exit code 2 and a line that names the port."""
     with socket.socket() as taken:

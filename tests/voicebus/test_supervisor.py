@@ -99,7 +99,8 @@ async def test_a_part_is_waited_for_and_ended(tmp_path: Path) -> None:
 
 
 async def test_a_part_that_does_not_come_up_shows_its_last_words(tmp_path: Path) -> None:
-    """The error has the exit code, the log's path and its end."""
+    """The error has the exit code, the log's path and its end, without what others wrote before."""
+    (tmp_path / "broken.log").write_text("of yesterday\n")
     broken = part("broken", "sys.exit('the setting is wrong')")
     async with supervised(tmp_path, Told()) as (keeper, group):
         ready = await keeper.start(group, broken)
@@ -108,6 +109,7 @@ async def test_a_part_that_does_not_come_up_shows_its_last_words(tmp_path: Path)
 
     message = str(failure.value)
     assert "broken ended with code 1" in message
+    assert "of yesterday" not in message
     assert "the setting is wrong" in message
     assert str(tmp_path / "broken.log") in message
 

@@ -189,16 +189,16 @@ async def _start_all(
     if up.telephony:
         telephony = parts.telephony_part(user(credentials.edge_user(names[_TELEPHONY])))
         waiting.append(await supervisor.start(group, telephony))
+    if parts.needs_telegram(os.environ):
+        # It is ready though Telegram is away: nothing but its own settings keeps it from that.
+        bridge = parts.telegram_part(user(credentials.bridge_user(names[_TELEGRAM])))
+        waiting.append(await supervisor.start(group, bridge))
     if llama_ready is not None:
         await llama_ready
     waiting.append(await supervisor.start(group, parts.worker_part("llm", user("llm"))))
     if os.environ.get("VOICEBUS_TOOL_SERVERS_FILE"):
         waiting.append(await supervisor.start(group, parts.worker_part("tool", user("tool"))))
     await asyncio.gather(*waiting)
-    if parts.needs_telegram(os.environ):
-        # Not waited for: Telegram may be away, and all else is of use without it.
-        bridge = parts.telegram_part(user(credentials.bridge_user(names[_TELEGRAM])))
-        await supervisor.start(group, bridge)
     return edge
 
 

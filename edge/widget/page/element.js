@@ -133,7 +133,10 @@ export class VoicebusWidget extends HTMLElement {
     }
     // A page is better off without a widget than with one that does not work.
     this.#tell("error", error);
-    if (error.code !== "unreachable") return;
+    if (error.code !== "unreachable") {
+      console.error(`voicebus-widget: ${error.code}`, error.message ?? ""); // it may come before listeners do
+      return;
+    }
     setTimeout(() => { if (ours === this.#loading) this.#load(Math.min(2 * pauseMs, LONGEST_PAUSE_MS)); }, pauseMs);
   }
 

@@ -6,6 +6,8 @@ Its program is run in tests/e2e/test_telephony_calls.py.
 from __future__ import annotations
 
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 from prometheus_client import REGISTRY
@@ -15,17 +17,25 @@ from edge.telephony.settings import SCOPE, TelephonySettings
 from edge.telephony.sockets import PROTOCOLS
 from tests.test_house_rules import ROOT
 from voicebus import settings
+from voicebus.env_file import read_env_file
 
 PAGE = (ROOT / "docs" / "howto" / "telephony.md").read_text(encoding="utf-8")
 
 
-def test_the_settings_of_the_page_are_some() -> None:
-    """As a process reads them, all at once."""
+def test_the_settings_of_the_page_are_some(tmp_path: Path) -> None:
+    """As a process reads them, all at once, and a shell from a file as well."""
     blocks = re.findall(r"^```ini\n(VOICEBUS_.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    lines = [line for block in blocks for line in block.splitlines()]
-    chosen = settings.read(TelephonySettings, dict(line.split("=", 1) for line in lines), SCOPE)
+    (tmp_path / ".env").write_text("".join(blocks), encoding="utf-8")
+    given = read_env_file(tmp_path / ".env")
+    chosen = settings.read(TelephonySettings, given, SCOPE)
+    loaded = subprocess.run(
+        ["sh", "-c", "set -a; . ./.env; env -0"], cwd=tmp_path, capture_output=True, check=True
+    )
 
     assert len(blocks) == 2
+    assert given.items() <= {
+        tuple(line.split("=", 1)) for line in loaded.stdout.decode().split("\0") if line
+    }
     assert chosen.prompt == "Are you still there?"
     assert chosen.public_url == "wss://voice.example.com"
 

@@ -103,17 +103,20 @@ async def test_texts_are_the_sites_and_the_pages_and_never_markup(page: Page) ->
 
 
 async def test_an_unknown_site_shows_nothing(page: Page) -> None:
-    """A page is better off without a widget than with a broken one; the page is told."""
+    """A page is better off without a widget than with a broken one; page and console are told."""
     gone = element("shop")
     async with shop(page, answer, widget("shop")):
+        await page.evaluate("window.logged = []; console.error = (...words) => logged.push(words)")
         await page.evaluate(f"{gone}.setAttribute('site', 'gone')")
         await page.until("noted.some(([, name]) => name === 'error')")
         told = await events(page, "shop", "error")
+        logged = await page.evaluate("logged")
         size = await page.evaluate(f"{gone}.shadowRoot.childElementCount")
         refused = await page.evaluate(f"{gone}.say('Hello').catch(({{ name }}) => name)")
 
     assert refused == "InvalidStateError"
     assert told == [{"code": "site_unknown"}]
+    assert logged == [["voicebus-widget: site_unknown", ""]]
     assert size == 0
 
 
