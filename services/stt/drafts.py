@@ -112,6 +112,11 @@ class Drafts:
         self.current.recognition.cancel()
         self.current = None
 
+    def close(self) -> None:
+        """Nobody hears of a draft any more, nor is held by this one."""
+        self.void()
+        self._changed = _nobody
+
     def taken(self, ended: UtteranceEnded) -> Draft | None:
         """Return the draft that is the final of this end, if there is one. It is watched no more.
 
@@ -182,6 +187,11 @@ class Drafts:
             # The one that is telling is at its end anyway, and must not stop what it caused.
             if task is not asyncio.current_task():
                 task.cancel()
+        draft.watching = []  # they know the draft, and would keep it until the collector comes
+
+
+def _nobody(_: Draft) -> None:
+    """Is told nothing."""
 
 
 async def _outcome(recognising: Coroutine[None, None, Timed]) -> Timed | EngineError:

@@ -100,7 +100,7 @@ class Listener:
             ears, group, hint, self._owner, self._outbox.say, wanted=settings.partials
         )
         self._finals = Finals(ears, self._drafts, self._outbox.say, resumed.finals)
-        self._running = (
+        self._running: tuple[asyncio.Task[None], ...] = (
             group.create_task(self._outbox.run()),
             group.create_task(self._finals.run()),
         )
@@ -138,9 +138,15 @@ class Listener:
         """Wait until everything that was heard has been published, then stop."""
         await self._finals.finished()
         await self._outbox.emptied()
+        self.stop()
+
+    def stop(self) -> None:
+        """Do nothing more, and refer to nothing that refers to this: its audio is freed at once."""
+        self._ears.speaking.discard(self)
         for task in self._running:
             task.cancel()
-        self._drafts.void()
+        self._running = ()
+        self._drafts.close()
         self._partials.cancel()
 
     async def _detect(self, windows: NDArray[np.float32]) -> None:

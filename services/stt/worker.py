@@ -89,7 +89,7 @@ async def transcribe(claim: Claim, ears: Ears) -> None:
                         listener.stall(round(event.seconds * 1000))
             await listener.finish()
         finally:
-            ears.speaking.discard(listener)
+            listener.stop()
 
 
 async def _say(claim: Claim, ears: Ears, event: Event) -> None:

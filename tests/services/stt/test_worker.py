@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -21,6 +24,7 @@ from schemas.stt import (
     TranscriptDraft,
     TranscriptFinal,
 )
+from services.stt.listener import Listener
 from services.stt.worker import transcribe
 from subjects.catalog import Place, subject_of
 from tests.services.stt.ears import Recogniser, ears_of, quiet, sound, steps
@@ -240,6 +244,37 @@ async def test_who_is_not_heard_any_more_does_not_count_as_speaking(nats_server:
         await asyncio.wait((working,))
 
     assert len(ears.speaking) == 0
+
+
+async def test_who_has_left_is_freed_at_once(
+    nats_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With all that it said; the collector would come for it minutes later."""
+    known: weakref.WeakSet[Listener] = weakref.WeakSet()
+    begin = Listener.__init__
+
+    def noted(self: Listener, *args: Any, **kwargs: Any) -> None:
+        known.add(self)
+        begin(self, *args, **kwargs)
+
+    monkeypatch.setattr(Listener, "__init__", noted)
+    gc.collect()
+    gc.disable()
+    try:
+        async with (
+            call(nats_server) as (bus, place, caller),
+            transcribed(bus, place, Recogniser(), request=TranscribeRequest()) as working,
+        ):
+            await caller.say(UTTERANCE)
+            await caller.hears(1)
+            assert len(known) == 1
+            await caller.tell(SessionClosed())
+            await asyncio.wait_for(working, 5)
+            async with asyncio.timeout(5):
+                while known:
+                    await asyncio.sleep(0.02)
+    finally:
+        gc.enable()
 
 
 async def test_another_request_is_refused(nats_server: str) -> None:
