@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -10,12 +13,16 @@ import msgspec
 from msgspec import Struct
 
 from voicebus import settings
+from voicebus.bus.client import Bus, connect
 from voicebus.credentials import seed_of
+from voicebus.errors import BusUnavailable
 from voicebus.settings import PREFIX, BusSettings
 from voicebus.supervisor import UpSettings
 
 _SAYS_WHERE: Final = ("NATS_URL", "NATS_USER", "NATS_NKEY_FILE")
 _WORD: Final = "bus.json"
+_CONNECT_S: Final = 5.0
+"""A person does not wait for a bus that is not there, as processes do."""
 
 
 class Word(Struct, frozen=True, kw_only=True):
@@ -66,6 +73,30 @@ def bus_settings(environ: Mapping[str, str], user: str) -> BusSettings:
     return msgspec.structs.replace(
         chosen, nats_url=word.nats_url, replicas=word.replicas, nats_nkey_file=str(seed)
     )
+
+
+@asynccontextmanager
+async def connected(user: str, name: str) -> AsyncIterator[Bus]:
+    """Be connected to that bus while the context lasts.
+
+    Args:
+        user: Whom the command needs to be.
+        name: Of the command, shown in the server's monitoring.
+
+    Raises:
+        BusUnavailable: Nobody answers there.
+        ConfigError: A setting is wrong.
+    """
+    chosen = bus_settings(os.environ, user)
+    try:
+        async with asyncio.timeout(_CONNECT_S):
+            bus = await connect(chosen, name)
+    except TimeoutError as err:
+        raise BusUnavailable(f"no bus answers at {chosen.shown_url}") from err
+    try:
+        yield bus
+    finally:
+        await bus.close()
 
 
 def _word_in(folder: Path) -> Word | None:

@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 from bridges.telegram.settings import TelegramSettings
 from schemas.settings import Language, Name
 from schemas.settings import Persona as PersonaName
+from voicebus import toml_file
 from voicebus.errors import ConfigError
 
 Answers = Literal["text", "voice", "both", "same"]
@@ -128,12 +129,7 @@ def read(path: Path, settings: TelegramSettings) -> Bots:
     Raises:
         ConfigError: It cannot be read, or a bot in it is not as it must be. Shows no token.
     """
-    try:
-        file = msgspec.toml.decode(path.read_bytes(), type=_File)
-    except OSError as err:
-        raise ConfigError(f"the bots cannot be read: {path}: {err.strerror}") from err
-    except msgspec.DecodeError as err:
-        raise ConfigError(f"{path}: {err}") from err
+    file = toml_file.read(path, _File, "the bots")
     bots = {name: _with_token(path, name, bot) for name, bot in file.bots.items()}
     return _checked(bots, settings, str(path))
 

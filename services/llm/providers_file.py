@@ -16,6 +16,7 @@ from services.llm.breaker import Rules
 from services.llm.choice import Preference, Tier
 from services.llm.prices import Price
 from services.llm.quirks import QUIRKS, Kind
+from voicebus import toml_file
 from voicebus.errors import ConfigError
 
 Seconds = Annotated[float, Meta(gt=0)]
@@ -99,12 +100,7 @@ def read(path: Path) -> ProvidersFile:
     Raises:
         ConfigError: It cannot be read, or a provider in it is not as it must be. Shows no key.
     """
-    try:
-        file = msgspec.toml.decode(path.read_bytes(), type=ProvidersFile)
-    except OSError as err:
-        raise ConfigError(f"the providers cannot be read: {path}: {err.strerror}") from err
-    except msgspec.DecodeError as err:
-        raise ConfigError(f"{path}: {err}") from err
+    file = toml_file.read(path, ProvidersFile, "the providers")
     if not file.providers:
         raise ConfigError(f"{path}: no provider stands in it")
     providers = {name: _checked(path, name, told) for name, told in file.providers.items()}

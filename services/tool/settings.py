@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
 
 from subjects.tokens import is_token
+from voicebus import toml_file
 from voicebus.errors import ConfigError
 
 SCOPE = "TOOL_"
-
-T = TypeVar("T")
 
 
 class ToolSettings(Struct, frozen=True, kw_only=True):
@@ -76,12 +75,14 @@ def read_servers(settings: ToolSettings) -> dict[str, ServerSettings]:
     if not settings.servers_file:
         return {}
     path = Path(settings.servers_file).expanduser()
-    servers = _decoded(path, _File).servers
+    servers = toml_file.read(path, _File, "the servers of functions").servers
     for name, server in servers.items():
         if not is_token(name):
             raise ConfigError(f"{path}: {name!r} is no name: letters, digits, - and _")
         if server.headers_file:
-            secret = _decoded(path.parent / server.headers_file, dict[str, str])
+            secret = toml_file.read(
+                path.parent / server.headers_file, dict[str, str], f"the heads of server {name}"
+            )
             servers[name] = msgspec.structs.replace(server, headers={**server.headers, **secret})
     return servers
 
@@ -92,12 +93,3 @@ def matches(name: str, patterns: tuple[str, ...]) -> bool:
         name == pattern or (pattern.endswith("*") and name.startswith(pattern[:-1]))
         for pattern in patterns
     )
-
-
-def _decoded(path: Path, kind: type[T]) -> T:
-    try:
-        return msgspec.toml.decode(path.read_bytes(), type=kind)
-    except OSError as err:
-        raise ConfigError(f"{path}: {err.strerror or err}") from err
-    except (msgspec.DecodeError, UnicodeDecodeError) as err:
-        raise ConfigError(f"{path}: {err}") from err

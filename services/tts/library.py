@@ -8,15 +8,12 @@ from typing import Final
 
 import structlog
 
-from schemas.codec import decode
 from schemas.voice import VoiceKept
+from services.tts.following import follow
 from subjects.voices import voice_of, voice_subject
 from voicebus.bus.client import Bus
-from voicebus.errors import BusError
 
 log: Final = structlog.get_logger()
-
-_AGAIN_S: Final = 5.0
 
 
 class Library:
@@ -34,7 +31,9 @@ class Library:
     def follow(self, bus: Bus) -> None:
         """Learn what is kept, and what is added and removed from now on."""
         if self._following is None:
-            self._following = asyncio.create_task(self._follow(bus))
+            self._following = asyncio.create_task(
+                follow(bus, "VOICE", voice_subject(bus.cell, "*"), self.hear)
+            )
 
     async def close(self) -> None:
         """Learn no more."""
@@ -52,17 +51,3 @@ class Library:
         else:
             self._kept.pop(name, None)
         log.info("tts.voice_kept", voice=name, removed=not event.model)
-
-    async def _follow(self, bus: Bus) -> None:
-        subject = voice_subject(bus.cell, "*")
-        while True:
-            try:
-                async with bus.listen(subject) as inbox:
-                    await bus.flush()
-                    async for message in bus.read("VOICE", subject):
-                        self.hear(message.subject, decode(message.payload))
-                    async for heard, event in inbox:
-                        self.hear(heard, event)
-            except BusError as err:
-                log.warning("tts.voices_unread", error=str(err))
-            await asyncio.sleep(_AGAIN_S)

@@ -19,9 +19,9 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from schemas.codec import decode
 from schemas.voice import PhraseKept
 from services.tts.engine import Engine
+from services.tts.following import AGAIN_S, follow
 from subjects.voices import phrase_of, phrase_subject
 from voicebus import metrics
 from voicebus.audio.pcm import samples_of
@@ -38,8 +38,6 @@ _LARGEST_BYTES: Final = 768_000
 
 _SEEN: Final = 4096
 """How many phrases may lie between two sayings of one that is said often."""
-
-_AGAIN_S: Final = 5.0
 
 
 class Phrases:
@@ -70,7 +68,9 @@ class Phrases:
         if not self._most_chars or not bus.records(PhraseKept):
             return engine
         if self._following is None:
-            self._following = asyncio.create_task(self._follow(bus))
+            self._following = asyncio.create_task(
+                follow(bus, "PHRASE", phrase_subject(bus.cell, "*"), self._hear)
+            )
         return Remembering(engine, self, bus, session)
 
     def key(self, engine: Engine, text: str, voice: str, speed: float, language: str) -> str:
@@ -110,7 +110,7 @@ class Phrases:
             self._following.cancel()
             await asyncio.wait((self._following,))
         if self._keeping:
-            await asyncio.wait(self._keeping, timeout=_AGAIN_S)
+            await asyncio.wait(self._keeping, timeout=AGAIN_S)
 
     def _take(self, key: str, audio: Samples) -> None:
         before = self._known.pop(key, None)
@@ -118,21 +118,6 @@ class Phrases:
         self._size_bytes += audio.nbytes - (0 if before is None else before.nbytes)
         while self._size_bytes > self._limit_bytes:
             self._size_bytes -= self._known.popitem(last=False)[1].nbytes
-
-    async def _follow(self, bus: Bus) -> None:
-        """Learn what is kept, and what others keep."""
-        subject = phrase_subject(bus.cell, "*")
-        while True:
-            try:
-                async with bus.listen(subject) as inbox:
-                    await bus.flush()
-                    async for message in bus.read("PHRASE", subject):
-                        self._hear(message.subject, decode(message.payload))
-                    async for heard, event in inbox:
-                        self._hear(heard, event)
-            except BusError as err:
-                log.warning("tts.phrases_unread", error=str(err))
-            await asyncio.sleep(_AGAIN_S)
 
     def _hear(self, subject: str, event: object) -> None:
         if isinstance(event, PhraseKept):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime
 import json
-import os
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -13,11 +12,10 @@ from typing import Any, Final
 import msgspec
 
 from voicebus import dead_letters, operator
-from voicebus.bus.client import Bus, connect
+from voicebus.bus.client import Bus
 from voicebus.dead_letters import Kept
-from voicebus.errors import BusUnavailable, VoicebusError
+from voicebus.errors import VoicebusError
 
-_CONNECT_S: Final = 5.0
 _REASON_CHARS: Final = 60
 
 
@@ -50,16 +48,8 @@ def _run(do: Callable[[Bus], Awaitable[None]]) -> int:
 
 
 async def _with_bus(do: Callable[[Bus], Awaitable[None]]) -> None:
-    bus_settings = operator.bus_settings(os.environ, "admin")
-    try:
-        async with asyncio.timeout(_CONNECT_S):
-            bus = await connect(bus_settings, "dead-letters")
-    except TimeoutError as err:
-        raise BusUnavailable(f"no bus answers at {bus_settings.shown_url}") from err
-    try:
+    async with operator.connected("admin", "dead-letters") as bus:
         await do(bus)
-    finally:
-        await bus.close()
 
 
 def _each(

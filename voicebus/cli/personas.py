@@ -9,21 +9,18 @@ from __future__ import annotations
 import argparse
 import asyncio
 import datetime
-import os
 import sys
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from schemas.persona import Traits
 from subjects.tokens import is_token
 from voicebus import operator
-from voicebus.bus.client import Bus, connect
-from voicebus.errors import BusUnavailable, ConfigError, VoicebusError
+from voicebus.bus.client import Bus
+from voicebus.errors import ConfigError, VoicebusError
 from voicebus.personas import shelf
 from voicebus.personas.text import file_text, read
-
-_CONNECT_S: Final = 5.0
 
 
 def add_parser(subparsers: Any) -> None:
@@ -169,13 +166,5 @@ def with_bus(command: str, do: Callable[[Bus], Awaitable[None]]) -> int:
 
 
 async def _with_bus(do: Callable[[Bus], Awaitable[None]]) -> None:
-    bus_settings = operator.bus_settings(os.environ, "admin")
-    try:
-        async with asyncio.timeout(_CONNECT_S):
-            bus = await connect(bus_settings, "persona")
-    except TimeoutError as err:
-        raise BusUnavailable(f"no bus answers at {bus_settings.shown_url}") from err
-    try:
+    async with operator.connected("admin", "persona") as bus:
         await do(bus)
-    finally:
-        await bus.close()

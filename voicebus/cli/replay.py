@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -23,12 +22,11 @@ from subjects.tokens import is_token
 from voicebus import operator
 from voicebus.audio.pcm import samples_of
 from voicebus.audio.wav import write_wav
-from voicebus.bus.client import Bus, connect
+from voicebus.bus.client import Bus
 from voicebus.bus.replay import Recorded
-from voicebus.errors import BusTimeout, BusUnavailable, ConfigError, VoicebusError
+from voicebus.errors import BusTimeout, ConfigError, VoicebusError
 
 _STREAMS: Final = ("AUDIO", "SESSION", "REPLY")
-_CONNECT_S: Final = 5.0
 
 
 def add_parser(subparsers: Any) -> None:
@@ -56,17 +54,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _replay(args: argparse.Namespace) -> int:
-    bus_settings = operator.bus_settings(os.environ, "admin")
-    try:
-        async with asyncio.timeout(_CONNECT_S):
-            bus = await connect(bus_settings, "replay")
-    except TimeoutError as err:
-        raise BusUnavailable(f"no bus answers at {bus_settings.shown_url}") from err
-    try:
+    async with operator.connected("admin", "replay") as bus:
         session = await last_session(bus) if args.session == "last" else args.session
         events = await recorded(bus, session)
-    finally:
-        await bus.close()
     if not events:
         raise ConfigError(f"nothing is recorded of session {session}")
     show = _json_line if args.json else _line

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from subjects.tokens import is_token
 from voicebus import operator
-from voicebus.bus.client import connect
 from voicebus.cli.replay import last_session, recorded
 from voicebus.cli.show import wrapped
-from voicebus.errors import BusUnavailable, ConfigError, VoicebusError
+from voicebus.errors import ConfigError, VoicebusError
 from voicebus.turn_page import render
 from voicebus.turn_times import PastTurn, past_turns
 from voicebus.waterfall import Stage, draw_waterfall
-
-_CONNECT_S: Final = 5.0
 
 
 def add_parser(subparsers: Any) -> None:
@@ -63,17 +59,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _turns(session: str) -> tuple[str, list[PastTurn]]:
-    bus_settings = operator.bus_settings(os.environ, "admin")
-    try:
-        async with asyncio.timeout(_CONNECT_S):
-            bus = await connect(bus_settings, "trace")
-    except TimeoutError as err:
-        raise BusUnavailable(f"no bus answers at {bus_settings.shown_url}") from err
-    try:
+    async with operator.connected("admin", "trace") as bus:
         session = await last_session(bus) if session == "last" else session
         return session, past_turns(await recorded(bus, session))
-    finally:
-        await bus.close()
 
 
 def drawn(turn: PastTurn, columns: int) -> str:

@@ -15,11 +15,11 @@ from schemas.codec import decode
 from schemas.voice import VoiceKept
 from subjects.tokens import is_token
 from subjects.voices import phrase_subject, voice_of, voice_subject
-from voicebus.bus.client import Bus, connect
+from voicebus import operator
+from voicebus.bus.client import Bus
 from voicebus.bus.layout import ensure_layout
 from voicebus.bus.purge import purge
 from voicebus.errors import ConfigError, VoicebusError
-from voicebus.operator import bus_settings
 from voicebus.settings import PREFIX
 
 _LICENCE: Final = "Coqui Public Model License 1.0.0: no commercial use; https://coqui.ai/cpml"
@@ -156,14 +156,11 @@ def _accepted(folder: Path, *, asks: bool) -> str:
 
 
 async def _with_bus(work: Any) -> Any:
-    settings = bus_settings(os.environ, "admin")
-    bus = await connect(settings, "voices")
-    try:
+    settings = operator.bus_settings(os.environ, "admin")
+    async with operator.connected("admin", "voices") as bus:
         if not settings.nats_nkey_file:
             await ensure_layout(bus, settings.limits())
         return await work(bus)
-    finally:
-        await bus.close()
 
 
 async def _kept(bus: Bus) -> dict[str, VoiceKept]:

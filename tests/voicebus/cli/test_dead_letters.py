@@ -128,7 +128,7 @@ def test_without_a_bus_it_says_so(
 ) -> None:
     """One sentence, code 1."""
     monkeypatch.setenv("VOICEBUS_NATS_URL", f"nats://127.0.0.1:{silent_port()}")
-    monkeypatch.setattr("voicebus.cli.dead_letters._CONNECT_S", 0.3)
+    monkeypatch.setattr("voicebus.operator._CONNECT_S", 0.3)
 
     assert main(["dead-letters", "list"]) == 1
     assert "no bus answers" in capsys.readouterr().err

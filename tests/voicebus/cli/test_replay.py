@@ -137,7 +137,7 @@ def test_without_a_bus_the_command_says_where_it_looked(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It does not wait for ever, and repeats no password."""
-    monkeypatch.setattr("voicebus.cli.replay._CONNECT_S", 0.5)
+    monkeypatch.setattr("voicebus.operator._CONNECT_S", 0.5)
     address = f"127.0.0.1:{silent_port()}"
     monkeypatch.setenv("VOICEBUS_NATS_URL", f"nats://me:secret@{address}")
 

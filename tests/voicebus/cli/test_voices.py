@@ -15,7 +15,7 @@ from tests.workers import bus_in, new_place, until
 from voicebus.audio.wav import write_wav
 from voicebus.bus.client import Bus
 from voicebus.cli.main import main
-from voicebus.parts import project_root
+from voicebus.parts import free_port, project_root
 
 ANNA = VoiceKept(
     model="5f0c",
@@ -136,3 +136,14 @@ def test_a_name_is_one_word(name: str, capsys: pytest.CaptureFixture[str]) -> No
     with pytest.raises(SystemExit):
         main(["voices", "add", name, SAMPLE, "--consent", "x"])
     assert "letters, digits, - and _" in capsys.readouterr().err
+
+
+def test_without_a_bus_nobody_waits_for_ever(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A person is told at once what a process would wait for."""
+    monkeypatch.setattr("voicebus.operator._CONNECT_S", 0.5)
+    monkeypatch.setenv("VOICEBUS_NATS_URL", f"nats://127.0.0.1:{free_port()}")
+
+    assert main(["voices", "list"]) == 1
+    assert "no bus answers" in capsys.readouterr().err
