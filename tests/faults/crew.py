@@ -79,7 +79,7 @@ class Crew(System):
 
     def launch(self) -> None:
         """Start every process; does not wait for them."""
-        # Twenty callers are told half a megabyte a second: the log has to hold all of a test.
+        # Twenty callers are told nearly a megabyte a second: the log has to hold all of a test.
         asyncio.run(self.secured.make_layout(reply_bytes=512 << 20))
         seed = str(credentials.seed_of(self.secured.users, "system"))
         self.add(
