@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, NoReturn
 
 import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from edge import wire
+from edge.ahead import EXTENSION, Ahead
 
 log: Final = structlog.get_logger()
 
@@ -19,6 +21,9 @@ _CLOSE_S: Final = 2.0
 
 Frame = str | bytes
 """A text frame or a binary one."""
+
+Take = Callable[[Frame], Coroutine[Any, Any, None]]
+"""Takes a frame."""
 
 
 class Connection:
@@ -45,6 +50,28 @@ class Connection:
             raise WebSocketDisconnect(message["code"] if said_goodbye else LOST)
         data = message.get("bytes")
         return message["text"] if data is None else bytes(data)
+
+    async def take_each(self, take: Take) -> NoReturn:
+        """Take the client's frames, one after the other, binary ones as they come.
+
+        Args:
+            take: Takes one.
+
+        Raises:
+            WebSocketDisconnect: As :meth:`receive` does.
+            Exception: What taking a frame raised.
+        """
+        ahead = Ahead(take)
+        offered = self._socket.scope.get("extensions", {}).get(EXTENSION, {})
+        offered["begin"] = ahead.begin
+        try:
+            while True:
+                frame = await self.receive()
+                if not await ahead.go_on():
+                    await take(frame)
+        finally:
+            offered["begin"] = None
+            ahead.close()
 
     async def send(self, frame: Frame) -> None:
         """Send a frame.

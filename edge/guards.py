@@ -5,7 +5,8 @@ these lets one client hold memory or the event loop for nothing. Those of HTTP:
 :mod:`voicebus.http_guard`.
 
 And what most of them do fifty times a second, send a short binary message in one piece, costs
-less: it is taken as it came, past the parser for all that may come in any number of pieces.
+less: it is taken as it came, past the parser for all that may come in any number of pieces, and
+before its reader is awake: :mod:`edge.ahead`.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from typing import Any, Final
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
+from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.streams import StreamReader
 
+from edge.ahead import EXTENSION
 from edge.buckets import Bucket
 from edge.frames import whole_binary
 from voicebus.http_guard import Ending
@@ -48,8 +51,14 @@ class Arrivals:
     def put_nowait(self, message: Any) -> None:
         """Add a message."""
         self._waiting.append(message)
-        if self._reader is not None and not self._reader.done():
-            self._reader.set_result(None)
+        reader = self._reader
+        if reader is not None and not reader.done():
+            reader.set_result(None)
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the reader has taken all that came, and waits for more."""
+        return self._reader is not None and not self._reader.done()
 
     def empty(self) -> bool:
         """Whether nothing waits."""
@@ -73,7 +82,8 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         super().__init__(*args, **kwargs)
         self._pings = Bucket(PINGS_PER_MIN)
         self._ending = Ending()
-        self.queue = Arrivals()  # type: ignore[assignment]
+        self._arrivals = self.queue = Arrivals()  # type: ignore[assignment]
+        self._ahead: dict[object, Any] = {"begin": None}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection over."""
@@ -89,6 +99,9 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         """Take bytes, as far as the connection lasts."""
         payload = whole_binary(data)
         if payload is not None and self._expects(len(payload)):
+            begin = self._ahead["begin"]
+            if begin is not None and self._arrivals.is_awaited and begin(payload):
+                return
             self.curr_msg_data_type = "bytes"
             self.frames = [payload]
             self.send_receive_event_to_app()
@@ -101,6 +114,12 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
                 # Too many headers, or too long ones: uvicorn would leave the client waiting.
                 self.transport.write(_BAD_REQUEST)
                 self.transport.close()
+
+    def handle_connect(self, event: Request) -> None:
+        """Begin to serve a client, or refuse it."""
+        super().handle_connect(event)
+        if not self.handshake_complete:
+            self.scope["extensions"][EXTENSION] = self._ahead
 
     def handle_cont(self, event: Frame) -> None:
         """Take a further piece of a message."""

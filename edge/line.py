@@ -203,15 +203,16 @@ class Line:
     async def _read(self, connection: Connection, before: Before | None) -> None:
         if before is not None:
             await before()
-        while True:
-            frame = await connection.receive()
-            async with self._taking:
-                if self.connection is not connection:
-                    return  # the client will send it again, over the new one
-                self._taken.frames += 1
-                at = await self._take(frame, self._taken.frames)
-                if at is not None and self.ticket is not None:
-                    self._taken.mark(self._session.published, at)
+        await connection.take_each(partial(self._take_from, connection))
+
+    async def _take_from(self, connection: Connection, frame: Frame) -> None:
+        async with self._taking:
+            if self.connection is not connection:
+                return  # the client will send it again, over the new one
+            self._taken.frames += 1
+            at = await self._take(frame, self._taken.frames)
+            if at is not None and self.ticket is not None:
+                self._taken.mark(self._session.published, at)
 
     async def _send(self, connection: Connection, opening: Sequence[Frame]) -> None:
         for frame in opening:
