@@ -39,7 +39,7 @@ class Ahead:
         self._take = take
         self._begun: Taking | None = None
         self._waits_for: Any = None
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
 
     def begin(self, frame: bytes) -> bool:
         """Take a frame as far as nothing has to be waited for. Called from the loop, by no task.
@@ -56,7 +56,7 @@ class Ahead:
             self._waits_for = self._context.run(taking.send, None)
         except StopIteration:
             return True
-        except Exception as err:
+        except (Exception, asyncio.CancelledError) as err:
             self._error = err
         finally:
             asyncio._leave_task(self._loop, self._task)
