@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx2
@@ -156,7 +157,11 @@ def test_a_worker_waits_for_a_language_model_that_comes_later(tmp_path: Path) ->
                 answer = httpx2.get(f"{worker.url}/readyz", **PLAIN)
                 assert answer.status_code == 503
                 assert answer.json()["engine"] is False
+                # It is alive before it has asked for the first time.
+                deadline_s = time.monotonic() + 20
+                while "language model cannot be reached" not in worker.log:
+                    assert time.monotonic() < deadline_s, worker.log
+                    time.sleep(0.05)
             system.wait_ready()
-            assert "language model cannot be reached" in worker.log
         finally:
             system.stop()
