@@ -67,6 +67,8 @@ class Presence(Event, frozen=True, kw_only=True, tag="claim.presence"):
         returns: Edges only: how often it had lost the bus and came back to it.
         promised: Edges only: places of ``stt`` that it keeps for sessions of which nobody was asked
             to hear anything yet.
+        refused: Edges only: callers who were sent away of late because no place was free, and who
+            were told to come back by now.
         models: The models that it serves, the default one first.
         voices: TTS only: the voices that it has, the default one first.
         servers: Tool only: the servers whose functions it calls.
@@ -84,6 +86,7 @@ class Presence(Event, frozen=True, kw_only=True, tag="claim.presence"):
     final_p99_ms: float = 0.0
     returns: int = 0
     promised: int = 0
+    refused: int = 0
     models: tuple[str, ...] = ()
     voices: tuple[str, ...] = ()
     servers: tuple[str, ...] = ()
@@ -101,6 +104,7 @@ class Demand(Event, frozen=True, kw_only=True, tag="claim.demand"):
         slots: How many jobs the ready workers can hold.
         workers: How many ready workers there are.
         promised: Places that edges keep for sessions which have no job of this stage yet.
+        refused: Callers who were sent away of late because no place was free; no more than slots.
     """
 
     role: str
@@ -109,8 +113,9 @@ class Demand(Event, frozen=True, kw_only=True, tag="claim.demand"):
     slots: int
     workers: int
     promised: int = 0
+    refused: int = 0
 
     @property
     def whole(self) -> int:
         """What there should be slots for."""
-        return self.waiting + self.held + self.promised
+        return self.waiting + self.held + self.promised + self.refused

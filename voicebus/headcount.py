@@ -57,6 +57,10 @@ class Headcount:
         """Return how many places of ``stt`` the edges keep for sessions that need none yet."""
         return sum(presence.promised for presence in self.ready(_EDGE, now_s))
 
+    def refused(self, now_s: float) -> int:
+        """Return how many callers edges have sent away of late."""
+        return sum(presence.refused for presence in self.ready(_EDGE, now_s))
+
     def is_first(self, name: str, now_s: float) -> bool:
         """Say whether no living supervisor comes before the one of this name."""
         return all(name <= presence.worker for presence in self.ready(_SUPERVISOR, now_s))

@@ -9,7 +9,7 @@ from schemas.event import Event
 
 WORKING: Final[tuple[Event, ...]] = (
     DrainAsked(worker="host-1"),
-    Demand(role="stt", waiting=2, held=14, slots=20, workers=5, promised=3),
+    Demand(role="stt", waiting=2, held=14, slots=20, workers=5, promised=3, refused=1),
     Presence(
         role="llm",
         worker="host-1",
@@ -23,6 +23,7 @@ WORKING: Final[tuple[Event, ...]] = (
         final_p99_ms=300.5,
         returns=3,
         promised=2,
+        refused=1,
         models=("smollm2",),
         voices=("en_US-joe-medium",),
         servers=("tea",),

@@ -16,6 +16,7 @@ _BENCHMARKS: Final = (
     "engines",
     "scale",
     "capacity",
+    "autoscale",
     "failover",
     "soak",
     "openai",

@@ -26,7 +26,7 @@ from voicebus.bus.client import Bus
 from voicebus.errors import BusError
 from voicebus.failover.queue import Queue
 from voicebus.headcount import Headcount
-from voicebus.sessions.room import PROMISED
+from voicebus.sessions.room import HELD_BY_SESSIONS, PROMISED
 from voicebus.worker import PRESENCE_S
 
 log: Final = structlog.get_logger()
@@ -99,13 +99,22 @@ class Teller:
             slots=able.slots,
             workers=able.workers,
             promised=self._headcount.promised(now_s) if role == PROMISED else 0,
+            refused=self._refused(role, able.slots, now_s),
         )
         age_s = self._queues[role].look(info.num_pending, info.delivered.consumer_seq, now_s)
         metrics.QUEUE_AGE_SECONDS.labels(role).set(age_s)
         metrics.DEMAND.labels(role).set(demand.whole)
         metrics.DEMAND_WAITING.labels(role).set(demand.waiting)
         metrics.DEMAND_PROMISED.labels(role).set(demand.promised)
+        metrics.DEMAND_REFUSED.labels(role).set(demand.refused)
         metrics.FLEET_SLOTS.labels(role).set(demand.slots)
         metrics.FLEET_WORKERS.labels(role).set(demand.workers)
         if self._headcount.is_first(self._name, now_s):
             await self._bus.announce(demand_subject(self._bus.cell, role), encode(demand))
+
+    def _refused(self, role: str, slots: int, now_s: float) -> int:
+        """Return how many more callers there would be.
+
+        No more than there are slots: who calls again and again does not want a hundred places.
+        """
+        return min(self._headcount.refused(now_s), slots) if role in HELD_BY_SESSIONS else 0

@@ -12,14 +12,20 @@ HANDOVERS = Counter(
 )
 DEMAND = Gauge(
     "voicebus_demand_sessions",
-    "Claims that wait and that are held, and places that edges keep for sessions which have said "
-    "nothing yet; with two supervisors the same from each: take one",
+    "Claims that wait and that are held, places that edges keep for sessions which have said "
+    "nothing yet, and callers who were just sent away; with two supervisors the same from each: "
+    "take one",
     ["role"],
 )
 DEMAND_WAITING = Gauge("voicebus_demand_waiting", "Claims that no worker has yet", ["role"])
 DEMAND_PROMISED = Gauge(
     "voicebus_demand_promised",
     "Places that edges keep for sessions which have said nothing yet: a part of the demand",
+    ["role"],
+)
+DEMAND_REFUSED = Gauge(
+    "voicebus_demand_refused",
+    "Callers who were sent away within five seconds as no place was free: a part of the demand",
     ["role"],
 )
 QUEUE_AGE_SECONDS = Gauge(

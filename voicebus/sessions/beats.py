@@ -19,7 +19,8 @@ DOUBT_S: Final = 5.0
 come back when they can."""
 
 _HASTE_S: Final = 0.25
-"""Pause between beats meanwhile: a worker that comes back hears the next one."""
+"""Pause between beats meanwhile: a worker that comes back hears the next one. Nor is there less
+between two of which the second is urgent."""
 
 
 class Listener(Protocol):
@@ -57,7 +58,7 @@ class Beats:
         self._sessions = sessions
         self._returns = 0
         self._trusted_s = 0.0
-        self._returned = asyncio.Event()
+        self._urgent = asyncio.Event()
 
     async def run(self) -> None:
         """Beat until cancelled."""
@@ -75,13 +76,18 @@ class Beats:
             self._bus.on_disconnect.remove(self._on_loss)
             self._bus.on_reconnect.remove(self._on_return)
 
+    def hurry(self) -> None:
+        """Beat soon: there is something that others should not learn in two seconds."""
+        self._urgent.set()
+
     async def _pause(self, seconds: float) -> None:
+        await asyncio.sleep(_HASTE_S)
         try:
-            async with asyncio.timeout(seconds):
-                await self._returned.wait()
+            async with asyncio.timeout(seconds - _HASTE_S):
+                await self._urgent.wait()
         except TimeoutError:
             return
-        self._returned.clear()
+        self._urgent.clear()
 
     def _on_loss(self) -> None:
         self._trusted_s = math.inf
@@ -91,4 +97,4 @@ class Beats:
     def _on_return(self) -> None:
         self._returns += 1
         self._trusted_s = time.monotonic() + DOUBT_S
-        self._returned.set()
+        self._urgent.set()

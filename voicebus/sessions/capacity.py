@@ -11,13 +11,11 @@ from subjects.processes import presence_subject
 from voicebus import metrics
 from voicebus.bus.client import Bus
 from voicebus.errors import BusError, Busy, NoWorker
-from voicebus.sessions.room import HELD_BY_SESSIONS, PROMISED, Room
+from voicebus.sessions.room import HELD_BY_SESSIONS, PROMISED, RETRY_S, Room
 from voicebus.worker import PRESENCE_S
 
 _LISTEN_S: Final = PRESENCE_S + 0.5
 """Who is there has spoken by then."""
-
-_BUSY_RETRY_S: Final = 5.0
 
 
 class Capacity:
@@ -52,6 +50,8 @@ class Capacity:
         await self._known.wait()
         self._expire()
         if refusal := self._refusal(needed or self._needed):
+            if isinstance(refusal, Busy):
+                self._room.refuse(_now_s())
             raise refusal
 
     def promise(self, session: str, needed: tuple[str, ...] = ()) -> None:
@@ -62,6 +62,10 @@ class Capacity:
     def promised(self) -> tuple[str, ...]:
         """Return the sessions for which a listener's place is kept that none has taken."""
         return self._room.promised(PROMISED, _now_s())
+
+    def refused(self) -> int:
+        """Return how many callers were sent away of late because no place was free."""
+        return self._room.refused(_now_s())
 
     def claimed(self, session: str, claim: Claimed) -> None:
         """Note that a worker has taken a session."""
@@ -98,7 +102,7 @@ class Capacity:
                 return _absent(role)
         for role in needed:
             if role in HELD_BY_SESSIONS and self._room.free(role, _now_s()) <= 0:
-                return Busy("all lines are busy; try again in a few seconds", _BUSY_RETRY_S)
+                return Busy("all lines are busy; try again in a few seconds", RETRY_S)
         return None
 
     def _expire(self) -> None:
@@ -118,7 +122,7 @@ class Capacity:
 
 def _absent(role: str) -> NoWorker:
     error = NoWorker(f"no {role} worker is there; try again in a few seconds")
-    error.retry_after_s = _BUSY_RETRY_S
+    error.retry_after_s = RETRY_S
     return error
 
 

@@ -8,6 +8,7 @@ life; a session that was let in for a place that was gone waits for its claim as
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -22,6 +23,10 @@ seconds. Who is let in for a worker that is dead is told so by the claim's deadl
 
 PROMISED_S: Final = 30.0
 """How long a place is kept for a session that does not need it yet, as it has not spoken."""
+
+RETRY_S: Final = 5.0
+"""After how long a caller who was sent away is told to come back. Until then it counts as one who
+wants a place: it does, and nobody else would know of it."""
 
 PROMISED: Final = "stt"
 """The role whose place is kept: that of the others is asked for as the session opens."""
@@ -57,6 +62,7 @@ class Room:
 
     _workers: dict[str, _Worker] = field(default_factory=dict)
     _sessions: dict[str, dict[str, _Place]] = field(default_factory=dict)
+    _refused_s: deque[float] = field(default_factory=deque)
 
     def heard(self, presence: Presence, now_s: float) -> None:
         """Take a worker's sign of life: it has counted all claims that came before."""
@@ -109,6 +115,16 @@ class Room:
             and not place.worker
             and now_s - place.asked_s < PROMISED_S
         )
+
+    def refuse(self, now_s: float) -> None:
+        """A caller was sent away because no place was free."""
+        self._refused_s.append(now_s)
+
+    def refused(self, now_s: float) -> int:
+        """Return how many callers were sent away who have not been told to be back yet."""
+        while self._refused_s and now_s - self._refused_s[0] > RETRY_S:
+            self._refused_s.popleft()
+        return len(self._refused_s)
 
     def promise(
         self, session: str, now_s: float, roles: tuple[str, ...] = HELD_BY_SESSIONS

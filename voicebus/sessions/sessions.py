@@ -57,6 +57,7 @@ class Sessions:
         self._life = new_token("")
         self._capacity = capacity
         self._open: dict[str, Session] = {}
+        self._beats = Beats(bus, edge, self._presence, self._open.values)
         self._draining = False
         self.ended = asyncio.Event()
         self.ended.set()
@@ -78,7 +79,11 @@ class Sessions:
         """
         self._expect_service()
         if self._capacity is not None:
-            await self._capacity.expect(roles)
+            try:
+                await self._capacity.expect(roles)
+            except Busy:
+                self._beats.hurry()  # whoever starts workers should know
+                raise
             self._expect_service()  # it may have taken its time
 
     @asynccontextmanager
@@ -134,7 +139,7 @@ class Sessions:
             self._bus.listen(edge_inbox(self._bus.cell, self._edge), limit=65_536) as inbox,
             asyncio.TaskGroup() as group,
         ):
-            group.create_task(Beats(self._bus, self._edge, self._presence, self._open.values).run())
+            group.create_task(self._beats.run())
             async for subject, event in inbox:
                 session = self._open.get(place_of(subject).session)
                 if session is not None:
@@ -161,6 +166,7 @@ class Sessions:
             life=self._life,
             returns=returns,
             promised=self._promised(),
+            refused=0 if self._capacity is None else self._capacity.refused(),
         )
 
     def _promised(self) -> int:

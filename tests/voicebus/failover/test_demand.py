@@ -64,6 +64,7 @@ async def test_queued_and_held_claims_are_told_against_the_slots(nats_server: st
                 "voicebus_slots",
                 "voicebus_workers",
                 "voicebus_demand_promised",
+                "voicebus_demand_refused",
             )
         }
         async with asyncio.timeout(10):
@@ -76,7 +77,7 @@ async def test_queued_and_held_claims_are_told_against_the_slots(nats_server: st
 
     assert llm == Demand(role="llm", waiting=2, held=3, slots=3, workers=2)
     assert stt == Demand(role="stt", waiting=0, held=0, slots=0, workers=0)
-    assert list(shown.values()) == [5, 2, 3, 2, 0]
+    assert list(shown.values()) == [5, 2, 3, 2, 0, 0]
 
 
 async def test_a_session_in_which_nothing_was_said_is_demand(nats_server: str) -> None:
@@ -92,3 +93,22 @@ async def test_a_session_in_which_nothing_was_said_is_demand(nats_server: str) -
 
     assert (stt.promised, stt.whole) == (5, 5)
     assert (turn.promised, turn.whole) == (0, 0)
+
+
+async def test_callers_who_were_sent_away_are_demand_of_what_sessions_hold(
+    nats_server: str,
+) -> None:
+    """Up to the slots that there are: who knocks a hundred times wants no hundred places."""
+    place = new_place()
+    async with bus_in(nats_server, place.cell) as bus, telling(bus):
+        await heard(bus, "tts")  # it listens
+        for role, slots in (("stt", 3), ("turn", 64), ("llm", 8)):
+            worker = Presence(role=role, worker=role, slots=slots, busy=0)
+            await bus.announce(presence_subject(place.cell, role, role), encode(worker))
+        for name, refused in (("a", 2), ("b", 98)):
+            edge = Presence(role="edge", worker=name, slots=9, busy=9, refused=refused)
+            await bus.announce(presence_subject(place.cell, "edge", name), encode(edge))
+        await heard(bus, "tts")  # and has counted once more
+        told = [await heard(bus, role) for role in ("stt", "turn", "llm")]
+
+    assert [(demand.refused, demand.whole) for demand in told] == [(3, 3), (64, 64), (0, 0)]

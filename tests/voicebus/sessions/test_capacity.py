@@ -111,6 +111,28 @@ async def test_the_one_too_many_is_told_at_once(nats_server: str) -> None:
         assert now_s() - begun_s < 5
 
 
+async def test_an_edge_tells_at_once_whom_it_has_sent_away(
+    nats_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever starts workers would not know of them otherwise, or only with its next beat."""
+    monkeypatch.setattr("voicebus.sessions.beats.PRESENCE_S", 60.0)
+    cell = new_token("c")
+    async with (
+        bus_in(nats_server, cell) as bus,
+        worker_in(nats_server, cell, turn_worker(1), hold),
+        edge_in(nats_server, cell, "turn") as sessions,
+        bus.listen(presence_subject(cell, "edge", "*")) as inbox,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        for wanted in (Session, Busy, Busy):
+            come = await opened(sessions, stack)
+            assert come is wanted or isinstance(come, Session)
+        async with asyncio.timeout(10):
+            async for _, event in inbox:
+                if isinstance(event, Presence) and event.refused == 2:
+                    return
+
+
 async def test_a_place_that_is_free_again_is_given_at_once(nats_server: str) -> None:
     """Nobody waits for the worker's next sign of life."""
     cell = new_token("c")

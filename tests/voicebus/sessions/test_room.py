@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.claim import Claimed, Presence
-from voicebus.sessions.room import GONE_S, HELD_BY_SESSIONS, PROMISED_S, Room
+from voicebus.sessions.room import GONE_S, HELD_BY_SESSIONS, PROMISED_S, RETRY_S, Room
 
 
 def sign(
@@ -180,3 +180,12 @@ def test_a_promise_is_one_until_a_worker_has_taken_it_or_it_was_kept_for_long() 
     assert room.promised("stt", PROMISED_S) == ("b",)
     room.claimed("b", Claimed(role="stt", worker="w"))
     assert room.promised("stt", 1.0) == ("a",)
+
+
+def test_who_was_sent_away_counts_until_it_was_told_to_be_back() -> None:
+    """Afterwards it is a caller like any other, or gave it up."""
+    room = Room()
+    for at_s in (1.0, 2.0, 3.0):
+        room.refuse(at_s)
+
+    assert [room.refused(at_s) for at_s in (3.0, 2.5 + RETRY_S, 3.5 + RETRY_S)] == [3, 1, 0]
