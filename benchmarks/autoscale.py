@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import sys
 import tempfile
 import time
@@ -124,12 +125,12 @@ async def scale(
     steps = []
     for number in range(plan.rounds):
         start_s = await _start_s(folder / f"alone-{number}", environ)
-        async with _scaled(folder / f"step-{number}", environ) as fleet:
+        async with _scaled(folder / f"step-{number}", environ, plan.callers) as fleet:
             steps.append(await fleet.step(number, plan.callers, start_s))
             _say(steps[-1])
     if not plan.noise_s:
         return steps, []
-    async with _scaled(folder / "noise", environ) as fleet:
+    async with _scaled(folder / "noise", environ, 1) as fleet:
         return steps, await fleet.noise(plan.noise_s, Random(plan.seed))
 
 
@@ -146,8 +147,8 @@ async def _start_s(folder: Path, environ: Mapping[str, str]) -> float:
 
 
 @asynccontextmanager
-async def _scaled(folder: Path, environ: Mapping[str, str]) -> AsyncIterator[_Fleet]:
-    """Run a system whose ears are an autoscaler's."""
+async def _scaled(folder: Path, environ: Mapping[str, str], callers: int) -> AsyncIterator[_Fleet]:
+    """Run a system whose ears are an autoscaler's, with enough of them for so many callers."""
     spoken = recordings(None)[0].first(_SPEECH_S)
     async with starter(folder) as started:
         up = UpSettings(data_dir=str(folder), nats_port=parts.free_port())
@@ -155,22 +156,29 @@ async def _scaled(folder: Path, environ: Mapping[str, str]) -> AsyncIterator[_Fl
         await started.start(nats)
         given = parts.environment({**environ, f"{PREFIX}NATS_URL": nats.shown_url})
         edge = parts.edge_part(parts.free_port(), given)
-        scaler = _scaler(folder, given)
+        least = math.ceil(Policy().slots(callers) / SLOTS)
+        scaler = _scaler(folder, given, least)
         others = [parts.worker_part(role, given) for role in ("turn", "llm", "tts")]
         await started.start(parts.supervisor_part(given), edge, scaler, *others)
         async with (
             httpx2.AsyncClient(trust_env=False) as client,
             Crowd.calling(socket_url(edge), spoken) as crowd,
         ):
-            yield _Fleet(scaler.shown_url, client, crowd)
+            fleet = _Fleet(scaler.shown_url, client, crowd)
+            await fleet.until_ready(least)
+            yield fleet
 
 
-def _scaler(folder: Path, environ: Mapping[str, str]) -> Part:
+def _scaler(folder: Path, environ: Mapping[str, str], least: int) -> Part:
     port = parts.free_port()
     root = f"http://127.0.0.1:{port}"
     return Part(
         name="autoscale",
-        argv=[str(Path(sys.executable).with_name("voicebus")), "autoscale", f"{ROLE}=1:{MOST}"],
+        argv=[
+            str(Path(sys.executable).with_name("voicebus")),
+            "autoscale",
+            f"{ROLE}={least}:{MOST}",
+        ],
         environment={
             **environ,
             f"{PREFIX}METRICS_PORT": str(port),
@@ -193,6 +201,7 @@ class _Fleet:
     async def step(self, number: int, callers: int, start_s: float) -> Step:
         """Double the callers; return how long it took until there were enough workers."""
         await self._until_enough(callers)
+        await self._crowd.served(LIMIT_S)
         begun_s = time.perf_counter()
         enough_s = await self._until_enough(2 * callers) - begun_s
         served_s = await self._crowd.served(LIMIT_S) - begun_s
@@ -221,10 +230,13 @@ class _Fleet:
     async def _until_enough(self, callers: int) -> float:
         """Have so many call; return when there were workers for them, as the policy has it."""
         self._crowd.size = callers
-        wanted = Policy().slots(callers)
+        return await self.until_ready(math.ceil(Policy().slots(callers) / SLOTS))
+
+    async def until_ready(self, workers: int) -> float:
+        """Return when so many workers were ready."""
         async with asyncio.timeout(LIMIT_S):
             while True:
-                if (await self._look()).ready * SLOTS >= wanted:
+                if (await self._look()).ready >= workers:
                     return time.perf_counter()
                 await asyncio.sleep(LOOK_S)
 

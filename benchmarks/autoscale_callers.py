@@ -32,7 +32,7 @@ class Crowd:
         self.size = 0
         self.count = 0
         self.refused = 0
-        self.errors = 0
+        self.errors: tuple[str, ...] = ()
         self._url = url
         self._spoken = spoken
 
@@ -94,8 +94,8 @@ class Crowd:
             except Busy as busy:
                 self.refused += 1
                 await asyncio.sleep(busy.retry_after_s)
-            except VoicebusError:
-                self.errors += 1
+            except VoicebusError as err:
+                self.errors += (f"{err.code}: {err}",)
                 return
 
     @contextlib.contextmanager

@@ -14,6 +14,7 @@ from benchmarks.figures import Bar
 LIMITS: Final[Mapping[str, float]] = {"autoscale_step_ratio": 2.0, "autoscale_turns": 0.0}
 
 _MOST_STOLEN: Final = 0.02
+_SAID_AT_MOST: Final = 3
 
 
 class Step(Struct, frozen=True, kw_only=True, tag="step"):
@@ -35,7 +36,7 @@ class Step(Struct, frozen=True, kw_only=True, tag="step"):
     enough_s: float
     served_s: float
     refused: int = 0
-    errors: int = 0
+    errors: tuple[str, ...] = ()
 
 
 class Look(Struct, frozen=True, kw_only=True, tag="look"):
@@ -59,7 +60,7 @@ class Look(Struct, frozen=True, kw_only=True, tag="look"):
     starting: int = 0
     draining: int = 0
     refused: int = 0
-    errors: int = 0
+    errors: tuple[str, ...] = ()
 
     @property
     def kept(self) -> int:
@@ -103,8 +104,10 @@ def void_reasons(
     reasons = []
     if not steps and not looks:
         reasons.append("nothing was measured")
-    if any(step.errors for step in steps) or (looks and looks[-1].errors):
-        reasons.append("callers met errors")
+    errors = [error for step in steps for error in step.errors]
+    errors += looks[-1].errors if looks else ()
+    if errors:
+        reasons.append(f"callers met errors: {'; '.join(sorted(set(errors))[:_SAID_AT_MOST])}")
     if noise_s and (not looks or looks[-1].at_s - looks[0].at_s < 0.9 * noise_s):
         reasons.append("the noise was not watched to its end")
     if looks and len({look.callers for look in looks}) < 2:
