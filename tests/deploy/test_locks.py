@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.timeout(600)]
 MODULES = {
     "core": (
         *("services.turn.__main__", "voicebus.failover.__main__", "voicebus.cli.main"),
-        *("voicebus.personas.front_matter", "voicebus.personas.faq"),
+        *("voicebus.personas.front_matter", "voicebus.personas.faq", "voicebus.tracing.otlp"),
     ),
     "edge": ("edge.__main__", "edge.telephony.__main__"),
     "stt-whisper": ("services.stt.__main__", "services.stt.engines.faster_whisper", "onnx"),
