@@ -130,22 +130,6 @@ def test_probes_ask_what_a_process_answers(values: dict[str, Any]) -> None:
             assert probes[0]["port"] in [port["name"] for port in container["ports"]]
 
 
-def test_only_what_is_meant_comes_in() -> None:
-    """All pods are closed; then one door after the other is opened."""
-    policies = of_kind(rendered()["documents"], "NetworkPolicy")
-
-    assert policies["voicebus"]["spec"]["policyTypes"] == ["Ingress", "Egress"]
-    assert "app.kubernetes.io/component" not in str(policies["voicebus"]["spec"]["podSelector"])
-    assert set(policies) == {
-        f"voicebus{of}" for of in ("", "-nats", "-edge", "-llama", "-llm", "-stt", "-tts")
-    }
-    assert all("ingress" not in policies[f"voicebus-{of}"]["spec"] for of in ("llm", "stt", "tts"))
-    assert [rule["ports"] for rule in policies["voicebus-edge"]["spec"]["ingress"]] == [
-        [{"port": 8080}]
-    ]
-    assert "from" in policies["voicebus-nats"]["spec"]["ingress"][0]
-
-
 @pytest.mark.parametrize(("role", "file"), [("llm", "providers"), ("tool", "servers")])
 def test_what_is_asked_stands_in_a_secret(role: str, file: str) -> None:
     """Where there is one, its file is named to the worker, whose pods it alone is mounted into."""

@@ -36,6 +36,18 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 {{- end }}
 
+{{/* The ports of addresses with commas between them, as a rule of a NetworkPolicy has them.
+Arguments: urls; default, of an address without one. */}}
+{{- define "voicebus.ports" -}}
+{{- $ports := list }}
+{{- range splitList "," .urls }}
+{{- $ports = append $ports (regexFind "[0-9]+$" (regexFind ":[0-9]+$" (urlParse (trim .)).host) | default $.default) }}
+{{- end }}
+{{- range uniq $ports }}
+- {port: {{ . }}}
+{{- end }}
+{{- end }}
+
 {{/* Arguments: root, name of an image. */}}
 {{- define "voicebus.image" -}}
 {{ .root.Values.image.registry }}/{{ .image }}:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}
