@@ -18,15 +18,15 @@ VERSIONS = ("1.29", "1.37")
 """The oldest that the chart is for, and the newest whose schemas are here."""
 
 
-def main(chart_folder: str) -> dict[str, Any]:
-    """Return all there is to say about the chart with the values from stdin."""
+def main(chart_folder: str, release: str) -> dict[str, Any]:
+    """Return all there is to say about a release of the chart with the values from stdin."""
     values = json.load(sys.stdin)
     lint = helm_python.lint(chart_folder, values, strict=True, namespace="talk")
     found: dict[str, Any] = {"lint": [entry for entry in lint["messages"] if entry["severity"] > 1]}
     try:
         with helm_python.Chart.load(chart_folder) as chart:
             chart.validate_schema(values)
-            rendered = chart.render(values, name="voicebus", namespace="talk")
+            rendered = chart.render(values, name=release, namespace="talk")
     except helm_python.HelmError as err:
         return {**found, "refused": str(err), "documents": [], "wrong": []}
     documents = [
@@ -55,4 +55,4 @@ def _wrong(document: dict[str, Any]) -> list[str]:
 
 
 if __name__ == "__main__":
-    json.dump(main(sys.argv[1]), sys.stdout)
+    json.dump(main(*sys.argv[1:]), sys.stdout)

@@ -19,15 +19,15 @@ CHART: Final = ROOT / "deploy" / "helm" / "voicebus"
 _SCRIPT: Final = Path(__file__).with_name("chart.py")
 
 
-def rendered(**values: Any) -> dict[str, Any]:
+def rendered(release: str = "voicebus", **values: Any) -> dict[str, Any]:
     """What Helm makes of the chart, and what is to be said about it; see chart.py."""
-    return _rendered(json.dumps(values))
+    return _rendered(release, json.dumps(values))
 
 
 @cache
-def _rendered(values: str) -> dict[str, Any]:
+def _rendered(release: str, values: str) -> dict[str, Any]:
     done = subprocess.run(
-        [tool("python"), str(_SCRIPT), str(CHART)],
+        [tool("python"), str(_SCRIPT), str(CHART), release],
         input=values,
         capture_output=True,
         text=True,

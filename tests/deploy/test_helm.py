@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import pytest
@@ -153,3 +154,43 @@ def test_the_bus_is_configured_as_everywhere() -> None:
     assert config["nats.conf"].split() == (ROOT / "nats.conf").read_text().split()
     assert config["server.conf"].split() == (ROOT / "deploy" / "server.conf").read_text().split()
     assert (CHART / "files" / "nats.conf").is_symlink()
+
+
+@sets
+def test_a_second_release_has_nothing_to_do_with_the_first(values: dict[str, Any]) -> None:
+    """Everything of it has its name, and whom its processes ask is its own."""
+    documents = rendered("other", **values)["documents"]
+    services = of_kind(documents, "Service")
+    addresses = "".join(
+        f"{entry.get('value')} "
+        for spec in pods(documents).values()
+        for container in spec["containers"]
+        for entry in container.get("env", ())
+    )
+    hosts = {host.split(".")[-1] for host in re.findall(r"\w+://([\w.-]+):", addresses)}
+
+    assert all(document["metadata"]["name"].startswith("other") for document in documents)
+    assert hosts - set(services) <= {"example"}
+    assert ("other-llama" in hosts) is (values != ELSEWHERE)
+    for scaled in of_kind(documents, "ScaledObject").values():
+        (trigger,) = scaled["spec"]["triggers"]
+        assert 'namespace="talk", service="other-metrics"}' in trigger["metadata"]["query"]
+
+
+def test_the_language_model_is_the_one_that_is_told() -> None:
+    """The release's own, or else a server of which nothing more is taken for granted."""
+
+    def told(**llm: Any) -> dict[str, str]:
+        (container,) = pods(rendered(roles={"llm": llm})["documents"])["llm"]["containers"]
+        return {e["name"]: e.get("value") for e in container["env"] if "_LLM_" in e["name"]}
+
+    mine = {"VOICEBUS_LLM_URL": "https://mine.example/v1"}
+
+    assert told() == {
+        "VOICEBUS_LLM_SLOTS": "2",
+        "VOICEBUS_LLM_URL": "http://voicebus-llama:8081/v1",
+        "VOICEBUS_LLM_CACHE_PROMPT": "true",
+        "VOICEBUS_LLM_PREFILL": "true",
+    }
+    assert told(env=mine) == {"VOICEBUS_LLM_SLOTS": "2", **mine}
+    assert told(env={"VOICEBUS_LLM_PREFILL": False})["VOICEBUS_LLM_PREFILL"] == "false"

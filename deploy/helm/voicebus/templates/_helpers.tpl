@@ -79,3 +79,19 @@ seccompProfile: {type: RuntimeDefault}
 - {name: VOICEBUS_NATS_CA_FILE, value: /run/voicebus-ca/ca.crt}
 {{- end }}
 {{- end }}
+
+{{/* Settings of a role's own, as YAML: root, role. The language model's worker asks the server that is
+here, unless it is told of another. */}}
+{{- define "voicebus.ownEnv" -}}
+{{- $own := index .root.Values.roles .role }}
+{{- $env := deepCopy ($own.env | default dict) }}
+{{- $told := merge (dict) $env ($own.secretEnv | default dict) .root.Values.settings }}
+{{- if and (eq .role "llm") .root.Values.roles.llama.enabled (not (hasKey $told "VOICEBUS_LLM_URL")) }}
+{{- $url := printf "http://%s-llama:8081/v1" (include "voicebus.name" .root) }}
+{{- /* `merge` takes false for nothing. */}}
+{{- range $key, $value := dict "VOICEBUS_LLM_URL" $url "VOICEBUS_LLM_CACHE_PROMPT" "true" "VOICEBUS_LLM_PREFILL" "true" }}
+{{- if not (hasKey $env $key) }}{{ $_ := set $env $key $value }}{{ end }}
+{{- end }}
+{{- end }}
+{{- toYaml $env }}
+{{- end }}
