@@ -194,3 +194,26 @@ def test_the_language_model_is_the_one_that_is_told() -> None:
     }
     assert told(env=mine) == {"VOICEBUS_LLM_SLOTS": "2", **mine}
     assert told(env={"VOICEBUS_LLM_PREFILL": False})["VOICEBUS_LLM_PREFILL"] == "false"
+
+
+@pytest.mark.parametrize("servers", [1, 3])
+def test_new_users_reach_a_bus_that_runs(servers: int) -> None:
+    """A changed Secret starts no server anew, so an operator is told how it is read: the folder is
+    mounted as a whole, which alone is kept up to date, and the server is the process 1.
+    """
+    found = rendered(bus={"nats": {"replicas": servers, "routesSecret": "routes"}})
+    spec = pods(found["documents"])["nats"]
+    server = spec["containers"][0]
+    (mount,) = [m for m in server["volumeMounts"] if m["name"] == "users"]
+    (volume,) = [v for v in spec["volumes"] if v["name"] == "users"]
+    file = f"{mount['mountPath']}/{volume['secret']['items'][0]['path']}"
+    guide = (ROOT / "docs" / "howto" / "deploy.md").read_text(encoding="utf-8")
+
+    assert "subPath" not in mount
+    assert server["command"] == ["nats-server"]
+    assert "shareProcessNamespace" not in spec
+    for text, times in ((guide, 1), (found["notes"], servers)):
+        assert text.count(f"-c {server['name']} -- cat {file} |") == times
+        assert text.count(f"-c {server['name']} -- kill -HUP 1") == times
+    for number in range(servers):
+        assert f" voicebus-nats-{number} -c nats -- kill" in found["notes"]
