@@ -114,6 +114,8 @@ class Stage:
         else:
             for part in ("EDGE", "TELEPHONY", "TELEGRAM"):
                 environment[f"VOICEBUS_{part}_PORT"] = str(free_port())
+            if (audiosocket := "VOICEBUS_TELEPHONY_AUDIOSOCKET_PORT") in environment:
+                environment[audiosocket] = str(free_port())
             is_edge = argv[1:] == ["edge"]
             environment["VOICEBUS_EDGE_PORT" if is_edge else "VOICEBUS_METRICS_PORT"] = str(port)
         with (self._folder / f"{command.name}.log").open("wb") as log:

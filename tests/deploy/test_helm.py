@@ -23,7 +23,11 @@ EVERYTHING: Final[dict[str, Any]] = {
     "bus": {"nats": {"replicas": 3, "routesSecret": "routes"}, "caSecret": "ca"},
     "models": {"claim": "models"},
     "roles": {
-        "telephony": {"enabled": True},
+        "telephony": {
+            "enabled": True,
+            "secretEnv": {"VOICEBUS_TELEPHONY_SECRET": {"name": "calls", "key": "secret"}},
+            "audiosocket": {"port": 9092, "networks": "10.0.0.0/8"},
+        },
         "telegram": {
             "enabled": True,
             "secretEnv": {"VOICEBUS_TELEGRAM_TOKEN": {"name": "bot", "key": "token"}},
@@ -63,6 +67,14 @@ def test_helm_and_kubernetes_find_nothing(values: dict[str, Any]) -> None:
         ({"bus": {"nats": {"replicas": 2}}}, "replicas"),
         ({"bus": {"nats": {"replicas": 3}}}, "routesSecret"),
         ({"bus": {"url": "bus:4222"}}, "url"),
+        ({"roles": {"telephony": {"enabled": True}}}, "VOICEBUS_TELEPHONY_SECRET"),
+        (
+            {
+                "settings": {"VOICEBUS_TELEPHONY_ANYONE": True},
+                "roles": {"telephony": {"enabled": True, "audiosocket": {"port": 9092}}},
+            },
+            "audiosocket.networks",
+        ),
         ({"settings": {"CELL": "north"}}, "CELL"),
         ({"roles": {"llm": {"autoscale": {"min": 1, "max": 2, "utilisation": 7}}}}, "utilisation"),
     ],

@@ -24,7 +24,11 @@ def test_every_pod_does_what_it_says(tmp_path: Path) -> None:
     found = rendered(
         monitoring={"serviceMonitor": True},
         roles={
-            "telephony": {"enabled": True, "env": {"VOICEBUS_TELEPHONY_ANYONE": True}},
+            "telephony": {
+                "enabled": True,
+                "secretEnv": {"VOICEBUS_TELEPHONY_SECRET": {"name": "calls", "key": "secret"}},
+                "audiosocket": {"port": 9092, "networks": "10.0.0.0/8"},
+            },
             "tool": {"enabled": True, "serversSecret": "tools"},
         },
     )

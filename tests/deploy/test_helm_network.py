@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.pods import of_kind, rendered
+from tests.deploy.images import shipped
+from tests.deploy.pods import of_kind, pods, rendered
+from tests.deploy.test_helm import EVERYTHING
 
 pytestmark = pytest.mark.network
 
@@ -77,3 +79,20 @@ def test_an_operator_lets_pods_go_further() -> None:
 
     assert found["wrong"] == []
     assert ways_out(networkPolicy={"egress": [way]}) == [*ways_out(), way]
+
+
+def test_calls_come_in_by_audiosocket_where_it_is_served() -> None:
+    """Through the Service and the policy, at the port on which the process listens."""
+    documents = rendered(**EVERYTHING)["documents"]
+    (container,) = pods(documents)["telephony"]["containers"]
+    given = {entry["name"]: entry.get("value") for entry in container["env"]}
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    service = of_kind(documents, "Service")["voicebus-telephony"]["spec"]["ports"]
+    (rule,) = of_kind(documents, "NetworkPolicy")["voicebus-telephony"]["spec"]["ingress"]
+
+    assert given["VOICEBUS_TELEPHONY_AUDIOSOCKET_PORT"] == "9092"
+    assert given["VOICEBUS_TELEPHONY_AUDIOSOCKET_NETWORKS"] == "10.0.0.0/8"
+    assert shipped()["edge"].environment["VOICEBUS_TELEPHONY_AUDIOSOCKET_HOST"] == "0.0.0.0"
+    assert ports["audiosocket"] == 9092
+    assert {"name": "audiosocket", "port": 9092, "targetPort": "audiosocket"} in service
+    assert {"port": "audiosocket"} in rule["ports"]

@@ -93,5 +93,17 @@ here, unless it is told of another. */}}
 {{- if not (hasKey $env $key) }}{{ $_ := set $env $key $value }}{{ end }}
 {{- end }}
 {{- end }}
+{{- if eq .role "telephony" }}
+{{- $proof := pick $told "VOICEBUS_TELEPHONY_SECRET" "VOICEBUS_TELEPHONY_TWILIO_AUTH_TOKEN" "VOICEBUS_TELEPHONY_ANYONE" }}
+{{- if not $proof }}
+{{- fail "roles.telephony: who may bring calls? VOICEBUS_TELEPHONY_SECRET or VOICEBUS_TELEPHONY_TWILIO_AUTH_TOKEN in secretEnv, or VOICEBUS_TELEPHONY_ANYONE in env" }}
+{{- end }}
+{{- with $own.audiosocket }}
+{{- if .port }}
+{{- $networks := required "roles.telephony.audiosocket.networks: it knows no secret, so say from where calls may come" .networks }}
+{{- $env = merge $env (dict "VOICEBUS_TELEPHONY_AUDIOSOCKET_PORT" (.port | int) "VOICEBUS_TELEPHONY_AUDIOSOCKET_NETWORKS" $networks) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- toYaml $env }}
 {{- end }}
