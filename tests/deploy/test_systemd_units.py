@@ -17,6 +17,7 @@ from voicebus.settings import ProcessSettings
 
 UNITS = [pytest.param(unit, id=unit.path.name) for unit in units()]
 NOTIFYING = [pytest.param(u, id=u.path.name) for u in units() if u.one("Type") == "notify"]
+GUIDE = (ROOT / "docs" / "howto" / "deploy.md").read_text(encoding="utf-8")
 TASKS = ("layout", "models")
 MOST_EXPOSED = 30
 """Tenths; systemd-analyze calls 5.0 medium and 2.0 OK."""
@@ -129,14 +130,32 @@ def test_the_bus_does_not_run_unwatched() -> None:
     assert only("nats").one("ExecStart").endswith(f"-sd {store}")
 
 
+def test_nothing_is_started_before_what_it_waits_for() -> None:
+    """The guide enables units, and starts the target alone: a unit that is ready with a bus and
+    models would hold up the line of the guide that brings them.
+    """
+    block = GUIDE.partition("systemctl daemon-reload\n")[2].partition("\n\n")[0]
+    *enabling, starting = [line.split() for line in block.splitlines()]
+    enabled = {re.sub(r"voicebus-|@.*", "", name) for words in enabling for name in words[2:]}
+
+    assert [words[:2] for words in enabling] == [["systemctl", "enable"]]
+    assert "--now" not in enabling[0]
+    assert starting == ["systemctl", "enable", "--now", "voicebus.target"]
+    assert enabled == {"supervisor", "llama", "stt", "turn", "llm", "tts", "edge"}
+    for unit in map(only, enabled):
+        after = set(" ".join(unit.all("After")).split())
+        bus = {"voicebus-nats.service", "voicebus-layout.service"}
+        assert unit.one("WantedBy") == "voicebus.target"
+        assert after >= {"voicebus-models.service"} | (set() if unit.name == "llama" else bus)
+
+
 def test_every_port_of_metrics_is_told_to_the_operator() -> None:
     """Who writes Prometheus' targets finds it in the guide, and no two units have the same."""
     ports = [unit.environment().get("VOICEBUS_METRICS_PORT", "") for unit in units()]
     given = [port for port in ports if port]
-    page = (ROOT / "docs" / "howto" / "deploy.md").read_text(encoding="utf-8")
 
     assert len(set(given)) == len(given) > 6
-    assert [port for port in given if not re.search(rf"\b{port}\b", page)] == []
+    assert [port for port in given if not re.search(rf"\b{port}\b", GUIDE)] == []
 
 
 def test_the_example_of_settings_is_right() -> None:
