@@ -11,11 +11,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+import yaml
+
 from tests.deploy.images import shipped
 from tests.deploy.stage import ROOT, Command, models
 from tests.deploy.tools import tool
 
 CHART: Final = ROOT / "deploy" / "helm" / "voicebus"
+_VALUES: Final = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+CALLS_S: Final = str(_VALUES["roles"]["telephony"]["drainSeconds"])
+"""How long an edge for telephones waits for its calls to end."""
 _SCRIPT: Final = Path(__file__).with_name("chart.py")
 
 

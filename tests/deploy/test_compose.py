@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tests.deploy.images import shipped
+from tests.deploy.pods import CALLS_S
 from tests.deploy.stage import ROOT, Command, Stage, models, only
 from tests.deploy.tools import tool
 from voicebus import environment
@@ -100,8 +101,16 @@ def test_a_container_can_do_no_more_than_it_needs(name: str) -> None:
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
-    assert float(service["stop_grace_period"].removesuffix("s")) > ProcessSettings().drain_s + 15
+    drain_s = float(
+        service.get("environment", {}).get("VOICEBUS_DRAIN_S", ProcessSettings().drain_s)
+    )
+    assert float(service["stop_grace_period"].removesuffix("s")) > drain_s + 15
     assert service["image"].startswith(f"voicebus/{service['build']['target']}:")
+
+
+def test_a_call_may_end_by_itself() -> None:
+    """It cannot move, so an edge that is replaced waits as long for it as in a cluster."""
+    assert OURS["telephony"]["environment"]["VOICEBUS_DRAIN_S"] == CALLS_S
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.deploy.pods import CALLS_S
 from tests.deploy.stage import ROOT, Stage
 from tests.deploy.units import COMMON, FOLDER, Unit, command_of, units
 from voicebus import credentials, environment
@@ -91,9 +92,15 @@ def test_no_unit_may_do_more_than_it_needs(unit: Unit, installed: Path) -> None:
 @pytest.mark.parametrize("unit", NOTIFYING)
 def test_a_process_has_time_to_hand_on_what_it_holds(unit: Unit) -> None:
     """Systemd kills it well after it would have gone by itself."""
-    assert float(unit.one("TimeoutStopSec")) >= ProcessSettings().drain_s + 15
+    drain_s = float(unit.environment().get("VOICEBUS_DRAIN_S", ProcessSettings().drain_s))
+    assert float(unit.one("TimeoutStopSec")) >= drain_s + 15
     assert float(unit.one("WatchdogSec")) > 15  # its own, which says where it hangs
     assert unit.one("NotifyAccess") == "main"
+
+
+def test_a_call_may_end_by_itself() -> None:
+    """It cannot move, so an edge that is restarted waits as long for it as in a cluster."""
+    assert only("telephony").environment()["VOICEBUS_DRAIN_S"] == CALLS_S
 
 
 @pytest.mark.parametrize("unit", NOTIFYING)
