@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from bridges.telegram.settings import TelegramSettings
+from edge.settings import EdgeSettings
+from edge.telephony.settings import TelephonySettings
 from tests.deploy.pods import CALLS_S
 from tests.deploy.stage import ROOT, Stage
 from tests.deploy.units import COMMON, FOLDER, Unit, command_of, units
@@ -163,6 +166,38 @@ def test_every_port_of_metrics_is_told_to_the_operator() -> None:
 
     assert len(set(given)) == len(given) > 6
     assert [port for port in given if not re.search(rf"\b{port}\b", GUIDE)] == []
+
+
+def test_there_may_be_many_workers() -> None:
+    """A unit can put numbers beside each other, not add them: each of 99 workers of a role has a
+    port that there is, that is nobody else's, and that the kernel gives to no connection.
+    """
+    ports = []
+    for unit in (unit for unit in units() if "%i" in raw_port(unit)):
+        ports += [int(raw_port(unit).replace("%i", str(number))) for number in range(1, 100)]
+    others = [int(raw_port(unit)) for unit in units() if raw_port(unit).isdigit()]
+
+    assert len(ports) == 5 * 99
+    assert len({*ports, *others, *listening()}) == len([*ports, *others, *listening()])
+    assert all(1024 <= port < 32768 for port in ports)
+
+
+def raw_port(unit: Unit) -> str:
+    """The port of a unit's metrics, as it stands there."""
+    found = re.search(r"VOICEBUS_METRICS_PORT=(\S+)", unit.path.read_text(encoding="utf-8"))
+    return found[1] if found else ""
+
+
+def listening() -> list[int]:
+    """The ports of what units serve, whichever of them are enabled on a machine."""
+    words = only("llama").one("ExecStart").split()
+    telegram = only("telegram").environment().get("VOICEBUS_TELEGRAM_PORT", TelegramSettings().port)
+    return [
+        int(words[words.index("--port") + 1]),
+        int(telegram),
+        EdgeSettings().port,
+        TelephonySettings().port,
+    ]
 
 
 def test_the_example_of_settings_is_right() -> None:
