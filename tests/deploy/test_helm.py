@@ -44,6 +44,7 @@ ELSEWHERE: Final[dict[str, Any]] = {
     "networkPolicy": {"edgeFrom": [{"podSelector": {}}]},
 }
 SETS: Final = {"defaults": {}, "everything": EVERYTHING, "elsewhere": ELSEWHERE}
+USERS: Final = "voicebus-users"
 FOREIGN: Final = {"unknown ScaledObject", "unknown ServiceMonitor", "unknown PrometheusRule"}
 
 sets = pytest.mark.parametrize("values", [pytest.param(v, id=k) for k, v in SETS.items()])
@@ -229,3 +230,30 @@ def test_new_users_reach_a_bus_that_runs(servers: int) -> None:
         assert text.count(f"-c {server['name']} -- kill -HUP 1") == times
     for number in range(servers):
         assert f" voicebus-nats-{number} -c nats -- kill" in found["notes"]
+
+
+def test_more_of_a_role_leaves_those_that_are_there_alone() -> None:
+    """Their pods stay as they are: nobody's conversation moves, and no call ends."""
+    roles = EVERYTHING["roles"]
+    kinds = pods(rendered(**EVERYTHING)["documents"]).keys() - {"layout", "nats"}
+
+    def made(replicas: int) -> dict[str, Any]:
+        changed = {role: {**roles.get(role, {}), "replicas": replicas} for role in kinds}
+        return pods(rendered(**{**EVERYTHING, "roles": changed})["documents"])
+
+    assert len(kinds) == 10
+    assert made(1) == made(2) == made(5)
+
+
+@pytest.mark.parametrize("role", ["edge", "telephony", "telegram"])
+def test_a_pod_with_a_name_sees_its_own_key_alone(role: str) -> None:
+    """The file of its name is mounted, and not the Secret."""
+    spec = pods(rendered(**EVERYTHING)["documents"])[role]
+    (container,) = spec["containers"]
+    volume = {v["name"] for v in spec["volumes"] if v.get("secret", {}).get("secretName") == USERS}
+    mounts = [mount for mount in container["volumeMounts"] if mount["name"] in volume]
+    seed = "telegram" if role == "telegram" else "edge"
+
+    assert [(m["mountPath"], m["subPathExpr"]) for m in mounts] == [
+        ("/run/voicebus/own.seed", f"{seed}-$(VOICEBUS_WORKER_ID).seed")
+    ]
