@@ -26,13 +26,18 @@ _SCRIPT: Final = Path(__file__).with_name("chart.py")
 
 def rendered(release: str = "voicebus", **values: Any) -> dict[str, Any]:
     """What Helm makes of the chart, and what is to be said about it; see chart.py."""
-    return _rendered(release, json.dumps(values))
+    return _rendered(CHART, release, json.dumps(values))
+
+
+def rendered_from(chart: Path, **values: Any) -> dict[str, Any]:
+    """The same of another chart."""
+    return _rendered(chart, "voicebus", json.dumps(values))
 
 
 @cache
-def _rendered(release: str, values: str) -> dict[str, Any]:
+def _rendered(chart: Path, release: str, values: str) -> dict[str, Any]:
     done = subprocess.run(
-        [tool("python"), str(_SCRIPT), str(CHART), release],
+        [tool("python"), str(_SCRIPT), str(chart), release],
         input=values,
         capture_output=True,
         text=True,

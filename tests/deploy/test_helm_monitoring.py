@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.deploy.pods import of_kind, pods, rendered
+from tests.deploy.pods import CHART, of_kind, pods, rendered, rendered_from
 from tests.deploy.stage import ROOT
 from tests.deploy.test_helm import EVERYTHING
 
@@ -92,3 +94,26 @@ def test_the_rules_are_those_of_prometheus() -> None:
     groups = [yaml.safe_load(file.read_text())["groups"] for file in files if file.exists()]
 
     assert (rule["spec"]["groups"] or []) == [group for found in groups for group in found]
+
+
+def test_a_field_of_another_name_is_found(tmp_path: Path) -> None:
+    """In kinds that are not Kubernetes' own, too, whose schemas are not among its own."""
+    chart = shutil.copytree(CHART, tmp_path / "voicebus")
+    for name, right, other in (
+        ("keda", "fallback:", "fallbacks:"),
+        ("monitoring", "scrapeTimeout: 5s", "scrapeTimeout: 5"),
+        ("monitoring", "  groups:", "  group:"),
+    ):
+        template = chart / "templates" / f"{name}.yaml"
+        text = template.read_text()
+        assert text.count(right) == 1
+        template.write_text(text.replace(right, other))
+
+    wrong = rendered_from(chart, **EVERYTHING)["wrong"]
+
+    assert {told.split()[0] for told in wrong} == {
+        "ScaledObject",
+        "ServiceMonitor",
+        "PrometheusRule",
+    }
+    assert "fallbacks" in "".join(wrong)
