@@ -96,6 +96,20 @@ def test_the_rules_are_those_of_prometheus() -> None:
     assert (rule["spec"]["groups"] or []) == [group for found in groups for group in found]
 
 
+def test_an_alert_leads_to_its_page() -> None:
+    """Which is where the operator says; a path alone leads nowhere from a telephone at night."""
+    monitoring = {"prometheusRule": True, "runbooks": "https://wiki.example/runbooks/"}
+    (rule,) = of_kind(rendered(monitoring=monitoring)["documents"], "PrometheusRule").values()
+    alerts = [
+        each for group in rule["spec"]["groups"] for each in group["rules"] if "alert" in each
+    ]
+
+    assert len(alerts) > 20
+    for alert in alerts:
+        page = f"https://wiki.example/runbooks/{alert['alert']}.md"
+        assert alert["annotations"]["runbook_url"] == page
+
+
 def test_a_field_of_another_name_is_found(tmp_path: Path) -> None:
     """In kinds that are not Kubernetes' own, too, whose schemas are not among its own."""
     chart = shutil.copytree(CHART, tmp_path / "voicebus")
