@@ -100,7 +100,7 @@ lock: ## Write requirements/*.lock anew after a change of the dependencies
 	build/lock/bin/python -m pip install --quiet uv==$(UV)
 	$(COMPILE) --output-file requirements/voicebus.lock
 	$(COMPILE) --group dev --constraints requirements/voicebus.lock --output-file requirements/dev.lock
-	$(RESOLVE) --extra personas --constraints requirements/voicebus.lock \
+	$(RESOLVE) --extra personas --extra tracing --constraints requirements/voicebus.lock \
 	    --output-file requirements/images/core.lock pyproject.toml
 	for image in $(IMAGES); do \
 	    $(RESOLVE) --extra $$image --constraints requirements/voicebus.lock \

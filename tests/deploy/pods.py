@@ -11,23 +11,33 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+import yaml
+
 from tests.deploy.images import shipped
 from tests.deploy.stage import ROOT, Command, models
 from tests.deploy.tools import tool
 
 CHART: Final = ROOT / "deploy" / "helm" / "voicebus"
+_VALUES: Final = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+CALLS_S: Final = str(_VALUES["roles"]["telephony"]["drainSeconds"])
+"""How long an edge for telephones waits for its calls to end."""
 _SCRIPT: Final = Path(__file__).with_name("chart.py")
 
 
-def rendered(**values: Any) -> dict[str, Any]:
+def rendered(release: str = "voicebus", **values: Any) -> dict[str, Any]:
     """What Helm makes of the chart, and what is to be said about it; see chart.py."""
-    return _rendered(json.dumps(values))
+    return _rendered(CHART, release, json.dumps(values))
+
+
+def rendered_from(chart: Path, **values: Any) -> dict[str, Any]:
+    """The same of another chart."""
+    return _rendered(chart, "voicebus", json.dumps(values))
 
 
 @cache
-def _rendered(values: str) -> dict[str, Any]:
+def _rendered(chart: Path, release: str, values: str) -> dict[str, Any]:
     done = subprocess.run(
-        [tool("python"), str(_SCRIPT), str(CHART)],
+        [tool("python"), str(_SCRIPT), str(chart), release],
         input=values,
         capture_output=True,
         text=True,

@@ -13,14 +13,16 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import httpx2
 from msgspec import Struct
@@ -114,6 +116,8 @@ class Stage:
         else:
             for part in ("EDGE", "TELEPHONY", "TELEGRAM"):
                 environment[f"VOICEBUS_{part}_PORT"] = str(free_port())
+            if (audiosocket := "VOICEBUS_TELEPHONY_AUDIOSOCKET_PORT") in environment:
+                environment[audiosocket] = str(free_port())
             is_edge = argv[1:] == ["edge"]
             environment["VOICEBUS_EDGE_PORT" if is_edge else "VOICEBUS_METRICS_PORT"] = str(port)
         with (self._folder / f"{command.name}.log").open("wb") as log:
@@ -141,6 +145,19 @@ class Stage:
         """Return the metrics of a process."""
         root = self._running[name][1].rpartition("/")[0]
         return httpx2.get(f"{root}/metrics", timeout=LIMIT_S, **PLAIN).text
+
+    def ask(self, name: str, words: Sequence[str]) -> int:
+        """Run a health check, at the port that the process has here; return its exit code."""
+        url = self._running[name][1]
+        port = str(urlsplit(url).port)
+        argv = [re.sub(r"(?<=127\.0\.0\.1:)\d+|^\d+$", port, word) for word in words]
+        program = sys.executable if argv[0] == "python" else shutil.which(argv[0])
+        assert program is not None, f"{name}: there is no {argv[0]} here"
+        environment = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
+        done = subprocess.run(
+            [program, *argv[1:]], env=environment, timeout=LIMIT_S, capture_output=True, check=False
+        )
+        return done.returncode
 
     def end(self) -> dict[str, int]:
         """Ask all to go, and then the bus, which was started first; return their exit codes."""

@@ -88,10 +88,11 @@ def test_every_alert_is_tested_in_silence_and_in_alarm() -> None:
     assert [name for name, alarms in found.items() if False not in alarms] == ["Watchdog"]
 
 
-def test_prometheus_takes_the_configuration_and_the_rules() -> None:
+@pytest.mark.parametrize("name", ["prometheus.yml", "compose.yml"])
+def test_prometheus_takes_the_configuration_and_the_rules(name: str) -> None:
     """As `promtool check` says, without a warning."""
     checked = subprocess.run(
-        [tool("promtool"), "check", "config", "--lint=all", str(PROMETHEUS / "prometheus.yml")],
+        [tool("promtool"), "check", "config", "--lint=all", str(PROMETHEUS / name)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
 

@@ -5,18 +5,25 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import httpx2
 import pytest
 import yaml
 
 from tests.deploy.images import shipped
-from tests.deploy.stage import ROOT, Command, Stage, models, only
+from tests.deploy.pods import CALLS_S
+from tests.deploy.stage import LIMIT_S, ROOT, Command, Stage, models, only, placed
+from tests.deploy.telegram import telegram
 from tests.deploy.tools import tool
+from tests.monitoring.prometheus import tool as debian
+from tests.plain import PLAIN
 from voicebus import environment
 from voicebus.nats_exporter import NatsExporterSettings
+from voicebus.parts import free_port
 from voicebus.settings import ProcessSettings
 
 FILE: Final = ROOT / "deploy" / "compose.yaml"
@@ -34,7 +41,6 @@ NOT_EXECUTED: Final = {
     "tts-xtts": "XTTS is in an environment of its own, and needs a graphics card",
     "llm-provider": "its language model is somebody else's",
     "llm-gpu": "its language model's server needs a graphics card",
-    "telegram": "needs Telegram's servers",
 }
 """Their settings are checked, and that they have the command line of one that is executed."""
 
@@ -71,6 +77,12 @@ def _volume(source: str, folder: Path) -> Path:
     return folder / source
 
 
+def health_of(name: str) -> tuple[str, ...]:
+    """The health check of a container: its own, or else its image's."""
+    own = OURS[name].get("healthcheck", {}).get("test", ())
+    return tuple(own[1:]) or shipped()[OURS[name]["build"]["target"]].health
+
+
 @pytest.mark.network
 def test_compose_understands_the_file() -> None:
     """By the schema of the Compose Specification."""
@@ -100,8 +112,16 @@ def test_a_container_can_do_no_more_than_it_needs(name: str) -> None:
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
-    assert float(service["stop_grace_period"].removesuffix("s")) > ProcessSettings().drain_s + 15
+    drain_s = float(
+        service.get("environment", {}).get("VOICEBUS_DRAIN_S", ProcessSettings().drain_s)
+    )
+    assert float(service["stop_grace_period"].removesuffix("s")) > drain_s + 15
     assert service["image"].startswith(f"voicebus/{service['build']['target']}:")
+
+
+def test_a_call_may_end_by_itself() -> None:
+    """It cannot move, so an edge that is replaced waits as long for it as in a cluster."""
+    assert OURS["telephony"]["environment"]["VOICEBUS_DRAIN_S"] == CALLS_S
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -161,6 +181,47 @@ def test_the_exporter_reads_what_the_server_tells_on_loopback() -> None:
     assert "networks" not in OURS["nats-exporter"]  # compose refuses both
 
 
+@pytest.mark.monitoring
+def test_prometheus_starts_as_its_container_does(tmp_path: Path) -> None:
+    """With the words that the file has for it: it takes them, its configuration and all rules."""
+    mounts = {"/etc/prometheus": ROOT / "deploy" / "prometheus", "/prometheus": tmp_path / "data"}
+    words = [placed(word, mounts) for word in SERVICES["prometheus"]["command"]]
+    port = free_port()
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [debian("prometheus"), *words, f"--web.listen-address=127.0.0.1:{port}"],
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", **PLAIN) as client:
+            until_s = time.monotonic() + LIMIT_S
+            while not is_ready(client):
+                said = (tmp_path / "log").read_text()
+                assert process.poll() is None, said
+                assert time.monotonic() < until_s, said
+                time.sleep(0.1)
+            flags = client.get("/api/v1/status/flags").json()["data"]
+            rules = client.get("/api/v1/rules").json()["data"]["groups"]
+            jobs = client.get("/api/v1/status/config").json()["data"]["yaml"]
+    finally:
+        process.terminate()
+        process.wait(LIMIT_S)
+
+    assert flags["enable-feature"] == "exemplar-storage"
+    assert flags["storage.tsdb.path"] == str(tmp_path / "data")
+    assert {Path(group["file"]).name for group in rules} == {"rules.yml", "alerts.yml"}
+    assert "- stt-vosk" in jobs
+
+
+def is_ready(client: httpx2.Client) -> bool:
+    """Whether a Prometheus answers."""
+    try:
+        return client.get("/-/ready").status_code == 200
+    except httpx2.HTTPError:
+        return False
+
+
 @pytest.mark.operations
 @pytest.mark.model
 def test_every_container_does_what_it_says(tmp_path: Path) -> None:
@@ -168,28 +229,32 @@ def test_every_container_does_what_it_says(tmp_path: Path) -> None:
     all of them get ready, and end with code 0 when they are asked to.
     """
     found = {command.name: command for command in commands(tmp_path)}
+    running = set(OURS) - set(ONCE) - set(NOT_EXECUTED)
     executed = {command.argv for name, command in found.items() if name not in NOT_EXECUTED}
     for name in ("stt-gpu", "stt-vosk", "tts-xtts", "llm-gpu", "llm-provider"):
         assert found[name].argv in executed
-    assert found["telegram"].argv == ("voicebus", "bridge", "telegram")
 
-    with Stage(tmp_path) as stage:
+    with telegram() as bots, Stage(tmp_path) as stage:
         stage.run(found.pop("users"))
         stage.start(found.pop("nats"))
         stage.wait_until_ready()
         stage.run(found.pop("layout"))
         stage.run(found.pop("models"))
         stage.start(found.pop("llama"))
+        bots.start(stage, found.pop("telegram"))
         for name, command in found.items():
             if name not in NOT_EXECUTED:
                 stage.start(command)
         stage.wait_until_ready()
         said = stage.talk("edge")
         watched = stage.page("nats-exporter")
+        asked = {name: stage.ask(name, health_of(name)) for name in running if name != "nats"}
         codes = stage.end()
 
     assert json.loads(said)["reply"]
+    assert asked == dict.fromkeys(asked, 0)
+    bots.expect_asked()
     assert re.search(r"^nats_up\{.*\} 1.0$", watched, re.MULTILINE)
     assert "nats_disk_free_bytes" in watched
     assert codes == dict.fromkeys(codes, 0)
-    assert set(codes) == set(OURS) - set(ONCE) - set(NOT_EXECUTED)
+    assert set(codes) == running

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import pytest
-import yaml
 
 from tests.deploy.pods import CHART, of_kind, pods, rendered
 from tests.deploy.stage import ROOT
@@ -23,7 +23,11 @@ EVERYTHING: Final[dict[str, Any]] = {
     "bus": {"nats": {"replicas": 3, "routesSecret": "routes"}, "caSecret": "ca"},
     "models": {"claim": "models"},
     "roles": {
-        "telephony": {"enabled": True},
+        "telephony": {
+            "enabled": True,
+            "secretEnv": {"VOICEBUS_TELEPHONY_SECRET": {"name": "calls", "key": "secret"}},
+            "audiosocket": {"port": 9092, "networks": "10.0.0.0/8"},
+        },
         "telegram": {
             "enabled": True,
             "secretEnv": {"VOICEBUS_TELEGRAM_TOKEN": {"name": "bot", "key": "token"}},
@@ -40,7 +44,7 @@ ELSEWHERE: Final[dict[str, Any]] = {
     "networkPolicy": {"edgeFrom": [{"podSelector": {}}]},
 }
 SETS: Final = {"defaults": {}, "everything": EVERYTHING, "elsewhere": ELSEWHERE}
-FOREIGN: Final = {"unknown ScaledObject", "unknown ServiceMonitor", "unknown PrometheusRule"}
+USERS: Final = "voicebus-users"
 
 sets = pytest.mark.parametrize("values", [pytest.param(v, id=k) for k, v in SETS.items()])
 
@@ -53,7 +57,7 @@ def test_helm_and_kubernetes_find_nothing(values: dict[str, Any]) -> None:
     assert found["refused"] == ""
     assert found["lint"] == []
     assert len(found["documents"]) > 15
-    assert set(found["wrong"]) <= FOREIGN
+    assert found["wrong"] == []
 
 
 @pytest.mark.parametrize(
@@ -63,6 +67,14 @@ def test_helm_and_kubernetes_find_nothing(values: dict[str, Any]) -> None:
         ({"bus": {"nats": {"replicas": 2}}}, "replicas"),
         ({"bus": {"nats": {"replicas": 3}}}, "routesSecret"),
         ({"bus": {"url": "bus:4222"}}, "url"),
+        ({"roles": {"telephony": {"enabled": True}}}, "VOICEBUS_TELEPHONY_SECRET"),
+        (
+            {
+                "settings": {"VOICEBUS_TELEPHONY_ANYONE": True},
+                "roles": {"telephony": {"enabled": True, "audiosocket": {"port": 9092}}},
+            },
+            "audiosocket.networks",
+        ),
         ({"settings": {"CELL": "north"}}, "CELL"),
         ({"roles": {"llm": {"autoscale": {"min": 1, "max": 2, "utilisation": 7}}}}, "utilisation"),
     ],
@@ -131,22 +143,6 @@ def test_probes_ask_what_a_process_answers(values: dict[str, Any]) -> None:
             assert probes[0]["port"] in [port["name"] for port in container["ports"]]
 
 
-def test_only_what_is_meant_comes_in() -> None:
-    """All pods are closed; then one door after the other is opened."""
-    policies = of_kind(rendered()["documents"], "NetworkPolicy")
-
-    assert policies["voicebus"]["spec"]["policyTypes"] == ["Ingress", "Egress"]
-    assert "app.kubernetes.io/component" not in str(policies["voicebus"]["spec"]["podSelector"])
-    assert set(policies) == {
-        f"voicebus{of}" for of in ("", "-nats", "-edge", "-llama", "-llm", "-stt", "-tts")
-    }
-    assert all("ingress" not in policies[f"voicebus-{of}"]["spec"] for of in ("llm", "stt", "tts"))
-    assert [rule["ports"] for rule in policies["voicebus-edge"]["spec"]["ingress"]] == [
-        [{"port": 8080}]
-    ]
-    assert "from" in policies["voicebus-nats"]["spec"]["ingress"][0]
-
-
 @pytest.mark.parametrize(("role", "file"), [("llm", "providers"), ("tool", "servers")])
 def test_what_is_asked_stands_in_a_secret(role: str, file: str) -> None:
     """Where there is one, its file is named to the worker, whose pods it alone is mounted into."""
@@ -163,63 +159,6 @@ def test_what_is_asked_stands_in_a_secret(role: str, file: str) -> None:
     )
 
 
-def test_workers_follow_the_demand() -> None:
-    """KEDA asks for a metric that there is, and for as many claims as a worker is to hold."""
-    scaled = of_kind(rendered(**EVERYTHING)["documents"], "ScaledObject")
-    deployments = of_kind(rendered(**EVERYTHING)["documents"], "Deployment")
-
-    assert set(scaled) == {f"voicebus-{role}" for role in ("stt", "turn", "llm", "tts")}
-    for name, found in scaled.items():
-        (trigger,) = found["spec"]["triggers"]
-        assert f'voicebus_demand_sessions{{role="{name[9:]}"' in trigger["metadata"]["query"]
-        assert "replicas" not in deployments[name]["spec"]
-        assert found["spec"]["scaleTargetRef"]["name"] == name
-    assert scaled["voicebus-stt"]["spec"]["triggers"][0]["metadata"]["threshold"] == "44.80"
-
-
-def test_prometheus_finds_every_pod() -> None:
-    """One Service has the port `metrics` of all of them, and the monitor asks for it."""
-    documents = rendered(**EVERYTHING)["documents"]
-    (monitor,) = of_kind(documents, "ServiceMonitor").values()
-    service = of_kind(documents, "Service")["voicebus-metrics"]
-
-    wanted = monitor["spec"]["selector"]["matchLabels"]
-    assert wanted.items() <= service["metadata"]["labels"].items()
-    assert monitor["spec"]["endpoints"][0]["port"] == service["spec"]["ports"][0]["name"]
-    assert monitor["metadata"]["labels"]["release"] == "prometheus"
-    for role, spec in pods(documents).items():
-        found = [port for c in spec["containers"] for port in c.get("ports", ())]
-        assert [p["name"] for p in found].count("metrics") == (role != "layout"), role
-
-
-def test_the_bus_is_watched_from_beside_it() -> None:
-    """Where Prometheus is to find it, a server has an exporter in its pod, and namespaces of
-    monitoring reach its port; elsewhere there is none.
-    """
-    documents = rendered(**EVERYTHING)["documents"]
-    exporter = pods(documents)["nats"]["containers"][1]
-    alone = pods(rendered()["documents"])["nats"]
-    policy = of_kind(documents, "NetworkPolicy")["voicebus"]["spec"]
-    labels = of_kind(documents, "StatefulSet")["voicebus-nats"]["spec"]["template"]["metadata"]
-
-    assert exporter["args"] == ["voicebus", "nats-exporter"]
-    assert exporter["ports"] == [{"name": "metrics", "containerPort": 9464}]
-    assert policy["podSelector"]["matchLabels"].items() <= labels["labels"].items()
-    assert policy["ingress"][0]["ports"] == [{"port": "metrics"}]
-    assert "monitoring" in str(policy["ingress"][0]["from"])
-    assert labels["labels"]["app.kubernetes.io/component"] == "nats"  # the label `process`
-    assert [container["name"] for container in alone["containers"]] == ["nats"]
-
-
-def test_the_rules_are_those_of_prometheus() -> None:
-    """The same groups as on one machine, word for word."""
-    (rule,) = of_kind(rendered(**EVERYTHING)["documents"], "PrometheusRule").values()
-    files = [ROOT / "deploy" / "prometheus" / f"{name}.yml" for name in ("rules", "alerts")]
-    groups = [yaml.safe_load(file.read_text())["groups"] for file in files if file.exists()]
-
-    assert (rule["spec"]["groups"] or []) == [group for found in groups for group in found]
-
-
 def test_the_bus_is_configured_as_everywhere() -> None:
     """The chart has no copy of nats.conf that could be another one."""
     config = of_kind(rendered()["documents"], "ConfigMap")["voicebus-nats"]["data"]
@@ -227,3 +166,93 @@ def test_the_bus_is_configured_as_everywhere() -> None:
     assert config["nats.conf"].split() == (ROOT / "nats.conf").read_text().split()
     assert config["server.conf"].split() == (ROOT / "deploy" / "server.conf").read_text().split()
     assert (CHART / "files" / "nats.conf").is_symlink()
+
+
+@sets
+def test_a_second_release_has_nothing_to_do_with_the_first(values: dict[str, Any]) -> None:
+    """Everything of it has its name, and whom its processes ask is its own."""
+    documents = rendered("other", **values)["documents"]
+    services = of_kind(documents, "Service")
+    addresses = "".join(
+        f"{entry.get('value')} "
+        for spec in pods(documents).values()
+        for container in spec["containers"]
+        for entry in container.get("env", ())
+    )
+    hosts = {host.split(".")[-1] for host in re.findall(r"\w+://([\w.-]+):", addresses)}
+
+    assert all(document["metadata"]["name"].startswith("other") for document in documents)
+    assert hosts - set(services) <= {"example"}
+    assert ("other-llama" in hosts) is (values != ELSEWHERE)
+    for scaled in of_kind(documents, "ScaledObject").values():
+        (trigger,) = scaled["spec"]["triggers"]
+        assert 'namespace="talk", service="other-metrics"}' in trigger["metadata"]["query"]
+
+
+def test_the_language_model_is_the_one_that_is_told() -> None:
+    """The release's own, or else a server of which nothing more is taken for granted."""
+
+    def told(**llm: Any) -> dict[str, str]:
+        (container,) = pods(rendered(roles={"llm": llm})["documents"])["llm"]["containers"]
+        return {e["name"]: e.get("value") for e in container["env"] if "_LLM_" in e["name"]}
+
+    mine = {"VOICEBUS_LLM_URL": "https://mine.example/v1"}
+
+    assert told() == {
+        "VOICEBUS_LLM_SLOTS": "2",
+        "VOICEBUS_LLM_URL": "http://voicebus-llama:8081/v1",
+        "VOICEBUS_LLM_CACHE_PROMPT": "true",
+        "VOICEBUS_LLM_PREFILL": "true",
+    }
+    assert told(env=mine) == {"VOICEBUS_LLM_SLOTS": "2", **mine}
+    assert told(env={"VOICEBUS_LLM_PREFILL": False})["VOICEBUS_LLM_PREFILL"] == "false"
+
+
+@pytest.mark.parametrize("servers", [1, 3])
+def test_new_users_reach_a_bus_that_runs(servers: int) -> None:
+    """A changed Secret starts no server anew, so an operator is told how it is read: the folder is
+    mounted as a whole, which alone is kept up to date, and the server is the process 1.
+    """
+    found = rendered(bus={"nats": {"replicas": servers, "routesSecret": "routes"}})
+    spec = pods(found["documents"])["nats"]
+    server = spec["containers"][0]
+    (mount,) = [m for m in server["volumeMounts"] if m["name"] == "users"]
+    (volume,) = [v for v in spec["volumes"] if v["name"] == "users"]
+    file = f"{mount['mountPath']}/{volume['secret']['items'][0]['path']}"
+    guide = (ROOT / "docs" / "howto" / "deploy.md").read_text(encoding="utf-8")
+
+    assert "subPath" not in mount
+    assert server["command"] == ["nats-server"]
+    assert "shareProcessNamespace" not in spec
+    for text, times in ((guide, 1), (found["notes"], servers)):
+        assert text.count(f"-c {server['name']} -- cat {file} |") == times
+        assert text.count(f"-c {server['name']} -- kill -HUP 1") == times
+    for number in range(servers):
+        assert f" voicebus-nats-{number} -c nats -- kill" in found["notes"]
+
+
+def test_more_of_a_role_leaves_those_that_are_there_alone() -> None:
+    """Their pods stay as they are: nobody's conversation moves, and no call ends."""
+    roles = EVERYTHING["roles"]
+    kinds = pods(rendered(**EVERYTHING)["documents"]).keys() - {"layout", "nats"}
+
+    def made(replicas: int) -> dict[str, Any]:
+        changed = {role: {**roles.get(role, {}), "replicas": replicas} for role in kinds}
+        return pods(rendered(**{**EVERYTHING, "roles": changed})["documents"])
+
+    assert len(kinds) == 10
+    assert made(1) == made(2) == made(5)
+
+
+@pytest.mark.parametrize("role", ["edge", "telephony", "telegram"])
+def test_a_pod_with_a_name_sees_its_own_key_alone(role: str) -> None:
+    """The file of its name is mounted, and not the Secret."""
+    spec = pods(rendered(**EVERYTHING)["documents"])[role]
+    (container,) = spec["containers"]
+    volume = {v["name"] for v in spec["volumes"] if v.get("secret", {}).get("secretName") == USERS}
+    mounts = [mount for mount in container["volumeMounts"] if mount["name"] in volume]
+    seed = "telegram" if role == "telegram" else "edge"
+
+    assert [(m["mountPath"], m["subPathExpr"]) for m in mounts] == [
+        ("/run/voicebus/own.seed", f"{seed}-$(VOICEBUS_WORKER_ID).seed")
+    ]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 from msgspec import structs
 
+from tests.deploy.images import shipped
 from tests.deploy.pods import Pod, of_kind, pods, rendered
 from tests.deploy.stage import ROOT, Stage
+from tests.deploy.telegram import telegram
 from voicebus import credentials, environment
 from voicebus.parts import free_ports
 
@@ -24,15 +28,24 @@ def test_every_pod_does_what_it_says(tmp_path: Path) -> None:
     found = rendered(
         monitoring={"serviceMonitor": True},
         roles={
-            "telephony": {"enabled": True, "env": {"VOICEBUS_TELEPHONY_ANYONE": True}},
+            "telephony": {
+                "enabled": True,
+                "secretEnv": {"VOICEBUS_TELEPHONY_SECRET": {"name": "calls", "key": "secret"}},
+                "audiosocket": {"port": 9092, "networks": "10.0.0.0/8"},
+            },
+            "telegram": {
+                "enabled": True,
+                "secretEnv": {"VOICEBUS_TELEGRAM_TOKEN": {"name": "bot", "key": "token"}},
+            },
             "tool": {"enabled": True, "serversSecret": "tools"},
         },
     )
     users = tmp_path / "users"
     secrets = {"voicebus-users": users, "tools": ROOT / "deploy" / "tools"}
     edges = ("voicebus-edge-0", "voicebus-edge-1", "voicebus-telephony-0")
-    credentials.ensure(users, "local", edges)
+    credentials.ensure(users, "local", edges, ("voicebus-telegram-0",))
     assert all(f"--edge {edge}" in found["notes"] for edge in edges)
+    assert "--bridge voicebus-telegram-0" in found["notes"]
     configs = of_kind(found["documents"], "ConfigMap")
     made = {
         role: list(Pod(role, spec, tmp_path, secrets, configs).commands())
@@ -42,7 +55,7 @@ def test_every_pod_does_what_it_says(tmp_path: Path) -> None:
         given = {k: v for k, v in command.environment.items() if not k.endswith("_FILE")}
         assert environment.problems(given) == [], command.name
 
-    with Stage(tmp_path) as stage:
+    with telegram() as bots, Stage(tmp_path) as stage:
         server, exporter = made.pop("nats")
         stage.start(server)
         stage.wait_until_ready()
@@ -50,6 +63,7 @@ def test_every_pod_does_what_it_says(tmp_path: Path) -> None:
         stage.run(made.pop("layout")[0])
         stage.run(made["stt"][0])
         stage.start(made.pop("llama")[-1])
+        bots.start(stage, made.pop("telegram")[0])
         for commands in made.values():
             stage.start(commands[-1])
         stage.wait_until_ready()
@@ -58,6 +72,7 @@ def test_every_pod_does_what_it_says(tmp_path: Path) -> None:
         codes = stage.end()
 
     assert json.loads(said)["reply"]
+    bots.expect_asked()
     assert re.search(r"^nats_up\{.*\} 1.0$", watched, re.MULTILINE)
     assert "nats_disk_free_bytes" in watched
     assert codes == dict.fromkeys(codes, 0)
@@ -73,7 +88,43 @@ def test_every_pod_does_what_it_says(tmp_path: Path) -> None:
         "supervisor",
         "edge",
         "telephony",
+        "telegram",
     }
+
+
+@pytest.mark.parametrize("kind", ["HEALTHCHECK", "startup", "liveness", "readiness"])
+def test_the_bus_is_asked_how_it_is(kind: str, tmp_path: Path, wget: None) -> None:
+    """The image's health check and each probe of the chart, as commands: a server that is well
+    passes, and one that is gone does not.
+    """
+    users = tmp_path / "users"
+    credentials.ensure(users, "local", ())
+    found = rendered()["documents"]
+    spec, configs = pods(found)["nats"], of_kind(found, "ConfigMap")
+    (server,) = Pod("nats", spec, tmp_path, {"voicebus-users": users}, configs).commands()
+    if kind == "HEALTHCHECK":
+        words = shipped()["nats"].health
+    else:
+        words = spec["containers"][0][f"{kind}Probe"]["exec"]["command"]
+
+    with Stage(tmp_path) as stage:
+        stage.start(server)
+        stage.wait_until_ready()
+        well = stage.ask("nats", words)
+        stage.end()
+        gone = stage.ask("nats", words)
+
+    assert well == 0
+    assert gone != 0
+
+
+@pytest.fixture
+def wget() -> None:
+    """The program of the server's image. In CI (``CI=true``) a missing one is a failure."""
+    if shutil.which("wget") is None:
+        if os.environ.get("CI", "").lower() in {"1", "true"}:
+            pytest.fail("CI must try the probes: there is no wget here")
+        pytest.skip("there is no wget here")
 
 
 def test_three_servers_find_each_other(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,19 @@ def test_images_hold_the_versions_that_are_tested(lock: Path) -> None:
 
     assert len(own) > 5
     assert {name: hashes for name, hashes in own.items() if tested.get(name) != hashes} == {}
+
+
+def test_one_setting_switches_traces_on() -> None:
+    """Whatever is started from an image or from `make setup` has what sends spans: without it, a
+    process that is told of a collector refuses to start.
+    """
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = {need.partition(">")[0] for need in project["optional-dependencies"]["tracing"]}
+    installed = (ROOT / "requirements" / "voicebus.lock", LOCKS[0].with_name("core.lock"))
+
+    assert len(needed) > 2
+    for lock in installed:
+        assert needed - {pin.partition("=")[0] for pin in pins(lock)} == set(), lock.name
 
 
 def test_every_lock_belongs_to_an_image() -> None:

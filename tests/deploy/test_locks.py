@@ -1,4 +1,7 @@
-"""What an image installs is enough for what it runs; takes a minute, and a package index."""
+"""What an image installs is enough for what it runs; takes minutes, and a package index.
+
+The two that all others and all callers stand on are tried with the deployments.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,12 @@ import pytest
 from tests.deploy.images import DOCKERFILE, shipped
 from tests.deploy.stage import ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.network, pytest.mark.timeout(600)]
 
 MODULES = {
     "core": (
         *("services.turn.__main__", "voicebus.failover.__main__", "voicebus.cli.main"),
-        *("voicebus.personas.front_matter", "voicebus.personas.faq"),
+        *("voicebus.personas.front_matter", "voicebus.personas.faq", "voicebus.tracing.otlp"),
     ),
     "edge": ("edge.__main__", "edge.telephony.__main__"),
     "stt-whisper": ("services.stt.__main__", "services.stt.engines.faster_whisper", "onnx"),
@@ -27,6 +30,7 @@ MODULES = {
     "tts-piper": ("services.tts.__main__", "services.tts.engines.piper", "onnx"),
     "telegram": ("bridges.telegram.__main__",),
 }
+OFTEN = ("core", "edge")
 SOURCES = {"stt-vosk": ("--no-binary=srt",)}
 NOT_TRIED = {
     "nats": "has no packages",
@@ -43,7 +47,13 @@ def test_every_image_is_tried() -> None:
     assert all(option in text for options in SOURCES.values() for option in options)
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.operations if name in OFTEN else pytest.mark.slow)
+        for name in MODULES
+    ],
+)
 def test_an_image_has_what_it_needs(name: str, tmp_path: Path) -> None:
     """The core's lock and its own, installed alone, import what it runs."""
     python = tmp_path / "bin" / "python"

@@ -36,6 +36,18 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 {{- end }}
 
+{{/* The ports of addresses with commas between them, as a rule of a NetworkPolicy has them.
+Arguments: urls; default, of an address without one. */}}
+{{- define "voicebus.ports" -}}
+{{- $ports := list }}
+{{- range splitList "," .urls }}
+{{- $ports = append $ports (regexFind "[0-9]+$" (regexFind ":[0-9]+$" (urlParse (trim .)).host) | default $.default) }}
+{{- end }}
+{{- range uniq $ports }}
+- {port: {{ . }}}
+{{- end }}
+{{- end }}
+
 {{/* Arguments: root, name of an image. */}}
 {{- define "voicebus.image" -}}
 {{ .root.Values.image.registry }}/{{ .image }}:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}
@@ -66,4 +78,32 @@ seccompProfile: {type: RuntimeDefault}
 {{- if .Values.bus.caSecret }}
 - {name: VOICEBUS_NATS_CA_FILE, value: /run/voicebus-ca/ca.crt}
 {{- end }}
+{{- end }}
+
+{{/* Settings of a role's own, as YAML: root, role. The language model's worker asks the server that is
+here, unless it is told of another. */}}
+{{- define "voicebus.ownEnv" -}}
+{{- $own := index .root.Values.roles .role }}
+{{- $env := deepCopy ($own.env | default dict) }}
+{{- $told := merge (dict) $env ($own.secretEnv | default dict) .root.Values.settings }}
+{{- if and (eq .role "llm") .root.Values.roles.llama.enabled (not (hasKey $told "VOICEBUS_LLM_URL")) }}
+{{- $url := printf "http://%s-llama:8081/v1" (include "voicebus.name" .root) }}
+{{- /* `merge` takes false for nothing. */}}
+{{- range $key, $value := dict "VOICEBUS_LLM_URL" $url "VOICEBUS_LLM_CACHE_PROMPT" "true" "VOICEBUS_LLM_PREFILL" "true" }}
+{{- if not (hasKey $env $key) }}{{ $_ := set $env $key $value }}{{ end }}
+{{- end }}
+{{- end }}
+{{- if eq .role "telephony" }}
+{{- $proof := pick $told "VOICEBUS_TELEPHONY_SECRET" "VOICEBUS_TELEPHONY_TWILIO_AUTH_TOKEN" "VOICEBUS_TELEPHONY_ANYONE" }}
+{{- if not $proof }}
+{{- fail "roles.telephony: who may bring calls? VOICEBUS_TELEPHONY_SECRET or VOICEBUS_TELEPHONY_TWILIO_AUTH_TOKEN in secretEnv, or VOICEBUS_TELEPHONY_ANYONE in env" }}
+{{- end }}
+{{- with $own.audiosocket }}
+{{- if .port }}
+{{- $networks := required "roles.telephony.audiosocket.networks: it knows no secret, so say from where calls may come" .networks }}
+{{- $env = merge $env (dict "VOICEBUS_TELEPHONY_AUDIOSOCKET_PORT" (.port | int) "VOICEBUS_TELEPHONY_AUDIOSOCKET_NETWORKS" $networks) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- toYaml $env }}
 {{- end }}
