@@ -62,27 +62,27 @@ class Ownership:
         self.is_held = False
 
     async def run(self, serve: Serve) -> None:
-        """Stand by until the place is free, serve until it is lost, and so on.
+        """Stand by until the place is free, and serve until it is lost or ``serve`` returns.
 
-        Returns when ``serve`` does.
+        Whether to stand by again is the caller's to say: who is leaving does not.
         """
-        while True:
-            await self._acquire()
-            serving = asyncio.ensure_future(serve(self._known_unsettled))
-            keeping = asyncio.ensure_future(self._keep())
-            try:
-                await asyncio.wait((serving, keeping), return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                serving.cancel()
-                keeping.cancel()
-                await asyncio.wait((serving, keeping))
-                was_held, self.is_held = self.is_held, False
-                channel_metrics.TELEGRAM_OWNED.labels(self._bot).set(0)
-                if was_held:
-                    await asyncio.shield(self._leave())
-            if not serving.cancelled():
-                return serving.result()
+        await self._acquire()
+        serving = asyncio.ensure_future(serve(self._known_unsettled))
+        keeping = asyncio.ensure_future(self._keep())
+        try:
+            await asyncio.wait((serving, keeping), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            serving.cancel()
+            keeping.cancel()
+            await asyncio.wait((serving, keeping))
+            was_held, self.is_held = self.is_held, False
+            channel_metrics.TELEGRAM_OWNED.labels(self._bot).set(0)
+            if was_held:
+                await asyncio.shield(self._leave())
+        if serving.cancelled():
             log.warning("telegram.owner_lost", bot=self._bot)
+        else:
+            serving.result()
 
     async def _acquire(self) -> None:
         seen, seen_s = -1, time.monotonic()
