@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Final
 
@@ -85,6 +85,7 @@ class Spoken:
         self._made: list[bytes] = []
         self._samples = 0
         self._is_finished = False
+        self._running: asyncio.Future[bytes] | None = None
 
     @property
     def seconds(self) -> float:
@@ -94,19 +95,26 @@ class Spoken:
     async def push(self, pcm: bytes) -> None:
         """Take samples: s16le, mono, at the rate of answers."""
         self._samples += len(pcm) // 2
-        self._made.append(await asyncio.to_thread(self._encoder.push, pcm))
+        self._made.append(await self._thread(lambda: self._encoder.push(pcm)))
 
     async def finish(self) -> bytes:
         """Return the file."""
         self._is_finished = True
-        self._made.append(await asyncio.to_thread(self._encoder.finish))
+        self._made.append(await self._thread(self._encoder.finish))
         return b"".join(self._made)
 
     async def close(self) -> None:
-        """Give the memory back; nothing for one that was finished."""
+        """Give the memory back, once the thread is through with it; nothing if it was finished."""
+        if self._running is not None:
+            await asyncio.wait((self._running,))
         if not self._is_finished:
             self._is_finished = True
             await asyncio.to_thread(self._encoder.close)
+
+    async def _thread(self, work: Callable[[], bytes]) -> bytes:
+        self._running = asyncio.ensure_future(asyncio.to_thread(work))
+        # Who is cancelled leaves the thread at its work, and waits for it when closing.
+        return await asyncio.shield(self._running)
 
 
 async def _feed(decoder: StreamDecoder, first: bytes, chunks: AsyncIterator[bytes]) -> None:
