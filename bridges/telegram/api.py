@@ -45,6 +45,17 @@ _ONCE: Final = (SendMessage, SendVoice)
 
 _AGAIN_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 
+_NO_VOICE: Final = (
+    "VOICE_MESSAGES_FORBIDDEN",
+    "restricted receiving of voice",
+    "rights to send voice notes",
+    "CHAT_SEND_VOICES_FORBIDDEN",
+)
+"""How Telegram says that a person, and that a group, takes no voice messages."""
+
+_NOT_THERE: Final = ("message to edit not found", "message can't be edited", "MESSAGE_ID_INVALID")
+"""How it says that a message cannot be changed, and never will."""
+
 
 class Unreachable(VoicebusError):
     """Raised when the Bot API could not be reached for too long: nothing was sent."""
@@ -75,8 +86,17 @@ class Refused(VoicebusError):
 
     @property
     def is_voice_forbidden(self) -> bool:
-        """Whether the user takes no voice messages."""
-        return "VOICE_MESSAGES_FORBIDDEN" in self.args[0].upper().replace(" ", "_")
+        """Whether the person or the group takes no voice messages."""
+        return self._says(_NO_VOICE)
+
+    @property
+    def is_message_gone(self) -> bool:
+        """Whether the message that was to be changed has been deleted, or is not ours to change."""
+        return self._says(_NOT_THERE)
+
+    def _says(self, phrases: tuple[str, ...]) -> bool:
+        said = str(self).lower()
+        return any(phrase.lower() in said for phrase in phrases)
 
 
 def bot_of(token: str, api_url: str) -> Bot:

@@ -97,10 +97,7 @@ class Desk:
             return
         await self._keep(kept)
         told = f"{self._text('chosen')}\n\n{self._summary()}"
-        if pressed.message:
-            await self._outgoing.edit(pressed.message, told, None)
-        else:
-            await self._say(told)
+        await self._outgoing.text(told, instead=pressed.message)
 
     async def speak(self, text: str) -> None:
         """Say a message of the bot's aloud.

@@ -40,7 +40,8 @@ class Outgoing:
         Args:
             text: What is said.
             buttons: Under the last message.
-            instead: Number of a message that becomes the first one; 0 for none.
+            instead: Number of a message that becomes the first one; 0 for none. Where it has been
+                deleted meanwhile, the text is a message of its own.
 
         Raises:
             VoicebusError: What :meth:`bridges.telegram.api.Api.call` raises.
@@ -49,8 +50,9 @@ class Outgoing:
         for index, piece in enumerate(pieces):
             markup = buttons if index == len(pieces) - 1 else None
             if index == 0 and instead:
-                await self.edit(instead, piece, markup)
-                continue
+                if await self._edit(instead, piece, markup):
+                    continue
+                first = 0
             sent = await self._api.call(
                 SendMessage(
                     chat_id=self._whence.room[0],
@@ -64,17 +66,16 @@ class Outgoing:
             first = first or sent.message_id
         return first
 
-    async def edit(self, message: int, text: str, buttons: InlineKeyboardMarkup | None) -> None:
-        """Change what a message says.
-
-        Raises:
-            VoicebusError: What :meth:`bridges.telegram.api.Api.call` raises.
-        """
+    async def _edit(self, message: int, text: str, buttons: InlineKeyboardMarkup | None) -> bool:
+        """Change what a message says; return whether it is there to say it."""
         try:
             await self._api.call(self.edited(message, text, buttons))
         except Refused as err:
+            if err.is_message_gone:
+                return False
             if _UNCHANGED not in str(err):
                 raise
+        return True
 
     def edited(
         self, message: int, text: str, buttons: InlineKeyboardMarkup | None
@@ -91,7 +92,7 @@ class Outgoing:
     async def voice(
         self, ogg: bytes, seconds: float, text: str, buttons: InlineKeyboardMarkup
     ) -> None:
-        """Send a voice message; its words in writing, to who takes none.
+        """Send a voice message; its words in writing, and why, to who takes none.
 
         Args:
             ogg: The file.
@@ -138,9 +139,9 @@ class Outgoing:
         except Refused as err:
             if not err.is_voice_forbidden:
                 raise
-            if text:
-                note = text_of("voice_forbidden", self._language)
-                await self.text(f"{note}\n\n{text}", buttons)
+            why = "voice_forbidden" if self._whence.is_private else "voice_forbidden_here"
+            note = text_of(why, self._language)
+            await self.text(f"{note}\n\n{text}", buttons)
 
     def _reply(self) -> ReplyParameters | None:
         if self._whence.is_private or not self._whence.message:

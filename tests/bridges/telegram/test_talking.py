@@ -94,6 +94,34 @@ def test_who_takes_no_voice_gets_text(telegram: Served) -> None:
     assert REPLY in answer.given["text"]
 
 
+def test_a_group_that_takes_no_voice_gets_text(telegram: Served) -> None:
+    """It is said why, where somebody has pressed for a voice."""
+    ann = telegram.person(group=-7003)
+    ann.write(f"@{USERNAME} how deep is the sea?")
+    (answer,) = ann.until_seen()
+    telegram.api.faults.add("sendVoice", Harm.NO_VOICE_HERE)
+    ann.press("speak", answer)
+
+    refused = ann.until_seen(2)[1]
+
+    assert refused.method == "sendMessage"
+    assert "not allowed here" in refused.given["text"]
+
+
+def test_an_answer_whose_beginning_is_deleted_is_sent_anew(telegram: Served) -> None:
+    """Who runs a group may delete a message that still grows: the words come all the same."""
+    ann = telegram.person(group=-7004)
+    ann.write(f"@{USERNAME} how deep is the sea?")
+    ann.delete(ann.until("sendMessage")[0])
+
+    (answer,) = ann.until_seen()
+
+    assert answer.method == "sendMessage"
+    assert answer.given["text"] == REPLY
+    assert '"retry"' in answer.given["reply_markup"]
+    telegram.expect_clean()
+
+
 def test_an_answer_is_spoken_when_it_is_asked_for(telegram: Served) -> None:
     """The button under a text makes a voice message of it."""
     ann = telegram.person()

@@ -19,6 +19,8 @@ class Harm(Enum):
     """403: the user has blocked the bot."""
     NO_VOICE = auto()
     """400: the user takes no voice messages."""
+    NO_VOICE_HERE = auto()
+    """400: the group takes no voice messages."""
     BROKEN = auto()
     """500; nothing is done."""
     SLOW = auto()

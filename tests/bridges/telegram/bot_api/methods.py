@@ -46,7 +46,7 @@ def _file(api: BotApi, name: str) -> dict[str, Any]:
 
 def _expect_news(api: BotApi, account: Account, number: int, given: dict[str, Any]) -> None:
     before = [c for c in api.calls if c.message == number and c.bot == account.id]
-    if not before:
+    if not before or number in account.deleted:
         raise Refusal("message to edit not found")
     if all(before[-1].given.get(n) == given.get(n) for n in ("text", "reply_markup")):
         raise Refusal("message is not modified")

@@ -88,6 +88,10 @@ class Person:
         stopped = {"chat": self._chat(), "draft_id": draft}
         return self._api.push(self._bot, {"stopped_message_generation": stopped})
 
+    def delete(self, message: Call) -> None:
+        """Delete one of the bot's messages, as who runs a group may."""
+        self._api.accounts[self._bot].deleted.add(message.message)
+
     def calls(self, *methods: str) -> list[Call]:
         """Return what the bot did in this chat since the person came."""
         return [
@@ -99,11 +103,12 @@ class Person:
         ]
 
     def seen(self) -> list[Call]:
-        """Return the messages as they are shown now, each once."""
+        """Return the messages as they are shown now, each once, and none that was deleted."""
         shown: dict[int, Call] = {}
         for call in self.calls(*SHOWN):
             shown[call.message] = call
-        return list(shown.values())
+        deleted = self._api.accounts[self._bot].deleted
+        return [call for number, call in shown.items() if number not in deleted]
 
     def until_seen(self, count: int = 1, within_s: float = LIMIT_S) -> list[Call]:
         """Wait until so many messages of the bot stand in the chat, and no answer is unfinished."""

@@ -29,7 +29,8 @@ _REFUSALS: Final = {
     Harm.FLOOD: (429, "Too Many Requests: retry later"),
     Harm.CONFLICT: (409, "Conflict: terminated by other getUpdates request"),
     Harm.FORBIDDEN: (403, "Forbidden: bot was blocked by the user"),
-    Harm.NO_VOICE: (400, "Bad Request: VOICE_MESSAGES_FORBIDDEN"),
+    Harm.NO_VOICE: (400, "Bad Request: user restricted receiving of voice note messages"),
+    Harm.NO_VOICE_HERE: (400, "Bad Request: not enough rights to send voice notes to the chat"),
     Harm.BROKEN: (500, "Internal Server Error"),
 }
 
@@ -64,6 +65,7 @@ class Account:
     webhook: dict[str, str] = field(default_factory=dict)
     poll: asyncio.Event | None = None
     next_message: int = 1000
+    deleted: set[int] = field(default_factory=set)
     commands: dict[str, Any] = field(default_factory=dict)
 
     @property
