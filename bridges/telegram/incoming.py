@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from aiogram.types import CallbackQuery, Message, Update
@@ -134,14 +135,13 @@ def _of_message(message: Message, bot: int, username: str) -> tuple[Whence, Wish
         command = _command(text, username)
         if command is not None or not whence.is_private:
             return None if command is None else (whence, command)
-    is_meant = whence.is_private or _is_reply(message, bot)
-    if text:
-        said = _without(text, username)
-        if not is_meant and said == text and not _names(message, bot):
-            return None
-        return (whence, Words(said[:_TEXT_LIMIT])) if said.strip() else None
-    if not is_meant:
+    written = text or message.caption or ""
+    said = _without(written, username)
+    is_named = said != written or _names(message, bot)
+    if not (is_named or whence.is_private or _is_reply(message, bot)):
         return None
+    if text:
+        return (whence, Words(said[:_TEXT_LIMIT])) if said.strip() else None
     return whence, _recording(message) or Unknown()
 
 
@@ -162,12 +162,12 @@ def _of_button(query: CallbackQuery) -> tuple[Whence, Wish] | None:
 
 
 def _command(text: str, username: str) -> Command | None:
-    head, _, argument = text[1:].partition(" ")
+    head, *argument = re.split(r"\s", text[1:], maxsplit=1)
     name, _, addressed = head.partition("@")
     if addressed and addressed.lower() != username.lower():
         return None
-    name = name.strip().lower()
-    return Command(name, argument.strip()) if name in COMMANDS else None
+    name = name.lower()
+    return Command(name, "".join(argument).strip()) if name in COMMANDS else None
 
 
 def _is_reply(message: Message, bot: int) -> bool:
@@ -177,16 +177,17 @@ def _is_reply(message: Message, bot: int) -> bool:
 
 def _names(message: Message, bot: int) -> bool:
     """Whether the bot is mentioned by a link to it instead of by its name."""
-    return any(
-        entity.user is not None and entity.user.id == bot for entity in message.entities or ()
-    )
+    entities = message.entities or message.caption_entities or ()
+    return any(entity.user is not None and entity.user.id == bot for entity in entities)
 
 
 def _without(text: str, username: str) -> str:
     """Return the text without the mentions of the bot, which are not meant for the model."""
-    mention = f"@{username}".lower()
-    kept = [word for word in text.split(" ") if word.strip(",.:;!?").lower() != mention]
-    return text if len(kept) == len(text.split(" ")) else " ".join(kept).strip()
+    if not username:
+        return text
+    mention = rf"[(\[]?(?<![\w@])@{re.escape(username)}(?!\w)[)\],.:;!?]*[ \t]*"
+    kept, count = re.subn(mention, "", text, flags=re.IGNORECASE)
+    return kept.strip() if count else text
 
 
 def _recording(message: Message) -> Recording | None:

@@ -28,6 +28,7 @@ def wish(chat: dict[str, Any], **content: Any) -> object:
 
 
 REPLIED = {"message_id": 2, "date": 0, "chat": GROUP, "from": BOT, "text": "Well"}
+NAMED = [{"type": "text_mention", "offset": 0, "length": 6, "user": BOT}]
 VOICE = {"file_id": "f", "file_unique_id": "f", "duration": 3, "file_size": 900}
 
 
@@ -37,6 +38,7 @@ VOICE = {"file_id": "f", "file_unique_id": "f", "duration": 3, "file_size": 900}
         (PRIVATE, {"text": "hello"}, Words("hello")),
         (PRIVATE, {"text": "/voice"}, Command("voice")),
         (PRIVATE, {"text": "/start K7QF-3MXZ"}, Command("start", "K7QF-3MXZ")),
+        (PRIVATE, {"text": "/link\nK7QF-3MXZ"}, Command("link", "K7QF-3MXZ")),
         (PRIVATE, {"text": "/unknown thing"}, Words("/unknown thing")),
         (PRIVATE, {"voice": VOICE}, Recording(file="f", seconds=3, size_bytes=900)),
         (PRIVATE, {"dice": {"emoji": "🎲", "value": 3}}, Unknown()),
@@ -45,11 +47,28 @@ VOICE = {"file_id": "f", "file_unique_id": "f", "duration": 3, "file_size": 900}
         (GROUP, {"text": "@Sea_Bot, hello"}, Words("hello")),
         (GROUP, {"text": "@sea_bot"}, None),
         (GROUP, {"text": "@sea_bots hello"}, None),
+        (GROUP, {"text": "ann@sea_bot hello"}, None),
+        (GROUP, {"text": "@sea_bot\nhello"}, Words("hello")),
+        (GROUP, {"text": "hello\n@sea_bot"}, Words("hello")),
+        (GROUP, {"text": "hello\tthere,@sea_bot!"}, Words("hello\tthere,")),
+        (GROUP, {"text": "do you (@sea_bot) know?"}, Words("do you know?")),
+        (GROUP, {"text": "my bot, hello", "entities": NAMED}, Words("my bot, hello")),
         (GROUP, {"text": "hello", "reply_to_message": REPLIED}, Words("hello")),
         (GROUP, {"text": "/help"}, Command("help")),
         (GROUP, {"text": "/help@sea_bot"}, Command("help")),
         (GROUP, {"text": "/help@other_bot"}, None),
         (GROUP, {"voice": VOICE}, None),
+        (GROUP, {"voice": VOICE, "caption": "listen"}, None),
+        (
+            GROUP,
+            {"voice": VOICE, "caption": "for\n@sea_bot"},
+            Recording(file="f", seconds=3, size_bytes=900),
+        ),
+        (
+            GROUP,
+            {"voice": VOICE, "caption": "my bot", "caption_entities": NAMED},
+            Recording(file="f", seconds=3, size_bytes=900),
+        ),
         (
             GROUP,
             {"voice": VOICE, "reply_to_message": REPLIED},
