@@ -43,6 +43,9 @@ log: Final = structlog.get_logger()
 _TOLD: Final = 4096
 """Of so many people it is known that they were told something already."""
 
+_ANSWERED: Final = (menus.RETRY, menus.SPEAK)
+"""Buttons that cost as much as a message does."""
+
 Asked = tuple[Accepted, Whence, Wish]
 
 
@@ -119,7 +122,7 @@ class Rooms:
             told = text_of("not_admitted", whence.language, number=whence.user)
             self.spawn(self._refuse(asked, told if is_told else ""))
             return False
-        if isinstance(wish, Pressed | Halted):
+        if isinstance(wish, Halted) or (isinstance(wish, Pressed) and wish.data not in _ANSWERED):
             return True
         try:
             self._messages.take(str(whence.user), time.monotonic())
@@ -146,9 +149,11 @@ class Rooms:
         return now_s - last_s >= 60.0
 
     async def _refuse(self, asked: Asked, told: str) -> None:
-        accepted, whence, _ = asked
+        accepted, whence, wish = asked
         try:
-            if told and await self._house.updates.begin(accepted):
+            if isinstance(wish, Pressed):
+                await acknowledge(self._house, wish, told)
+            elif told and await self._house.updates.begin(accepted):
                 await Outgoing(self._house.api, whence, whence.language).text(told)
         except VoicebusError as err:
             log.info("telegram.refusal_untold", code=err.code)
@@ -192,7 +197,7 @@ class _Lane:
         if self._answering is not None:
             await self._answering.stop()
         if isinstance(wish, Pressed):
-            await self._acknowledge(wish, text_of("stopped", whence.language))
+            await acknowledge(self._house, wish, text_of("stopped", whence.language))
         await self._house.updates.settle(accepted, "answered")
 
     async def _serve(self, accepted: Accepted, whence: Whence, wish: Wish) -> str:
@@ -201,7 +206,7 @@ class _Lane:
             kept = await self._house.chats.get(whence.room)
             language = kept.language or whence.language
             if isinstance(wish, Pressed):
-                await self._acknowledge(wish)
+                await acknowledge(self._house, wish)
             if (question := _question(wish, kept.asked)) is not None:
                 self._answering = Answering(self._house, accepted, whence, kept, language)
                 return await self._answering.run(question)
@@ -238,10 +243,6 @@ class _Lane:
                     text_of("not_understood", language)
                 )
 
-    async def _acknowledge(self, pressed: Pressed, text: str = "") -> None:
-        query = AnswerCallbackQuery(callback_query_id=pressed.query, text=text or None)
-        await self._house.api.show(query)
-
     async def _apologise(
         self, accepted: Accepted, whence: Whence, err: VoicebusError, language: str
     ) -> str:
@@ -261,6 +262,17 @@ class _Lane:
         except VoicebusError as untold:
             log.info("telegram.error_untold", code=untold.code)
         return "failed"
+
+
+async def acknowledge(house: House, pressed: Pressed, text: str = "") -> None:
+    """Tell Telegram that a button was seen, or it shows for long that it is waited for.
+
+    Args:
+        house: The bot.
+        pressed: The button.
+        text: Shown for a moment to who pressed it; empty for nothing.
+    """
+    await house.api.show(AnswerCallbackQuery(callback_query_id=pressed.query, text=text or None))
 
 
 def _question(wish: Wish, asked: str) -> Words | Recording | None:

@@ -32,7 +32,8 @@ class TelegramSettings(Struct, frozen=True, kw_only=True):
         deliver_s: How long an answer is tried to be sent while the Bot API cannot be reached.
         max_voice_s: Longest voice message, in seconds.
         max_file_bytes: Largest file that is fetched.
-        user_messages_per_min: Messages of one person that are answered in a minute; 0: no limit.
+        user_messages_per_min: Messages of one person that are answered in a minute, *Again* and
+            *Speak* included; 0: no limit.
         codes_per_min: Link codes that one chat may try in a minute.
     """
 
