@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -24,6 +25,7 @@ from aiogram.methods import (
     SendVoice,
     TelegramMethod,
 )
+from aiogram.methods.base import Response
 from aiohttp import ClientConnectorError
 
 from bridges.telegram.limits import SPARE, Limiter
@@ -44,6 +46,9 @@ _ONCE: Final = (SendMessage, SendVoice)
 """What is said twice when it is called twice."""
 
 _AGAIN_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+_UNANSWERED: Final = (HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT)
+"""What a gateway says that has passed a call on and heard nothing: it may have been done."""
 
 _NO_VOICE: Final = (
     "VOICE_MESSAGES_FORBIDDEN",
@@ -99,10 +104,28 @@ class Refused(VoicebusError):
         return any(phrase.lower() in said for phrase in phrases)
 
 
+class GatewayError(TelegramServerError):
+    """Raised when a gateway answers instead of the Bot API."""
+
+
+class _Session(AiohttpSession):
+    """aiogram's, whose errors do not say with which status Telegram answered."""
+
+    def check_response(
+        self, bot: Bot, method: TelegramMethod[T], status_code: int, content: str
+    ) -> Response[T]:
+        try:
+            return super().check_response(bot, method, status_code, content)
+        except TelegramServerError as err:
+            if status_code in _UNANSWERED:
+                raise GatewayError(method, err.message) from err
+            raise
+
+
 def bot_of(token: str, api_url: str) -> Bot:
     """Return aiogram's bot, for any server that speaks the Bot API."""
     api = TelegramAPIServer.from_base(api_url.rstrip("/"))
-    return Bot(token, session=AiohttpSession(api=api, timeout=CALL_S))
+    return Bot(token, session=_Session(api=api, timeout=CALL_S))
 
 
 class Api:
@@ -203,7 +226,9 @@ class Api:
 
 def _was_not_done(err: Exception) -> bool:
     """Whether it is certain that nothing was sent: no connection, or Telegram's own word."""
-    return isinstance(err, TelegramServerError) or isinstance(err.__cause__, ClientConnectorError)
+    if isinstance(err, TelegramServerError):
+        return not isinstance(err, GatewayError)
+    return isinstance(err.__cause__, ClientConnectorError)
 
 
 def _chat_of(method: TelegramMethod[Any]) -> int | None:

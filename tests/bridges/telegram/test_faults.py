@@ -101,10 +101,11 @@ def test_telegram_wants_to_be_left_alone(telegram: Served) -> None:
     telegram.expect_clean()
 
 
-def test_an_answer_whose_receipt_is_lost_is_not_said_twice(telegram: Served) -> None:
+@pytest.mark.parametrize("harm", [Harm.LOST, Harm.GATEWAY])
+def test_an_answer_whose_receipt_is_lost_is_not_said_twice(telegram: Served, harm: Harm) -> None:
     """Nobody knows whether it was said: it was."""
     ann = telegram.person()
-    telegram.api.faults.add("sendMessage", Harm.LOST)
+    telegram.api.faults.add("sendMessage", harm)
     ann.write("How deep is the sea?")
     ann.until_seen()
     ann.write("And how wide?")

@@ -27,6 +27,8 @@ class Harm(Enum):
     """It is done, and answered after some seconds."""
     LOST = auto()
     """It is done, and the connection ends before the answer."""
+    GATEWAY = auto()
+    """It is done, and a gateway answers 502: it has not heard so."""
     CUT = auto()
     """Of a download: the connection ends in the middle."""
 

@@ -224,6 +224,8 @@ class BotApi:
             await asyncio.sleep(fault.seconds)
         if fault is not None and fault.harm is Harm.LOST:
             return StreamingResponse(_broken(), media_type="application/json")
+        if fault is not None and fault.harm is Harm.GATEWAY:
+            return _no(502, "Bad Gateway")
         return JSONResponse({"ok": True, "result": result})
 
     async def _updates(self, request: Request, account: Account, given: dict[str, Any]) -> Response:
