@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -134,8 +134,19 @@ def read(path: Path, settings: TelegramSettings) -> Bots:
     return _checked(bots, settings, str(path))
 
 
-def stamp(path: Path) -> tuple[Any, ...]:
-    """Return what changes when the file does; empty while it is not there."""
+def stamp(path: Path, bots: Iterable[BotConfig]) -> tuple[tuple[int, ...], ...]:
+    """Return what changes when the file does, or a file in which one of these bots has its token.
+
+    Args:
+        path: The file.
+        bots: Those that it names, as far as that is known.
+    """
+    tokens = sorted({bot.token_file for bot in bots if bot.token_file})
+    return tuple(_stamp(path.parent / name) for name in (path.name, *tokens))
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Return what changes when a file does; empty while it is not there."""
     try:
         found = os.stat(path)  # noqa: PTH116 - a Path's own also raises for what a name may be
     except OSError:

@@ -146,19 +146,28 @@ class Bridge:
                 log.info("telegram.bot_added", bot=number)
 
     async def follow(self, path: Path, drain_s: float) -> None:
-        """Use what the file of the bots says, whenever it changes; until cancelled."""
-        known = stamp(path)
+        """Use what the file of the bots says, whenever it changes; until cancelled.
+
+        One that cannot be used is read again until it can: what is wrong may be a file with a
+        token, and which files have one it does not say before.
+        """
+        known: tuple[tuple[int, ...], ...] = ()  # it may have changed since it was read
+        wrong = ""
         while True:
             await asyncio.sleep(_LOOK_S)
-            if (found := stamp(path)) == known:
+            configs = (runner.house.config for runner in self._runners.values())
+            if (found := stamp(path, configs)) == known and not wrong:
                 continue
             known = found
             try:
-                bots = read(path, self._common.settings)
+                bots = await asyncio.to_thread(read, path, self._common.settings)
             except ConfigError as err:
                 channel_metrics.TELEGRAM_BOTS_UNREADABLE.set(1)
-                log.error("telegram.bots_unreadable", error=str(err))
+                if str(err) != wrong:
+                    log.error("telegram.bots_unreadable", error=str(err))
+                wrong = str(err)
                 continue
+            wrong = ""
             channel_metrics.TELEGRAM_BOTS_UNREADABLE.set(0)
             await self.use(bots, drain_s)
 

@@ -52,8 +52,18 @@ class Served:
         """Have a bot in the file, as it is to be from now on."""
         if number not in self.api.accounts:
             self.api.add_bot(number, username)
-        self._bots[name] = {"token": self.api.accounts[number].token, **fields}
+        token = self.api.accounts[number].token
+        if "token_file" in fields:
+            (self._file.parent / fields["token_file"]).write_text(token)
+            token = ""
+        self._bots[name] = {"token": token, **fields}
         self._write()
+
+    def renew_token(self, name: str, number: int) -> None:
+        """Have Telegram know a bot by another token, and write that into the file of its token."""
+        token = f"{number}:{'B' * 35}"
+        self.api.accounts[number].token = token
+        (self._file.parent / self._bots[name]["token_file"]).write_text(token)
 
     def remove(self, name: str) -> None:
         """Take a bot out of the file."""

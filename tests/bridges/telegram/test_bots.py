@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bridges.telegram.bots import configured, read
+from bridges.telegram.bots import BotConfig, configured, read, stamp
 from bridges.telegram.house import forms
 from bridges.telegram.settings import TelegramSettings
 from schemas.telegram import ChatKept
@@ -111,3 +111,16 @@ def test_an_answer_has_the_form_that_the_chat_chose(
     bot = configured(TelegramSettings(token=TOKEN))["bot"]
 
     assert forms(ChatKept(answers=chosen), bot, was_spoken=was_spoken) == wanted
+
+
+def test_a_file_with_a_token_counts_as_part_of_the_file(tmp_path: Path) -> None:
+    """As soon as one is there, and whenever it is another one."""
+    path = written(tmp_path, '[bots.a]\ntoken_file = "pilot.token"')
+    bots = [BotConfig(token_file="pilot.token"), BotConfig(token=TOKEN)]
+    stamps = [stamp(path, ()), stamp(path, bots)]
+    for token in ("1", "12"):
+        (tmp_path / "pilot.token").write_text(token)
+        stamps.append(stamp(path, bots))
+
+    assert len(set(stamps)) == 4
+    assert stamp(path, bots) == stamps[-1]

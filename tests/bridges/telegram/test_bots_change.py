@@ -36,6 +36,28 @@ def test_a_bot_is_added_changed_and_removed(telegram: Served) -> None:
     assert eve.until_seen()[0].given["text"] == REPLY
 
 
+def test_a_token_that_is_replaced_in_its_file_is_used(telegram: Served) -> None:
+    """The file of the bots stays as it is."""
+    telegram.configure("lake", 44_002, token_file="lake.token")
+    ann = telegram.person(44_002)
+    ann.write("/help")
+    ann.until_seen()
+
+    telegram.renew_token("lake", 44_002)
+    until_s = time.monotonic() + 30
+    while introductions(telegram, 44_002) < 2:
+        assert time.monotonic() < until_s, "the new token was not tried"
+        time.sleep(0.05)
+    ann.write("/help")
+    ann.until_seen(2)
+    telegram.remove("lake")
+
+
+def introductions(served: Served, bot: int) -> int:
+    """How often a bot has asked for its name: once for each time that it has begun."""
+    return sum(call.bot == bot and call.method == "getMe" for call in served.api.calls)
+
+
 def test_a_file_that_is_wrong_changes_nothing(telegram: Served) -> None:
     """It is said in the log and in a metric, and what was there before goes on."""
     before = telegram.spoil()
