@@ -1,23 +1,27 @@
-"""One conversation that a person takes from channel to channel, and has deleted in the end."""
+"""One conversation that a person takes from channel to channel, and has deleted in the end.
+
+And what else of Telegram needs a model that notes what it is told, or takes its time.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from schemas.stt import TranscriptFinal
 from schemas.turn import TurnEnded
-from tests.bridges.telegram.bot_api.people import Person
-from tests.bridges.telegram.serving import Served, served
+from tests.bridges.telegram.bot_api.people import SHOWN, Person
+from tests.bridges.telegram.serving import USERNAME, Served, served
 from tests.carriers import TwilioPhone
 from tests.e2e.client import connected
 from tests.e2e.telephony import EDGE, SECRET, Exchange, overheard
 from tests.e2e.test_conversations import WRITTEN, conversation_of, kept, told, type_turn
-from tests.e2e.upstream import LanguageModel
+from tests.e2e.upstream import LanguageModel, slowly
 from tests.models import model_path
 from tests.system import SYNTHETIC
 from tests.telephones import calling
@@ -119,3 +123,47 @@ async def test_a_call_with_a_code_that_is_not_good_ends(house: tuple[Served, Exc
         await phone.until_closed()
 
     assert exchange.metric("voicebus_telephony_calls_total", reason="link_refused") == 1
+
+
+async def test_a_chat_goes_on_where_it_was_when_its_bridge_was_killed(
+    house: tuple[Served, Exchange], language_model: LanguageModel
+) -> None:
+    """The next bridge has the model told what was said before."""
+    bot, _ = house
+    ann = bot.person()
+    ann.write("my name is Bob")
+    await seen(ann, 1)
+    bridge = bot.system.processes["telegram"]
+    await asyncio.to_thread(bot.kill, bridge)
+    await asyncio.to_thread(bot.restart, bridge)
+    ann.write("what is my name")
+    await seen(ann, 2)
+
+    before = ["my name is Bob", "You said: my name is Bob."]
+    assert told(language_model) == [*before, "what is my name"]
+
+
+async def test_an_answer_in_a_group_grows_at_a_measured_pace_until_it_is_stopped(
+    house: tuple[Served, Exchange], language_model: LanguageModel
+) -> None:
+    """Edits count as messages: they are some seconds apart; the button ends it with what is."""
+    bot, _ = house
+    whole = " ".join(f"word{number}" for number in range(100))
+    ann = bot.person(group=-7_100, topic=7)
+    with language_model.following(slowly(whole, 0.2)):
+        ann.write(f"@{USERNAME} tell me a long story")
+        edits = await asyncio.to_thread(ann.until, "editMessageText", 2)
+        ann.press("stop", edits[-1])
+        (answer,) = await asyncio.to_thread(ann.until_seen)
+
+    *growing, last = ann.calls(*SHOWN)
+    texts = [call.given["text"] for call in ann.calls(*SHOWN)]
+    assert [call.method for call in growing] == ["sendMessage", *["editMessageText"] * 2]
+    assert min(after.at_s - before.at_s for before, after in pairwise(growing)) >= 3.0
+    assert all(after.startswith(before) for before, after in pairwise(texts))
+    assert last == answer
+    assert whole.startswith(texts[-1])
+    assert texts[-1] != whole
+    told_in_passing = [c for c in bot.api.calls if c.method == "answerCallbackQuery"]
+    assert told_in_passing[-1].given["text"] == "Stopped."
+    bot.expect_clean()

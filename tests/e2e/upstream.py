@@ -129,6 +129,19 @@ def echo(_: LanguageModel, __: Request, messages: list[dict[str, str]]) -> Respo
     return _streamed(events())
 
 
+def slowly(text: str, pause_s: float) -> Script:
+    """Say this, with a pause before each word."""
+
+    async def events() -> AsyncIterator[str]:
+        for word in text.split(" "):
+            await asyncio.sleep(pause_s)
+            yield _event(word + " ")
+        yield _event("", "stop")
+        yield "data: [DONE]\n\n"
+
+    return lambda _, __, ___: _streamed(events())
+
+
 def calling(name: str, arguments: dict[str, Any]) -> Script:
     """Call a function where the request offers one, in pieces; say its result to whoever has it."""
 

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
 from msgspec.structs import replace
 
+from schemas.turn import ConverseRequest
+from subjects.catalog import Place, subject_of
 from tests.bridges.telegram.bot_api.people import Person
 from tests.bridges.telegram.bot_api.server import BotApi
 from tests.models import model_path
 from tests.system import SYNTHETIC, Process, System
 from voicebus import parts
 from voicebus.audio.encode import encoder
+from voicebus.bus.client import connect
+from voicebus.bus.inbox import Inbox
+from voicebus.settings import BusSettings
 
 BOT: Final = 11_001
 USERNAME: Final = "sea_bot"
@@ -153,6 +159,28 @@ def served(
         serving.configure("sea", BOT, USERNAME)
         serving.bridge("telegram", **own)
         yield serving
+
+
+@asynccontextmanager
+async def overheard(served: Served) -> AsyncIterator[list[ConverseRequest]]:
+    """Note how sessions are asked for while the context lasts, in order."""
+    bus = await connect(BusSettings(nats_url=served.system.nats.url), "test")
+    asked: list[ConverseRequest] = []
+    try:
+        async with bus.listen(subject_of(ConverseRequest, Place("*", "*", "*"))) as inbox:
+            await bus.flush()
+            listening = asyncio.create_task(_note_all(inbox, asked))
+            yield asked
+            listening.cancel()
+            await asyncio.wait((listening,))
+    finally:
+        await bus.close()
+
+
+async def _note_all(inbox: Inbox, asked: list[ConverseRequest]) -> None:
+    async for _, event in inbox:
+        if isinstance(event, ConverseRequest):
+            asked.append(event)
 
 
 def ogg_of(pcm: bytes, rate_hz: int = 16_000) -> bytes:

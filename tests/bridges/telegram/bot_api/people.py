@@ -74,6 +74,8 @@ class Person:
             shown["text"] = message.given["text"]
         if "caption" in message.given:
             shown["caption"] = message.given["caption"]
+        if self._topic:
+            shown |= {"message_thread_id": self._topic, "is_topic_message": True}
         query = {
             "id": f"q{self._api.next_update}",
             "from": self._user(),
