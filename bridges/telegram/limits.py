@@ -21,6 +21,9 @@ GROUP_PER_MIN: Final = 20
 SPARE: Final = 5
 """Of a group's messages in a minute, so many are left for answers by what is only shown early."""
 
+_ALIKE_S: Final = 1.0
+"""Of two chats that are refused within this time, it is the bot that is too fast."""
+
 _IDLE_CHATS: Final = 4096
 
 
@@ -41,6 +44,7 @@ class Limiter:
         self._running = 0
         self._second: deque[float] = deque()
         self._closed_s = -math.inf
+        self._refused: tuple[int | None, float] = (None, -math.inf)
         self._chats: dict[int, _Chat] = {}
 
     def wait_s(self, chat: int | None, now_s: float, spare: int = 0) -> float:
@@ -80,11 +84,16 @@ class Limiter:
                 _forget(known.minute, now_s - 60.0)
 
     def refused(self, chat: int | None, retry_after_s: float, now_s: float) -> None:
-        """Telegram wants to be left alone: by a chat's messages, or by the bot altogether."""
+        """Telegram wants to be left alone: by a chat's messages, or by the bot altogether.
+
+        Which of the two it does not say. That it is the bot shows when another chat is refused.
+        """
         until_s = now_s + retry_after_s
-        if chat is None:
+        (before, before_s), self._refused = self._refused, (chat, now_s)
+        is_another = before not in (None, chat) and now_s - before_s < _ALIKE_S
+        if chat is None or is_another:
             self._closed_s = max(self._closed_s, until_s)
-        else:
+        if chat is not None:
             known = self._chat(chat, now_s)
             known.closed_s = max(known.closed_s, until_s)
 

@@ -81,6 +81,19 @@ def test_telegram_is_left_alone_for_as_long_as_it_says() -> None:
     assert limiter.wait_s(2, 100.0) == 3.0
 
 
+def test_two_chats_that_are_refused_at_once_are_the_whole_bot() -> None:
+    """The others would each find it out for themselves, against Telegram's wish."""
+    limiter = Limiter()
+    limiter.refused(1, 7, 100.0)
+    limiter.refused(1, 7, 100.2)
+    limiter.refused(2, 7, 102.0)
+    assert limiter.wait_s(3, 102.0) == 0.0
+
+    limiter.refused(1, 6, 102.5)
+
+    assert limiter.wait_s(3, 102.5) == 6.0
+
+
 @given(
     st.lists(
         st.tuples(st.sampled_from([1, 2, 3, -1, -2]), st.floats(0, 0.5), st.floats(0, 1)),
