@@ -15,6 +15,7 @@ from aiogram.client.telegram import TelegramAPIServer
 from aiogram.exceptions import (
     ClientDecodeError,
     TelegramAPIError,
+    TelegramMigrateToChat,
     TelegramNetworkError,
     TelegramRetryAfter,
     TelegramServerError,
@@ -158,6 +159,9 @@ class Api:
                 return await self._once(method, chat)
             except TelegramRetryAfter as err:
                 self._limiter.refused(_place_of(method), err.retry_after, _now_s())
+            except TelegramMigrateToChat as err:
+                # The group has become a supergroup meanwhile; nothing was done in the old one.
+                method = method.model_copy(update={"chat_id": err.migrate_to_chat_id})
             except (TelegramNetworkError, TelegramServerError, ClientDecodeError) as err:
                 if isinstance(method, _ONCE) and not _was_not_done(err):
                     channel_metrics.TELEGRAM_CALLS.labels(_name(method), "unknown").inc()

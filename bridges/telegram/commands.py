@@ -99,6 +99,21 @@ class Desk:
         told = f"{self._text('chosen')}\n\n{self._summary()}"
         await self._outgoing.text(told, instead=pressed.message)
 
+    async def move(self, chat: int) -> None:
+        """Go on with what a group chose and said before it got another number.
+
+        Raises:
+            VoicebusError: It could not be done.
+        """
+        before = (chat, 0)
+        kept = await self._house.chats.get(before)
+        if kept == ChatKept():
+            return
+        # The conversation has another owner: it is handed over as it is between two people.
+        code = await self._code(self._house.join(before, kept))
+        conversation = await self._joined(redeem(code.text, self._house.owner(self._whence.room)))
+        await self._keep(msgspec.structs.replace(kept, conversation=conversation))
+
     async def speak(self, text: str) -> None:
         """Say a message of the bot's aloud.
 

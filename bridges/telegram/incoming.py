@@ -92,11 +92,21 @@ class Halted(Struct, frozen=True):
     """The button of a draft that stops it."""
 
 
+class Moved(Struct, frozen=True):
+    """A group has become a supergroup: the same people, by another number.
+
+    Fields
+        chat: Number of the group.
+    """
+
+    chat: int
+
+
 class Unknown(Struct, frozen=True):
     """Something to which there is no answer but that: a picture or a sticker."""
 
 
-Wish = Words | Recording | Command | Pressed | Halted | Unknown
+Wish = Words | Recording | Command | Pressed | Halted | Moved | Unknown
 
 
 def wish_of(update: Update, bot: int, username: str) -> tuple[Whence, Wish] | None:
@@ -119,6 +129,9 @@ def wish_of(update: Update, bot: int, username: str) -> tuple[Whence, Wish] | No
 
 
 def _of_message(message: Message, bot: int, username: str) -> tuple[Whence, Wish] | None:
+    if message.migrate_from_chat_id is not None:
+        room = (message.chat.id, 0)
+        return Whence(room=room, is_private=False, user=0), Moved(message.migrate_from_chat_id)
     sender = message.from_user
     if sender is None or sender.is_bot:
         return None

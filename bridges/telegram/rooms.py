@@ -23,6 +23,7 @@ from bridges.telegram.house import House
 from bridges.telegram.incoming import (
     Command,
     Halted,
+    Moved,
     Pressed,
     Recording,
     Unknown,
@@ -122,7 +123,9 @@ class Rooms:
             told = text_of("not_admitted", whence.language, number=whence.user)
             self.spawn(self._refuse(asked, told if is_told else ""))
             return False
-        if isinstance(wish, Halted) or (isinstance(wish, Pressed) and wish.data not in _ANSWERED):
+        if isinstance(wish, Halted | Moved) or (
+            isinstance(wish, Pressed) and wish.data not in _ANSWERED
+        ):
             return True
         try:
             self._messages.take(str(whence.user), time.monotonic())
@@ -230,6 +233,8 @@ class _Lane:
         match wish:
             case Command():
                 await desk.obey(wish)
+            case Moved():
+                await desk.move(wish.chat)
             case Pressed(data=menus.SPEAK):
                 await desk.speak(wish.text)
             case Pressed(data=menus.RETRY):

@@ -143,6 +143,31 @@ async def test_a_chat_goes_on_where_it_was_when_its_bridge_was_killed(
     assert told(language_model) == [*before, "what is my name"]
 
 
+async def test_a_group_that_becomes_a_supergroup_goes_on_where_it_was(
+    house: tuple[Served, Exchange], language_model: LanguageModel
+) -> None:
+    """With what it chose, and what was said: by its old number it was somebody else."""
+    bot, _ = house
+    before, after = bot.person(group=-7_200), bot.person(group=-1_007_200)
+    before.write(f"/language@{USERNAME}")
+    await seen(before, 1)
+    before.press("l:ru", before.seen()[0])
+    await asyncio.to_thread(before.until, "editMessageText")
+    before.write(f"@{USERNAME} my name is Eve")
+    await seen(before, 2)
+    before.upgrade(after.chat)
+    after.send(migrate_from_chat_id=before.chat)
+    after.write(f"@{USERNAME} what is my name")
+    await seen(after, 1)
+    now = told(language_model)
+    after.write(f"/settings@{USERNAME}")
+    shown = await seen(after, 2)
+
+    assert now == ["my name is Eve", "You said: my name is Eve.", "what is my name"]
+    assert "Русский" in shown
+    bot.expect_clean()
+
+
 async def test_an_answer_in_a_group_grows_at_a_measured_pace_until_it_is_stopped(
     house: tuple[Served, Exchange], language_model: LanguageModel
 ) -> None:

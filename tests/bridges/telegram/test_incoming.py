@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 from aiogram.types import Update
 
-from bridges.telegram.incoming import Command, Halted, Pressed, Recording, Unknown, Words, wish_of
+from bridges.telegram.incoming import (
+    Command,
+    Halted,
+    Moved,
+    Pressed,
+    Recording,
+    Unknown,
+    Words,
+    wish_of,
+)
 
 BOT = {"id": 77, "is_bot": True, "first_name": "Bot", "username": "sea_bot"}
 ANN = {"id": 5, "is_bot": False, "first_name": "Ann", "language_code": "ru"}
@@ -90,6 +99,12 @@ def test_a_topic_is_a_room_of_its_own() -> None:
     assert found is not None
     assert found[0].room == (-9, 4)
     assert found[0].language == "ru"
+
+
+def test_a_group_with_a_new_number_has_moved() -> None:
+    """Whoever has done it, a bot among them; what is said in the old one is nothing."""
+    assert wish(GROUP, migrate_from_chat_id=-5, **{"from": BOT}) == Moved(-5)
+    assert wish(GROUP, migrate_to_chat_id=-5) is None
 
 
 def test_another_bot_is_not_answered() -> None:

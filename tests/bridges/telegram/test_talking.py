@@ -94,6 +94,18 @@ def test_who_takes_no_voice_gets_text(telegram: Served) -> None:
     assert REPLY in answer.given["text"]
 
 
+def test_a_group_that_becomes_a_supergroup_is_answered_there(telegram: Served) -> None:
+    """It has another number by the time the answer is sent."""
+    before, after = telegram.person(group=-7005), telegram.person(group=-1_007_005)
+    before.upgrade(after.chat)
+    before.write(f"@{USERNAME} how deep is the sea?")
+
+    (answer,) = after.until_seen()
+
+    assert answer.given["text"] == REPLY
+    telegram.expect_clean()
+
+
 def test_a_group_that_takes_no_voice_gets_text(telegram: Served) -> None:
     """It is said why, where somebody has pressed for a voice."""
     ann = telegram.person(group=-7003)

@@ -94,6 +94,10 @@ class Person:
         """Delete one of the bot's messages, as who runs a group may."""
         self._api.accounts[self._bot].deleted.add(message.message)
 
+    def upgrade(self, supergroup: int) -> None:
+        """Have the group become a supergroup; what is sent to it comes nowhere."""
+        self._api.accounts[self._bot].moved[self.chat] = supergroup
+
     def calls(self, *methods: str) -> list[Call]:
         """Return what the bot did in this chat since the person came."""
         return [

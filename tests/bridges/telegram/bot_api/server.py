@@ -33,6 +33,7 @@ _REFUSALS: Final = {
     Harm.NO_VOICE_HERE: (400, "Bad Request: not enough rights to send voice notes to the chat"),
     Harm.BROKEN: (500, "Internal Server Error"),
 }
+_MOVED: Final = "Bad Request: group chat was upgraded to a supergroup chat"
 
 
 @dataclass
@@ -66,6 +67,7 @@ class Account:
     poll: asyncio.Event | None = None
     next_message: int = 1000
     deleted: set[int] = field(default_factory=set)
+    moved: dict[int, int] = field(default_factory=dict)
     commands: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -213,8 +215,10 @@ class BotApi:
         if fault is not None and fault.harm in _REFUSALS:
             status, description = _REFUSALS[fault.harm]
             seconds = int(fault.seconds) if fault.harm is Harm.FLOOD else 0
-            return _no(status, description, retry_after=seconds)
+            return _no(status, description, **({"retry_after": seconds} if seconds else {}))
         at_s = time.monotonic()
+        if (moved := account.moved.get(int(given.get("chat_id", 0)))) is not None:
+            return _no(400, _MOVED, migrate_to_chat_id=moved)
         try:
             result, message = perform(self, account, method, given)
         except Refusal as err:
@@ -281,8 +285,8 @@ async def _broken(head: bytes = b"") -> Any:
     raise ConnectionResetError
 
 
-def _no(status: int, description: str, retry_after: int = 0) -> Response:
+def _no(status: int, description: str, **parameters: int) -> Response:
     body: dict[str, Any] = {"ok": False, "error_code": status, "description": description}
-    if retry_after:
-        body["parameters"] = {"retry_after": retry_after}
+    if parameters:
+        body["parameters"] = parameters
     return JSONResponse(body, status)
