@@ -123,9 +123,8 @@ class Rooms:
             told = text_of("not_admitted", whence.language, number=whence.user)
             self.spawn(self._refuse(asked, told if is_told else ""))
             return False
-        if isinstance(wish, Halted | Moved) or (
-            isinstance(wish, Pressed) and wish.data not in _ANSWERED
-        ):
+        is_choice = isinstance(wish, Pressed) and wish.data not in _ANSWERED
+        if is_choice or isinstance(wish, Halted | Moved):
             return True
         try:
             self._messages.take(str(whence.user), time.monotonic())
