@@ -128,19 +128,23 @@ async def test_a_call_with_a_code_that_is_not_good_ends(house: tuple[Served, Exc
 async def test_a_chat_goes_on_where_it_was_when_its_bridge_was_killed(
     house: tuple[Served, Exchange], language_model: LanguageModel
 ) -> None:
-    """The next bridge has the model told what was said before."""
+    """The next bridge knows how it is answered, what was asked last and what was said before."""
     bot, _ = house
     ann = bot.person()
+    ann.write("/voice")
+    ann.press("a:both", (await asyncio.to_thread(ann.until_seen))[0])
+    await asyncio.to_thread(ann.until, "editMessageText")
     ann.write("my name is Bob")
-    await seen(ann, 1)
+    (answer,) = await asyncio.to_thread(ann.until, "sendVoice")
     bridge = bot.system.processes["telegram"]
     await asyncio.to_thread(bot.kill, bridge)
     await asyncio.to_thread(bot.restart, bridge)
-    ann.write("what is my name")
-    await seen(ann, 2)
+    ann.press("retry", answer)
+    answers = await asyncio.to_thread(ann.until, "sendVoice", 2)
 
-    before = ["my name is Bob", "You said: my name is Bob."]
-    assert told(language_model) == [*before, "what is my name"]
+    reply = "You said: my name is Bob."
+    assert [call.given["caption"] for call in answers] == [reply, reply]
+    assert told(language_model) == ["my name is Bob", reply, "my name is Bob"]
 
 
 async def test_a_group_that_becomes_a_supergroup_goes_on_where_it_was(

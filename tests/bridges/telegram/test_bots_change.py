@@ -1,4 +1,7 @@
-"""Bots that come, change and go while the bridge runs; and what a chat keeps. Synthetic engines."""
+"""Bots that come, change and go while the bridge runs; and what a chat chooses. Synthetic engines.
+
+What it keeps when its bridge was killed: tests/e2e/test_channels.py.
+"""
 
 from __future__ import annotations
 
@@ -68,22 +71,6 @@ def test_a_file_that_is_wrong_changes_nothing(telegram: Served) -> None:
 
     telegram.mend(before)
     telegram.until_metric("voicebus_telegram_bots_unreadable", 0)
-
-
-def test_a_bridge_that_starts_again_remembers_the_chat(telegram: Served) -> None:
-    """How it is answered, and what was asked last."""
-    ann = telegram.person()
-    ann.write("/voice")
-    ann.press("a:both", ann.until_seen()[0])
-    ann.until("editMessageText")
-    ann.write("How deep is the sea?")
-    answer = ann.until("sendVoice")[0]
-    bridge = telegram.system.processes["telegram"]
-    telegram.kill(bridge)
-    telegram.restart(bridge)
-    ann.press("retry", answer)
-
-    assert [call.given["caption"] for call in ann.until("sendVoice", 2)] == [REPLY, REPLY]
 
 
 def test_a_conversation_goes_on_in_another_chat(telegram: Served) -> None:
