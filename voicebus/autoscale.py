@@ -22,6 +22,7 @@ from voicebus.bus.client import Bus
 from voicebus.credentials import seed_of
 from voicebus.crew import Crew
 from voicebus.errors import ConfigError
+from voicebus.haste import Haste
 from voicebus.headcount import Headcount
 from voicebus.scaling import SCOPE, AutoscaleSettings, Bounds, Policy
 from voicebus.settings import PREFIX, BusSettings, ProcessSettings
@@ -30,7 +31,7 @@ from voicebus.supervisor import Part, Supervisor, UpSettings
 log: Final = structlog.get_logger()
 
 LOOK_S: Final = 0.5
-"""How often it looks whether there are enough workers."""
+"""How often it looks whether there are enough workers, besides when the demand grows."""
 
 _NAME_LENGTH: Final = 40
 """Of 64: the role and a number stand behind it."""
@@ -105,25 +106,30 @@ async def main(stop: asyncio.Event, wanted: Sequence[Bounds]) -> None:
 
 async def _watch(bus: Bus, crews: Mapping[str, Crew], processes: asyncio.TaskGroup) -> None:
     """Listen to who is there and to how much there is to do, and have the crews follow it."""
-    headcount = Headcount()
+    headcount, haste = Headcount(), Haste()
     bus.on_reconnect.append(lambda: headcount.deafened(time.monotonic()))
     beats, demand = presence_subject(bus.cell, "*", "*"), demand_subject(bus.cell, "*")
     async with bus.listen(beats, demand) as inbox, asyncio.TaskGroup() as group:
-        group.create_task(_keep_looking(headcount, crews, processes))
+        group.create_task(_keep_looking(headcount, haste, crews, processes))
         async for _, event in inbox:
             if isinstance(event, Presence):
                 headcount.heard(event, time.monotonic())
-            elif isinstance(event, Demand) and event.role in crews:
-                crews[event.role].told(event)
+            elif (
+                isinstance(event, Demand) and event.role in crews and crews[event.role].told(event)
+            ):
+                haste.hurry()
 
 
 async def _keep_looking(
-    headcount: Headcount, crews: Mapping[str, Crew], processes: asyncio.TaskGroup
+    headcount: Headcount,
+    haste: Haste,
+    crews: Mapping[str, Crew],
+    processes: asyncio.TaskGroup,
 ) -> None:
     while True:
         for crew in crews.values():
             await crew.step(processes, headcount.ready(crew.role, time.monotonic()))
-        await asyncio.sleep(LOOK_S)
+        await haste.pause(LOOK_S)
 
 
 def _bus_settings(environ: Mapping[str, str], user: str) -> BusSettings:

@@ -64,9 +64,11 @@ class Crew:
         self._demand: tuple[Demand, float] | None = None
         self._failed_s = -_FAILED_S
 
-    def told(self, demand: Demand) -> None:
-        """Take the latest word about the demand."""
+    def told(self, demand: Demand) -> bool:
+        """Take the latest word about the demand; return whether it has grown."""
+        before = 0 if self._demand is None else self._demand[0].whole
         self._demand = (demand, time.monotonic())
+        return demand.whole > before
 
     async def step(self, group: asyncio.TaskGroup, ready: Sequence[Presence]) -> None:
         """Look, decide, and start or drain workers.

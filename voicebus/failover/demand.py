@@ -25,6 +25,7 @@ from voicebus.bus.acks import ApiError, error_of
 from voicebus.bus.client import Bus
 from voicebus.errors import BusError
 from voicebus.failover.queue import Queue
+from voicebus.haste import Haste
 from voicebus.headcount import Headcount
 from voicebus.sessions.room import HELD_BY_SESSIONS, PROMISED
 from voicebus.worker import PRESENCE_S
@@ -32,7 +33,7 @@ from voicebus.worker import PRESENCE_S
 log: Final = structlog.get_logger()
 
 TELL_S: Final = 1.0
-"""How often the demand is counted and told."""
+"""How often the demand is counted and told, at least."""
 
 _LISTEN_S: Final = PRESENCE_S + 0.5
 """Who is there has spoken by then: nothing is told of workers before they were heard."""
@@ -61,6 +62,7 @@ class Teller:
         self._bus = bus
         self._name = name
         self._headcount = Headcount()
+        self._haste = Haste()
         self._queues = {role: Queue() for role in STAGES}
         bus.on_reconnect.append(lambda: self._headcount.deafened(time.monotonic()))
 
@@ -73,7 +75,11 @@ class Teller:
             group.create_task(self._keep_telling())
             async for _, event in inbox:
                 if isinstance(event, Presence):
-                    self._headcount.heard(event, time.monotonic())
+                    now_s = time.monotonic()
+                    before = self._headcount.refused(now_s)
+                    self._headcount.heard(event, now_s)
+                    if self._headcount.refused(now_s) > before:
+                        self._haste.hurry()  # callers wait for those who follow the demand
 
     async def _keep_telling(self) -> None:
         await asyncio.sleep(_LISTEN_S)
@@ -83,7 +89,7 @@ class Teller:
                     await self._tell(role)
                 except BusError as error:  # whoever follows it waits for the next one
                     log.warning("demand.uncounted", role=role, error=str(error))
-            await asyncio.sleep(TELL_S)
+            await self._haste.pause(TELL_S)
 
     async def _tell(self, role: str) -> None:
         subject = f"$JS.API.CONSUMER.INFO.JOBS.{consumer_name(self._bus.cell, role)}"

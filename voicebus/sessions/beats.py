@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
 from collections.abc import Callable, Iterable
@@ -12,6 +11,7 @@ from schemas.claim import Presence
 from schemas.codec import encode
 from subjects.processes import presence_subject
 from voicebus.bus.client import Bus
+from voicebus.haste import Haste
 from voicebus.worker import PRESENCE_S
 
 DOUBT_S: Final = 5.0
@@ -19,8 +19,7 @@ DOUBT_S: Final = 5.0
 come back when they can."""
 
 _HASTE_S: Final = 0.25
-"""Pause between beats meanwhile: a worker that comes back hears the next one. Nor is there less
-between two of which the second is urgent."""
+"""Pause between beats meanwhile: a worker that comes back hears the next one."""
 
 
 class Listener(Protocol):
@@ -58,7 +57,7 @@ class Beats:
         self._sessions = sessions
         self._returns = 0
         self._trusted_s = 0.0
-        self._urgent = asyncio.Event()
+        self._haste = Haste()
 
     async def run(self) -> None:
         """Beat until cancelled."""
@@ -67,7 +66,7 @@ class Beats:
         try:
             while True:
                 await self._bus.announce(self._subject, encode(self._presence(self._returns)))
-                await self._pause(_HASTE_S if self._trusted_s else PRESENCE_S)
+                await self._haste.pause(_HASTE_S if self._trusted_s else PRESENCE_S)
                 if self._trusted_s and time.monotonic() > self._trusted_s:
                     self._trusted_s = 0.0
                     for session in self._sessions():
@@ -78,16 +77,7 @@ class Beats:
 
     def hurry(self) -> None:
         """Beat soon: there is something that others should not learn in two seconds."""
-        self._urgent.set()
-
-    async def _pause(self, seconds: float) -> None:
-        await asyncio.sleep(_HASTE_S)
-        try:
-            async with asyncio.timeout(seconds - _HASTE_S):
-                await self._urgent.wait()
-        except TimeoutError:
-            return
-        self._urgent.clear()
+        self._haste.hurry()
 
     def _on_loss(self) -> None:
         self._trusted_s = math.inf
@@ -97,4 +87,4 @@ class Beats:
     def _on_return(self) -> None:
         self._returns += 1
         self._trusted_s = time.monotonic() + DOUBT_S
-        self._urgent.set()
+        self._haste.hurry()

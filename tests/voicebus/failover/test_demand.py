@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 from prometheus_client import REGISTRY
 
 from schemas.claim import Demand, Presence
@@ -112,3 +113,20 @@ async def test_callers_who_were_sent_away_are_demand_of_what_sessions_hold(
         told = [await heard(bus, role) for role in ("stt", "turn", "llm")]
 
     assert [(demand.refused, demand.whole) for demand in told] == [(3, 3), (64, 64), (0, 0)]
+
+
+async def test_that_callers_were_sent_away_is_told_at_once(
+    nats_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever starts workers for them does not wait for the next count."""
+    place = new_place()
+    async with bus_in(nats_server, place.cell) as bus, telling(bus):
+        await heard(bus, "tts")
+        monkeypatch.setattr("voicebus.failover.demand.TELL_S", 60.0)
+        await heard(bus, "tts")  # one pause had begun before
+        worker = Presence(role="stt", worker="w", slots=3, busy=3)
+        await bus.announce(presence_subject(place.cell, "stt", "w"), encode(worker))
+        edge = Presence(role="edge", worker="a", slots=9, busy=9, refused=2)
+        await bus.announce(presence_subject(place.cell, "edge", "a"), encode(edge))
+
+        assert (await heard(bus, "stt")).refused == 2
