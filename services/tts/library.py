@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Final
 
 import structlog
 
 from schemas.voice import VoiceKept
-from services.tts.following import follow
+from services.tts.following import Following
 from subjects.voices import voice_of, voice_subject
 from voicebus.bus.client import Bus
 
@@ -31,9 +31,9 @@ class Library:
     def follow(self, bus: Bus) -> None:
         """Learn what is kept, and what is added and removed from now on."""
         if self._following is None:
-            self._following = asyncio.create_task(
-                follow(bus, "VOICE", voice_subject(bus.cell, "*"), self.hear)
-            )
+            subject = voice_subject(bus.cell, "*")
+            following = Following(bus, "VOICE", subject, self.hear, self._only)
+            self._following = asyncio.create_task(following.run())
 
     async def close(self) -> None:
         """Learn no more."""
@@ -46,8 +46,16 @@ class Library:
         if not isinstance(event, VoiceKept):
             return
         name = voice_of(subject)
+        if event == self._kept.get(name, VoiceKept()):
+            return  # the stream was read again
         if event.model:
             self._kept[name] = event
         else:
             self._kept.pop(name, None)
         log.info("tts.voice_kept", voice=name, removed=not event.model)
+
+    def _only(self, subjects: Set[str]) -> None:
+        """Forget what the stream holds no more, not even that it was removed."""
+        for name in self._kept.keys() - {voice_of(subject) for subject in subjects}:
+            del self._kept[name]
+            log.info("tts.voice_kept", voice=name, removed=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Set
 from contextlib import aclosing
 from typing import Final
 
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from schemas.voice import PhraseKept
 from services.tts.engine import Engine
-from services.tts.following import AGAIN_S, follow
+from services.tts.following import AGAIN_S, Following
 from subjects.voices import phrase_of, phrase_subject
 from voicebus import metrics
 from voicebus.audio.pcm import samples_of
@@ -68,9 +68,9 @@ class Phrases:
         if not self._most_chars or not bus.records(PhraseKept):
             return engine
         if self._following is None:
-            self._following = asyncio.create_task(
-                follow(bus, "PHRASE", phrase_subject(bus.cell, "*"), self._hear)
-            )
+            subject = phrase_subject(bus.cell, "*")
+            following = Following(bus, "PHRASE", subject, self._hear, self._only)
+            self._following = asyncio.create_task(following.run())
         return Remembering(engine, self, bus, session)
 
     def key(self, engine: Engine, text: str, voice: str, speed: float, language: str) -> str:
@@ -120,8 +120,13 @@ class Phrases:
             self._size_bytes -= self._known.popitem(last=False)[1].nbytes
 
     def _hear(self, subject: str, event: object) -> None:
-        if isinstance(event, PhraseKept):
+        if isinstance(event, PhraseKept) and phrase_of(subject) not in self._known:
             self._take(phrase_of(subject), samples_of(event.pcm))
+
+    def _only(self, subjects: Set[str]) -> None:
+        """Forget what was purged or grew too old: who makes it again keeps it again."""
+        for key in self._known.keys() - {phrase_of(subject) for subject in subjects}:
+            self._size_bytes -= self._known.pop(key).nbytes
 
 
 async def _keep(key: str, audio: Samples, rate_hz: int, bus: Bus) -> None:
