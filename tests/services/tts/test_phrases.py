@@ -14,6 +14,7 @@ import pytest
 
 from schemas.tts import SpeakRequest
 from schemas.turn import TurnStarted
+from services.tts import following
 from services.tts.engine import Engine
 from services.tts.phrases import Phrases
 from services.tts.worker import speak
@@ -24,6 +25,7 @@ from tests.workers import claim_on, until
 from voicebus import metrics
 from voicebus.audio.pcm import samples_of
 from voicebus.bus.client import Bus
+from voicebus.bus.purge import purge
 
 GREETING = "Good morning."
 
@@ -91,6 +93,13 @@ async def kept(bus: Bus) -> list[str]:
     return [message.subject async for message in bus.read("PHRASE", subject)]
 
 
+async def until_kept(bus: Bus) -> None:
+    """Wait until there is something."""
+    async with asyncio.timeout(20):
+        while not await kept(bus):
+            await asyncio.sleep(0.05)
+
+
 def audio_of(turn: Turn, number: int) -> bytes:
     """What was heard in a turn."""
     return b"".join(chunk.pcm for chunk in turn.chunks() if chunk.turn == number)
@@ -102,10 +111,7 @@ async def test_what_is_said_again_is_made_twice_and_kept(nats_server: str) -> No
     async with turn_at(nats_server) as turn, worker() as phrases:
         for text in (GREETING, GREETING, GREETING, "Something else."):
             await say(turn, engine, phrases, text)
-        for _ in range(100):
-            if await kept(turn.bus):
-                break
-            await asyncio.sleep(0.05)
+        await until_kept(turn.bus)
 
         assert engine.texts == [GREETING, GREETING, "Something else."]
         assert audio_of(turn, 1) == audio_of(turn, 2) == audio_of(turn, 3)
@@ -161,6 +167,27 @@ async def test_another_worker_knows_it_from_the_bus(nats_server: str) -> None:
         assert watching.texts == ["I am here."]
         assert coming.texts == ["I come late."]
         assert audio_of(turn, 3) == audio_of(turn, 4) == audio_of(turn, 6)
+
+
+async def test_what_was_purged_is_forgotten_and_kept_anew(
+    nats_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By those who knew it, too: as long as they say it from memory, nobody else has it."""
+    monkeypatch.setattr(following, "LOOK_S", 0.1)
+    monkeypatch.setattr(following, "WHOLE_S", 0.1)
+    engine = Printed()
+    async with turn_at(nats_server) as turn, worker() as phrases:
+        for _ in range(3):
+            await say(turn, engine, phrases)
+        await until_kept(turn.bus)
+        key = phrases.key(engine, GREETING, "", 1.0, "en")
+        await purge(turn.bus, "PHRASE", phrase_subject(turn.bus.cell, "*"))
+        await until(lambda: phrases.known(key) is None, 20)
+        await say(turn, engine, phrases)
+        await until_kept(turn.bus)
+
+        assert len(engine.texts) == 3
+        assert phrases.known(key) is not None
 
 
 @pytest.mark.parametrize(
