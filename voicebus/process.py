@@ -129,16 +129,19 @@ async def serve_role(
         warming = group.create_task(warmed())
         async with running(readiness, process, bus_settings, stop) as up:
             state["bus"] = True
-            role.joined(up.bus)
+            joining = group.create_task(role.joined(up.bus))
             named = msgspec.structs.replace(role, worker=process.name(), metrics_url=up.metrics_url)
             stopping = group.create_task(stop.wait())
-            await asyncio.wait((warming, stopping), return_when=asyncio.FIRST_COMPLETED)
+            able = asyncio.ensure_future(asyncio.wait((warming, joining)))
+            await asyncio.wait((able, stopping), return_when=asyncio.FIRST_COMPLETED)
+            able.cancel()
             if not stop.is_set():
                 stopping.cancel()
                 workers.append(Worker(up.bus, named, work))
                 _logger.info("worker.ready", engine=role.engine, slots=role.slots)
                 with pulse.watched(asyncio.get_running_loop()):
                     await workers[0].run(stop, process.drain_s)
+            joining.cancel()
         warming.cancel()
 
 

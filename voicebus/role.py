@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from msgspec import Struct
 
 from voicebus.bus.client import Bus
 from voicebus.engine_thread import Hang
+
+
+async def nothing_to_learn(_: Bus) -> None:
+    """Most workers know all they need when their engine is warm."""
 
 
 class Role(Struct, frozen=True, kw_only=True):
@@ -23,7 +28,7 @@ class Role(Struct, frozen=True, kw_only=True):
         models: The models that it serves, as of now: an engine may learn them when it is warmed.
         voices: TTS only: the voices that it has, as of now.
         servers: Tool only: the servers whose functions it calls.
-        joined: Called with the connection once there is one, before the first claim.
+        joined: Called with the connection once there is one; the first claim waits for its return.
         stuck: Returns the engine's call that has lasted too long since a time
             (:func:`time.monotonic`), if there is one: see :mod:`voicebus.engine_thread`. Its owners
             are sessions.
@@ -38,5 +43,5 @@ class Role(Struct, frozen=True, kw_only=True):
     models: Callable[[], tuple[str, ...]] = tuple
     voices: Callable[[], tuple[str, ...]] = tuple
     servers: tuple[str, ...] = ()
-    joined: Callable[[Bus], None] = lambda _: None
+    joined: Callable[[Bus], Coroutine[Any, Any, None]] = nothing_to_learn
     stuck: Callable[[float], Hang | None] = lambda _: None

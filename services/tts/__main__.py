@@ -20,7 +20,7 @@ from voicebus import settings
 from voicebus.errors import ConfigError
 from voicebus.models import ModelStore, default_folder
 from voicebus.process import run, serve_role
-from voicebus.worker import Role
+from voicebus.role import Role, nothing_to_learn
 
 
 def build_engine(chosen: TtsSettings, store: ModelStore, library: Library) -> Engine:
@@ -116,7 +116,7 @@ async def main(stop: asyncio.Event) -> None:
         engine=f"{engine.name} {' '.join(engine.voices)}",
         models=lambda: (engine.name,),
         voices=lambda: engine.voices,
-        joined=library.follow if chosen.engine == "xtts" else lambda _: None,
+        joined=library.follow if chosen.engine == "xtts" else nothing_to_learn,
         stuck=engine.stuck,
     )
     try:

@@ -28,12 +28,15 @@ class Library:
         """Each voice by its name."""
         return self._kept
 
-    def follow(self, bus: Bus) -> None:
-        """Learn what is kept, and what is added and removed from now on."""
-        if self._following is None:
-            subject = voice_subject(bus.cell, "*")
-            following = Following(bus, "VOICE", subject, self.hear, self._only)
-            self._following = asyncio.create_task(following.run())
+    async def follow(self, bus: Bus) -> None:
+        """Learn what is kept, and what is added and removed from now on.
+
+        Returns once all is known that is there: who speaks before would refuse a voice that exists.
+        """
+        subject = voice_subject(bus.cell, "*")
+        following = Following(bus, "VOICE", subject, self.hear, self._only)
+        self._following = asyncio.create_task(following.run())
+        await following.read.wait()
 
     async def close(self) -> None:
         """Learn no more."""

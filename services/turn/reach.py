@@ -52,7 +52,7 @@ class Reach:
         self._news = asyncio.Event()
         self._all_spoke_s = 0.0
 
-    def follow(self, bus: Bus) -> None:
+    async def follow(self, bus: Bus) -> None:
         """Listen from now on."""
         if self._following is None:
             self._all_spoke_s = time.monotonic() + LISTEN_S

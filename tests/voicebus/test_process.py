@@ -20,7 +20,10 @@ import pytest
 from subjects.tokens import new_token
 from tests.nats_server import NatsServer
 from tests.plain import PLAIN
+from voicebus.bus.client import Bus
 from voicebus.parts import free_port
+from voicebus.process import serve_role
+from voicebus.role import Role
 
 ROOT = Path(__file__).parents[2]
 START_LIMIT_S = 20.0
@@ -196,3 +199,33 @@ async def test_a_worker_ends_in_order(nats_server: str) -> None:
         "worker.draining",
         "worker.drained",
     ]
+
+
+async def test_nothing_is_claimed_before_the_worker_knows_what_is_kept(
+    nats_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A voice that exists would be refused by a worker that has not read of it yet."""
+    port, known, stop = free_port(), asyncio.Event(), asyncio.Event()
+    told = {"NATS_URL": nats_server, "CELL": new_token("c"), "METRICS_PORT": str(port)}
+    for name, value in told.items():
+        monkeypatch.setenv(f"VOICEBUS_{name}", value)
+
+    async def nothing(*_: object) -> None:
+        """No work, and no engine to warm."""
+
+    async def learn(_: Bus) -> None:
+        await known.wait()
+
+    role = Role(name="tts", slots=1, engine="toy", joined=learn)
+    serving = asyncio.create_task(serve_role(role, nothing, nothing, stop))
+    unready = {"engine": True, "bus": True, "claims": False}
+    async with asyncio.timeout(START_LIMIT_S):
+        while (await readiness(port))[1] != unready:
+            await asyncio.sleep(0.05)
+    await asyncio.sleep(0.3)
+
+    assert (await readiness(port))[1] == unready
+    known.set()
+    assert (await until_status(port, 200))["claims"]
+    stop.set()
+    await serving

@@ -30,8 +30,8 @@ async def followed(url: str) -> AsyncIterator[tuple[Bus, Library, Bus]]:
     cell, library = new_place().cell, Library()
     async with bus_in(url, cell) as writing, bus_in(url, cell, "worker") as bus:
         await writing.keep(ANNA, voice_subject(cell, "anna"), 0)
-        library.follow(bus)
-        await until(lambda: "anna" in library.voices, LIMIT_S)
+        await library.follow(bus)
+        assert "anna" in library.voices, "a worker that begins would refuse it"
         yield writing, library, bus
         await library.close()
 

@@ -56,7 +56,7 @@ async def test_the_model_is_told_of_functions_that_somebody_calls(
             kept = ToolsKept(tools=(Tool(name=name),))
             await bus.keep(kept, tools_subject(bus.cell, server), 0)
         reach = Reach()
-        reach.follow(bus)
+        await reach.follow(bus)
         await bus.flush()
         await live(bus, "tea")
         found = await functions_of(bus, TEA, house_of(TEA, keeps=False), reach)
@@ -71,7 +71,7 @@ async def test_the_first_session_of_a_worker_waits_for_the_first_sign_of_life(
     """Nobody has told it yet who is there; once all is known, it waits no more."""
     async with bus_in(nats_server, new_token("c")) as bus:
         reach = Reach()
-        reach.follow(bus)
+        await reach.follow(bus)
         asking = asyncio.create_task(reach.among(("tea",)))
         await asyncio.sleep(0.1)
         early = asking.done()

@@ -66,11 +66,11 @@ def test_a_voice_that_is_removed_is_gone_at_every_worker(
     async def watch() -> tuple[list[int], list[str], list[str]]:
         library, elsewhere = Library(), new_place().cell
         async with bus_in(nats_server, cell) as bus, bus_in(nats_server, elsewhere) as other:
-            library.follow(bus)
+            await library.follow(bus)
             for neighbour in (bus, other):
                 phrase = PhraseKept(pcm=b"\x00\x01", rate_hz=24_000)
                 await neighbour.keep(phrase, phrase_subject(neighbour.cell, "5f0c"), 0)
-            await until(lambda: "anna" in library.voices)
+            assert "anna" in library.voices
             assert await asyncio.to_thread(main, ["voices", "remove", "anna"]) == 0
             await until(lambda: "anna" not in library.voices)
             await library.close()
