@@ -88,13 +88,13 @@ class Drafts:
             pause: The pause.
             samples: The utterance up to there.
             language: In which its first words are, if they are settled already; else empty.
-            ending: What was understood of it, where somebody heard it as it was spoken.
+            ending: What was understood of it, where somebody heard it as it was spoken. If that
+                fails, the utterance is recognised as if nobody had.
         """
         self.void()
         hint = replace(self._hint, language=language or self._hint.language)
-        if ending is None:
-            ending = self._recognised(samples, Priority.DRAFT, hint)
-        recognition = self._group.create_task(_outcome(ending))
+        recognising = self._recognised(samples, Priority.DRAFT, hint, ending)
+        recognition = self._group.create_task(_outcome(recognising))
         self.current = Draft(pause, recognition)
         return self.current
 
@@ -145,14 +145,22 @@ class Drafts:
         pause = PauseStarted(
             ended.start_sample, ended.end_sample, ended.decided_sample, ended.speech_ms
         )
-        if ending is None:
-            ending = self._recognised(samples, priority, self._hint)
-        return Draft(pause, self._group.create_task(_outcome(ending)))
+        recognising = self._recognised(samples, priority, self._hint, ending)
+        return Draft(pause, self._group.create_task(_outcome(recognising)))
 
-    def _recognised(
-        self, samples: NDArray[np.float32], priority: Priority, hint: Hint
-    ) -> Coroutine[None, None, Timed]:
-        return self._ears.scheduler.recognise(samples, hint, priority, self._owner)
+    async def _recognised(
+        self,
+        samples: NDArray[np.float32],
+        priority: Priority,
+        hint: Hint,
+        ending: Coroutine[None, None, Timed] | None,
+    ) -> Timed:
+        if ending is not None:
+            try:
+                return await ending
+            except EngineError as err:
+                log.warning("stt.heard_anew", error=str(err))
+        return await self._ears.scheduler.recognise(samples, hint, priority, self._owner)
 
     def words_in(self, timed: Timed, speech_ms: int) -> str:
         """Return the text of a recognition if it was said, else nothing."""

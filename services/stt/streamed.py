@@ -63,7 +63,7 @@ class StreamedPartials:
         self._owner = owner
         self._say = say
         self._settles = settles
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[EngineError | None] | None = None
         self._stream: Stream | None = None
         self._agreement = Agreement()
         self._utterance = 0
@@ -118,6 +118,9 @@ class StreamedPartials:
         Args:
             samples: The utterance, mono at 16 kHz.
             start: Its first sample.
+
+        Raises:
+            EngineError: The coroutine does where the engine failed: words are missing.
         """
         stream, running = self._stream, self._task
         if stream is None or not self._settles or self._failed:
@@ -133,27 +136,37 @@ class StreamedPartials:
             self._task = None
 
     async def _end(
-        self, stream: Stream, rest: NDArray[np.float32], running: asyncio.Task[None] | None
+        self,
+        stream: Stream,
+        rest: NDArray[np.float32],
+        running: asyncio.Task[EngineError | None] | None,
     ) -> Timed:
         if running is not None:
             await asyncio.wait((running,))
+            if error := running.result():
+                raise error
         return await stream.finish(rest, self._owner)
 
-    async def _hear(self, stream: Stream, samples: NDArray[np.float32], now: int) -> None:
+    async def _hear(
+        self, stream: Stream, samples: NDArray[np.float32], now: int
+    ) -> EngineError | None:
+        """Hear what came last, and show it; return why it could not be heard."""
         try:
             heard = await stream.hear(samples, self._owner)
         except EngineError as err:
             log.warning("stt.partial_failed", error=str(err))
-            self._failed = True
-            return
+            self._failed = self._failed or stream is self._stream
+            return err
         engine, compute_s = self._lane.engine, heard.compute_ms / 1000
         metrics.STT_COMPUTE_SECONDS.labels(engine, "partial").observe(compute_s)
         metrics.STT_RTF.labels(engine, "partial").observe(
             compute_s * CALLER_RATE_HZ / max(1, len(samples))
         )
+        if stream is not self._stream:
+            return None  # what it was heard for is at its end, and another may have begun
         stable = self._stable(heard.text, now)
         if not heard.text or self._agreement.text == self._shown:
-            return
+            return None
         self._shown = self._agreement.text
         self._say(
             TranscriptPartial(
@@ -164,6 +177,7 @@ class StreamedPartials:
                 stable=stable,
             )
         )
+        return None
 
     def _stable(self, text: str, now: int) -> int:
         if self._settles and now - self._settled >= _SETTLES_SAMPLES:

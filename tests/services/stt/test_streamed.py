@@ -29,10 +29,14 @@ class Counting:
     def __init__(self, engine: CountingEngine) -> None:
         self._engine = engine
         self.samples = 0
+        self.failing = False
 
     def hear(self, samples: NDArray[np.float32]) -> str:
-        """Count."""
-        if self._engine.failing:
+        """Count, as soon as that may be."""
+        if not self._engine.may_hear.is_set():
+            self._engine.waiting += 1
+            self._engine.may_hear.wait(30)
+        if self._engine.failing or self.failing:
             raise EngineError("no ears")
         self.samples += len(samples)
         return self._text()
@@ -53,6 +57,9 @@ class CountingEngine(Recogniser):
     def __init__(self) -> None:
         super().__init__()
         self.failing = False
+        self.waiting = 0
+        self.may_hear = threading.Event()
+        self.may_hear.set()
         self.streams: list[Counting] = []
         self.hinted: list[Hint] = []
 
@@ -182,6 +189,48 @@ async def test_what_failed_is_heard_as_a_whole_for_the_final() -> None:
 
     assert [final.text for final in heard.finals()] == ["synthetic utterance of 1.5 seconds"]
     assert partials(heard) == []
+
+
+async def held(heard: Heard, engine: CountingEngine) -> None:
+    """Speak for a second, and go on while the engine is busy with what was said."""
+    await spoken(heard)
+    engine.may_hear.clear()
+    async with asyncio.timeout(10):
+        while not engine.waiting:
+            await heard.hear(sound(0.1))
+
+
+async def test_what_fails_while_the_speaker_ends_is_heard_as_a_whole() -> None:
+    """Its last words would be missing, and nobody would know of it."""
+    both = CountingEngine()
+    async with listening(both, request=asking(), quick=both) as heard:
+        await held(heard, both)
+        await heard.hear(quiet(1.0))
+        both.failing = True
+        both.may_hear.set()
+        await heard.end()
+
+    (final,) = heard.finals()
+    assert final.text.startswith("synthetic utterance of")
+    assert heard.failures == []
+
+
+async def test_what_is_heard_late_is_no_part_of_the_next_utterance() -> None:
+    """Neither are its words shown there, nor does its failure silence that one."""
+    for fails in (False, True):
+        both = CountingEngine()
+        async with listening(both, request=asking(), quick=both) as heard:
+            await held(heard, both)
+            both.streams[-1].failing = fails
+            await heard.hear(quiet(1.0), sound(0.4))
+            both.may_hear.set()
+            await spoken(heard)
+            await heard.end()
+
+        assert len(heard.finals()) == 2
+        shown = [event.text for event in partials(heard) if event.utterance == 2]
+        assert shown
+        assert fails or shown[0] in ("one", "one two")
 
 
 class Slow(CountingEngine):
