@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import httpx2
 import msgspec
 import structlog
-from mcp import Client, MCPError, StdioServerParameters
+from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
-from mcp.types import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR
+from mcp.types import INVALID_PARAMS, METHOD_NOT_FOUND
 
 from schemas.llm import Tool
 from schemas.tool import ToolsKept
 from services.tool.engine import Result
+from services.tool.engines.bounded import PLAIN, bound
+from services.tool.engines.pipe import piped
 from services.tool.settings import ServerSettings, matches
 from voicebus.errors import (
     BusError,
@@ -37,12 +39,15 @@ if TYPE_CHECKING:
 log: Final = structlog.get_logger()
 
 _CONNECT_S: Final = 20.0
+_ANSWER_S: Final = 20.0
+"""So long a server that has nothing else to do may take to say that it is there."""
 _MOST_TOOLS: Final = 500
 _LOOK_S: Final = 10.0
 """How often a server is asked whether it is there; at once, where a call has failed."""
 
-_REFUSED: Final = frozenset({INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR})
-"""Errors of the protocol with which a server says that it has not begun."""
+_REFUSED: Final = frozenset({INVALID_PARAMS, METHOD_NOT_FOUND})
+"""Errors of the protocol with which a server says that it has not begun. Others the library uses
+itself, for an answer that it cannot read."""
 
 _ADDRESS: Final = re.compile(
     r"(?P<scheme>\bhttps?://)(?:[^\s/?#@'\"]*@)?(?P<host>[^\s/?#@'\"]+)[^\s'\"]*", re.IGNORECASE
@@ -70,6 +75,8 @@ class McpServer:
         self._mask = Mask(_secrets_of(settings))
         self._client: Client | None = None
         self._doubt = asyncio.Event()
+        self._due_s: list[float] = []
+        """Deadlines of the calls that are being made, by the loop's clock."""
 
     @property
     def is_connected(self) -> bool:
@@ -80,7 +87,7 @@ class McpServer:
         """Keep the connection up. Runs until cancelled.
 
         Args:
-            known: Is told which functions it has, each time it was connected to.
+            known: Is told which functions it has, when it was connected to and when they changed.
         """
         while True:
             try:
@@ -89,9 +96,11 @@ class McpServer:
                     opening.reschedule(None)
                     self._client = client
                     log.info("tools.connected", server=self._name, tools=len(kept.tools))
+                    news = asyncio.Queue[ToolsKept]()
+                    news.put_nowait(kept)
                     async with asyncio.TaskGroup() as group:
-                        group.create_task(self._tell(known, kept))
-                        await self._watch(client)
+                        group.create_task(self._tell(known, news))
+                        await self._watch(client, kept, news)
             except asyncio.CancelledError:
                 raise
             except Exception as err:
@@ -110,8 +119,10 @@ class McpServer:
             raise EngineUnavailable(f"the server {self._name!r} cannot be reached")
         if not matches(name, self._settings.allow):
             raise RequestRefused(f"the function {name!r} may not be called")
+        due_s = asyncio.get_running_loop().time() + timeout_s
+        self._due_s.append(due_s)
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout_at(due_s):
                 meta = cast("RequestParamsMeta", {"voicebus/call": call})
                 done = await client.call_tool(
                     name, arguments, read_timeout_seconds=timeout_s, meta=meta
@@ -127,6 +138,8 @@ class McpServer:
             self._doubt.set()
             log.warning("tools.broken", server=self._name, error=self._said(err))
             raise EngineError("the server's answer is no result") from err
+        finally:
+            self._due_s.remove(due_s)
         text = "\n".join(_text(block) for block in done.content)
         if not text and done.structured_content is not None:
             text = msgspec.json.encode(done.structured_content).decode()
@@ -137,38 +150,52 @@ class McpServer:
         settings = self._settings
         async with contextlib.AsyncExitStack() as stack:
             if settings.command:
-                program, *arguments = settings.command
-                reached: Any = StdioServerParameters(
-                    command=program, args=arguments, env=settings.env
-                )
+                reached: Any = piped(settings.command, settings.env)
             else:
                 # A call may be silent for as long as it may take.
                 patience = httpx2.Timeout(_CONNECT_S, read=_CONNECT_S + settings.timeout_s)
-                http = httpx2.AsyncClient(headers=settings.headers, timeout=patience)
+                http = httpx2.AsyncClient(
+                    headers={**PLAIN, **settings.headers},
+                    timeout=patience,
+                    event_hooks={"response": [bound]},
+                )
                 await stack.enter_async_context(http)
                 reached = streamable_http_client(settings.url, http_client=http)
             yield await stack.enter_async_context(Client(reached))
 
-    async def _tell(self, known: Known, kept: ToolsKept) -> None:
+    async def _tell(self, known: Known, news: asyncio.Queue[ToolsKept]) -> None:
         """Let it be known which functions there are, as soon as the bus takes it."""
         while True:
-            try:
-                await known(self._name, kept)
-            except BusError as err:  # no fault of the server, which goes on
-                log.warning("tools.untold", server=self._name, error=str(err))
-                await asyncio.sleep(self._again_s)
-            else:
-                return
+            kept = await news.get()
+            while True:
+                while not news.empty():
+                    kept = news.get_nowait()
+                try:
+                    await known(self._name, kept)
+                except BusError as err:  # no fault of the server, which goes on
+                    log.warning("tools.untold", server=self._name, error=str(err))
+                    await asyncio.sleep(self._again_s)
+                else:
+                    break
 
-    async def _watch(self, client: Client) -> None:
-        """Ask the server now and then whether it is there; raises once it is not."""
+    async def _watch(self, client: Client, kept: ToolsKept, news: asyncio.Queue[ToolsKept]) -> None:
+        """Ask the server now and then what it has; raises once it does not answer.
+
+        One that does one thing after the other answers when it has done what it was asked before,
+        and for that it has the time that was given to it.
+        """
+        clock = asyncio.get_running_loop().time
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_S):
                     await self._doubt.wait()
             self._doubt.clear()
-            async with asyncio.timeout(_CONNECT_S):
-                await client.list_tools(cache_mode="bypass")
+            async with asyncio.timeout_at(max([clock(), *self._due_s]) + _ANSWER_S):
+                found = self._kept(await _listed(client))
+            if found != kept:
+                log.info("tools.changed", server=self._name, tools=len(found.tools))
+                kept = found
+                news.put_nowait(kept)
 
     def _said(self, err: BaseException) -> str:
         """Return what went wrong, for the log."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import time
@@ -11,6 +12,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 
 shop = MCPServer("shop")
+both = asyncio.Barrier(2)
 
 
 def note(line: str) -> None:
@@ -28,12 +30,38 @@ def stock(tea: str) -> str:
 
 
 @shop.tool()
-def slow(seconds: float) -> str:
+async def slow(seconds: float) -> str:
     """Take some time."""
     note("slow")
-    time.sleep(seconds)
+    try:
+        await asyncio.sleep(seconds)
+    except asyncio.CancelledError:
+        note("slow cancelled")
+        raise
     note("slow done")
     return "At last"
+
+
+@shop.tool()
+async def frozen(seconds: float) -> str:
+    """Take some time, and do nothing else meanwhile."""
+    time.sleep(seconds)  # noqa: ASYNC251 - that is what it is for
+    return "At last"
+
+
+@shop.tool()
+async def meet(who: str) -> str:
+    """Wait for another call of this function."""
+    async with asyncio.timeout(3):
+        await both.wait()
+    return f"{who} was not alone"
+
+
+@shop.tool()
+def grow() -> str:
+    """Have one function more from now on."""
+    shop.add_tool(lambda: "New", name="new")
+    return "Done"
 
 
 @shop.tool()

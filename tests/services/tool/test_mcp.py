@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import subprocess
 import sys
 import time
@@ -33,7 +34,7 @@ SHOP = "tests.services.tool.shop"
 BY_PIPE = ServerSettings(
     command=(sys.executable, "-m", SHOP),
     env={"PYTHONPATH": str(project_root())},
-    allow=("stock", "slow", "large", "broken", "garbage", "death"),
+    allow=("stock", "slow", "frozen", "large", "broken", "garbage", "death", "grow"),
     repeatable=("st*",),
 )
 LIMIT_S = 30.0
@@ -113,19 +114,62 @@ async def test_functions_that_fail_harm_nobody() -> None:
     async with connected(BY_PIPE) as (shop, _):
         assert "the till is broken" in await refused(shop, "broken")
         assert await refused(shop, "stock", coffee="black")
-        await shop.call("garbage")
+        assert await shop.call("garbage") == Result("Fine")
         await expect_well(shop)
 
 
-async def test_ten_megabytes_are_a_result_or_too_late() -> None:
-    """And nothing worse."""
+@pytest.mark.parametrize("way", ["pipe", "http"])
+async def test_ten_megabytes_are_refused_and_harm_nobody(way: str, by_http: ServerSettings) -> None:
+    """What is called beside it comes in time, over the same connection."""
+    with capture_logs() as lines:
+        async with connected(BY_PIPE if way == "pipe" else by_http) as (shop, _):
+            large = asyncio.create_task(shop.call("large", LIMIT_S))
+            await expect_well(shop)
+            with pytest.raises(EngineError, match=r"larger than 1 MB|1048576 byte limit") as told:
+                await large
+            assert not isinstance(told.value, EngineTimeout | RequestRefused)
+            await expect_well(shop)
+
+    assert [line for line in lines if line["event"] == "tools.lost"] == []
+
+
+async def test_a_server_that_is_at_work_is_not_taken_for_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One that does one thing after the other says nothing as long as a function may take."""
+    monkeypatch.setattr(mcp, "_LOOK_S", 0.1)
+    monkeypatch.setattr(mcp, "_ANSWER_S", 0.5)
     async with connected(BY_PIPE) as (shop, _):
-        try:
-            length = len((await shop.call("large", 20.0)).content)
-        except EngineTimeout:
-            length = 10_000_000
-        assert length == 10_000_000
+        assert (await shop.call("frozen", LIMIT_S, seconds=2)).content == "At last"
+
+
+async def test_a_server_that_hangs_is_lost_when_its_calls_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However many come meanwhile."""
+    monkeypatch.setattr(mcp, "_ANSWER_S", 0.5)
+    async with connected(BY_PIPE) as (shop, _):
+        with pytest.raises(EngineTimeout):
+            await shop.call("frozen", 0.2, seconds=600)
+        async with asyncio.timeout(LIMIT_S):
+            while shop.known.empty():
+                with contextlib.suppress(EngineError):
+                    await shop.call("stock", 0.2, tea="mint")
+                await asyncio.sleep(0.05)
         await expect_well(shop)
+
+
+async def test_functions_that_a_server_gets_later_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those that it has at the start; nothing is told as long as nothing changes."""
+    monkeypatch.setattr(mcp, "_LOOK_S", 0.1)
+    async with connected(replace(BY_PIPE, allow=("*",))) as (shop, before):
+        await asyncio.sleep(0.5)
+        assert shop.known.empty()
+        await shop.call("grow")
+        async with asyncio.timeout(LIMIT_S):
+            after = await shop.known.get()
+
+        assert {tool.name for tool in after.tools} - {tool.name for tool in before.tools} == {"new"}
 
 
 async def test_a_function_that_hangs_is_given_up() -> None:
