@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 import structlog
@@ -53,30 +53,46 @@ async def functions_of(bus: Bus, tools: Tools, house: House, reach: Reach) -> Fu
         if kept is None:
             log.warning("tools.unknown", server=server, called=server in reached)
             continue
-        found |= of_server(server, kept, tools.allow)
+        found |= of_server(server, kept, tools.allow, found)
     return found
 
 
-def of_server(server: str, kept: ToolsKept, allow: Iterable[str]) -> Functions:
-    """Return the functions of a server that are allowed, by the names that the model knows."""
-    allowed = set(allow)
-    return {
-        known: Function(
-            tool=type(tool)(
-                name=known,
-                description=tool.description,
-                parameters=tool.parameters,
-                strict=tool.strict,
-            ),
+def of_server(
+    server: str, kept: ToolsKept, allow: Iterable[str], taken: Collection[str] = ()
+) -> Functions:
+    """Return the functions of a server that are allowed, by the names that the model knows.
+
+    Args:
+        server: The server.
+        kept: What it has.
+        allow: What may be called.
+        taken: Names of the functions of others, which keep them.
+    """
+    allowed, found = set(allow), dict[str, Function]()
+    for tool in kept.tools:
+        if allowed.isdisjoint((f"{server}.*", f"{server}.{tool.name}")):
+            continue
+        known = _free(f"{server}_{tool.name}", {*taken, *found})
+        found[known] = Function(
+            tool=replace(tool, name=known),
             server=server,
             name=tool.name,
             timeout_s=kept.timeout_s,
             repeatable=tool.name in kept.repeatable,
         )
-        for tool in kept.tools
-        if not allowed.isdisjoint((f"{server}.*", f"{server}.{tool.name}"))
-        for known in (_NOT_OF_NAMES.sub("_", f"{server}_{tool.name}")[:_LONGEST],)
-    }
+    return found
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    """Return a name as language models take them, with a number where another function has it."""
+    plain = free = _NOT_OF_NAMES.sub("_", name)[:_LONGEST]
+    number = 1
+    while free in taken:
+        number += 1
+        free = f"{plain[: _LONGEST - len(f'_{number}')]}_{number}"
+    if free != plain:
+        log.warning("tools.name_taken", function=name, named=free)
+    return free
 
 
 async def _kept(bus: Bus, server: str) -> ToolsKept | None:

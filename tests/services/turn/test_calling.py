@@ -12,10 +12,9 @@ from schemas.llm import GenerateRequest, Message, Round, Tool, ToolCall
 from schemas.persona import Tools
 from schemas.session import CancelAsked
 from schemas.settings import SessionSettings
-from schemas.tool import CallsAsked, CallsBegun, CallsEnded, ToolDone, ToolRequest, ToolsKept
+from schemas.tool import CallsAsked, CallsBegun, CallsEnded, ToolDone, ToolRequest
 from schemas.turn import HangUp, TurnEnded, TurnStarted
 from services.turn.calling import GRACE_S, Function
-from services.turn.functions import of_server
 from services.turn.house import House
 from services.turn.persona import Persona
 from tests.services.turn.scenes import (
@@ -256,15 +255,6 @@ def test_who_takes_over_orders_what_is_missing_and_nothing_twice(
     conversation = recalled(final("Any tea?"), STARTED, *log, persona=SHOP)
 
     assert names(conversation.go_on(0.0)) == orders
-
-
-def test_a_persona_has_the_functions_that_it_allows() -> None:
-    """By names that language models take."""
-    kept = ToolsKept(tools=(Tool(name="get.stock"), Tool(name="sell")), repeatable=("get.stock",))
-
-    assert set(of_server("tea", kept, ("tea.*",))) == {"tea_get_stock", "tea_sell"}
-    (only,) = of_server("tea", kept, ("tea.get.stock", "other.sell")).values()
-    assert (only.name, only.repeatable, only.tool.name) == ("get.stock", True, "tea_get_stock")
 
 
 def test_a_message_of_a_tool_is_what_openai_wants() -> None:
