@@ -93,6 +93,7 @@ def _xtts(chosen: TtsSettings, library: Library) -> Engine:
         device=chosen.xtts_device,
         threads=chosen.threads,
         offers=chosen.offers(),
+        piece_s=chosen.piece_s,
     )
     return XttsEngine(settings, lambda: library.voices)
 
@@ -108,7 +109,9 @@ async def main(stop: asyncio.Event) -> None:
     """Speak turns until ``stop``."""
     chosen = settings.read(TtsSettings, os.environ, SCOPE)
     library, store = Library(), ModelStore(default_folder(os.environ))
-    engine = Punctual(build_engine(chosen, store, library), chosen.piece_s)
+    built = build_engine(chosen, store, library)
+    # XTTS speaks one text at a time, and knows when the time of one begins.
+    engine: Engine = built if chosen.engine == "xtts" else Punctual(built, chosen.piece_s)
     phrases = Phrases(chosen.phrase_chars, chosen.phrase_memory_bytes)
     role = Role(
         name="tts",

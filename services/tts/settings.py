@@ -29,7 +29,8 @@ class TtsSettings(Struct, frozen=True, kw_only=True):
         xtts_licence: ``CPML`` says that the licence of its weights was read and accepted.
         xtts_device: ``cpu``, ``cuda``, or ``auto`` for the one that is there.
         threads: CPU threads of one synthesis.
-        piece_s: Deadline of each piece of audio; one waits for those of other turns.
+        piece_s: Deadline of each piece of audio; one waits for those of other turns, which counts
+            for Piper, and not for XTTS, where each waits for whole clauses.
         phrase_chars: Longest text whose audio is kept on the bus when it is said again and again,
             such as greetings, fillers and instant answers; 0: none.
         phrase_memory_bytes: How much of such audio a worker knows at once.

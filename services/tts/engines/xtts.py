@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-from contextlib import suppress
+from contextlib import aclosing
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from schemas.voice import VoiceKept
 from services.tts.engine import MAX_SPEED, MIN_SPEED
+from services.tts.engines.in_turn import InTurn
 from services.tts.engines.xtts_model import Manner, Speaker, XttsModel, speaker_of
 from voicebus.engine_thread import EngineThread, Hang
 from voicebus.errors import EngineError, EngineUnavailable, RequestRefused, UnknownVoice
@@ -41,6 +42,7 @@ class XttsSettings(Struct, frozen=True, kw_only=True):
         threads: Of the inference on a CPU.
         offers: Voices under other names or with a preset; all others are on offer as they are.
         chunk_tokens: After so many of the model's tokens a piece is made: 20 are 0.85 s.
+        piece_s: Deadline of each piece, from when its text has its turn.
     """
 
     folder: Path
@@ -48,6 +50,7 @@ class XttsSettings(Struct, frozen=True, kw_only=True):
     threads: int = 2
     offers: tuple[Offer, ...] = ()
     chunk_tokens: int = 20
+    piece_s: float = 20.0
 
 
 class _Chosen(NamedTuple):
@@ -73,7 +76,7 @@ class XttsEngine:
         self._settings = settings
         self._kept = kept
         self._thread = EngineThread("xtts")
-        self._turn = asyncio.Lock()
+        self._turns = InTurn(self._thread, settings.piece_s)
         self._model: XttsModel | None = None
         self._offers = {offer.name: offer for offer in settings.offers}
 
@@ -92,6 +95,7 @@ class XttsEngine:
 
         Raises:
             RequestRefused: The model does not speak the language.
+            EngineTimeout: A piece did not come in time, the turns of others left aside.
         """
         chosen = self._chosen(voice)
         model = self._require()
@@ -99,17 +103,11 @@ class XttsEngine:
         if spoken not in model.languages:
             raise RequestRefused(f"The model {model.name} does not speak {spoken!r}.")
         bounded = min(MAX_SPEED, max(MIN_SPEED, speed * chosen.preset.speed))
-        run = asyncio.get_running_loop().run_in_executor
         for part in _parts(text):
-            async with self._turn:
-                pieces = self._speak(model, part, spoken, chosen, bounded)
-                try:
-                    while (piece := await run(self._thread, next, pieces, None)) is not None:
-                        yield piece
-                finally:
-                    # Behind what is running: nobody waits for that.
-                    with suppress(RuntimeError):  # unless the thread has been stopped
-                        self._thread.submit(pieces.close)
+            making = self._speak(model, part, spoken, chosen, bounded)
+            async with aclosing(self._turns.spoken(making)) as pieces:
+                async for piece in pieces:
+                    yield piece
 
     async def warm(self) -> None:
         """Load the model, and speak with its default voice if there is one yet; but once."""
