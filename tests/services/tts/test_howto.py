@@ -14,18 +14,15 @@ from tests.services.tts import test_engines as contract
 from voicebus.parts import project_root
 
 PAGE = project_root() / "docs" / "howto" / "engines.md"
-NOT_OF_MORSE = {
-    "test_audio_is_audible_int16_and_as_long_as_speech",
-    "test_cancelling_a_running_synthesis_takes_less_than_50_ms",
-}
-"""Morse code takes longer than speech, and it is made before anybody could change his mind."""
+NOT_OF_MORSE = "test_cancelling_a_running_synthesis_takes_less_than_50_ms"
+"""Morse code is made before anybody could change his mind; the page says so."""
 
 CONTRACT = [
     name
     for name, test in vars(contract).items()
     if name.startswith("test_")
     and [*inspect.signature(test).parameters] == ["engine"]
-    and name not in NOT_OF_MORSE
+    and name != NOT_OF_MORSE
 ]
 
 
