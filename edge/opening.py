@@ -105,6 +105,7 @@ class Opening(Struct, frozen=True):
             speak=start.output.audio,
             resumes=returns,
             join=self.join,
+            transfers=True,
         )
 
     def playback(self) -> Playback | None:

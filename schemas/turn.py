@@ -41,6 +41,8 @@ class ConverseRequest(Event, frozen=True, kw_only=True, tag="turn.request"):
         model: Model that answers; empty for the worker's default.
         max_tokens: Upper bound of each reply; 0 for the worker's default.
         temperature: Sampling temperature; negative for the worker's default.
+        transfers: True where whoever is behind the edge is told with whom the session is to go on
+            (``HangUp.to``); elsewhere the model is not offered to pass it on.
     """
 
     settings: SessionSettings = SessionSettings()
@@ -53,6 +55,7 @@ class ConverseRequest(Event, frozen=True, kw_only=True, tag="turn.request"):
     model: str = ""
     max_tokens: int = 0
     temperature: float = -1.0
+    transfers: bool = False
 
 
 class TurnStarted(Event, frozen=True, kw_only=True, tag="turn.started"):

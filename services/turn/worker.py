@@ -99,9 +99,8 @@ async def converse(
     persona = persona_of(request, settings, traits, nothing if book is None else book.answer)
     if traits.tools.allow and request.automatic:
         keeps = member is not None
-        persona = await with_functions(
-            claim.bus, persona, traits.tools, reach or Reach(), keeps=keeps
-        )
+        tools = traits.tools if request.transfers else replace(traits.tools, transfer_to=())
+        persona = await with_functions(claim.bus, persona, tools, reach or Reach(), keeps=keeps)
     persona = knowing(persona, member)
     conversation = leader(persona, first_revision=revisions)
     async with (

@@ -49,6 +49,7 @@ async def test_a_session_without_a_conversation_waits_for_nobody(nats_server: st
         metadata = await opened.client.until("metadata")
 
     assert request.join is None
+    assert request.transfers, "the client is told with whom it is to go on"
     assert "conversation_id" not in metadata
 
 

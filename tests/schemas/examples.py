@@ -157,6 +157,7 @@ EXAMPLES: Final[tuple[Event, ...]] = (
         model="smollm2",
         max_tokens=64,
         temperature=0.5,
+        transfers=True,
     ),
     TurnStarted(
         text="hello",

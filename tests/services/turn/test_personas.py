@@ -162,6 +162,26 @@ async def test_a_refused_persona_uses_no_code_up_and_stays_nowhere(
     assert (told.conversation, told.settings.persona) == (begun.conversation, "")
 
 
+async def test_a_call_is_passed_on_only_where_somebody_is_told_to_whom(
+    nats_server: str, tmp_path: Path
+) -> None:
+    """A telephone exchange is not: its caller would hear that he is passed on, and be hung up."""
+    (tmp_path / "desk.md").write_text(
+        "---\ntools:\n  allow: [hang_up, transfer]\n  transfer_to: [sales]\n---\nBe kind."
+    )
+    place, desk, library = new_place(), SessionSettings(persona="desk"), Library(tmp_path)
+    offered = []
+    async with bus_in(nats_server, place.cell) as bus:
+        for transfers in (True, False):
+            here = beside(place)
+            async with talk(
+                bus, here, None, settings=desk, library=library, transfers=transfers
+            ) as session:
+                offered.append({tool.name for tool in (await session.ask("hello")).tools})
+
+    assert offered == [{"hang_up", "transfer"}, {"hang_up"}]
+
+
 async def test_a_fact_is_known_in_later_sessions_and_forgotten_with_the_conversation(
     nats_server: str, tmp_path: Path
 ) -> None:

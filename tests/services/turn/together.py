@@ -88,9 +88,12 @@ async def talk(
     library: Library | None = None,
     attempt: int = 1,
     resumes: Return | None = None,
+    transfers: bool = False,
 ) -> AsyncIterator[Talk]:
     """Lead a session that asks for a conversation, until the context ends."""
-    request = ConverseRequest(speak=False, join=join, settings=settings, resumes=resumes)
+    request = ConverseRequest(
+        speak=False, join=join, settings=settings, resumes=resumes, transfers=transfers
+    )
     kinds = (Joined, GenerateRequest, TurnEnded, HangUp)
     async with bus.listen(*{subject_of(kind, place) for kind in kinds}) as inbox:
         await bus.flush()
