@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
 
 from tests.e2e.client import Client, connected
-from tests.e2e.upstream import LanguageModel, Script, calling
+from tests.e2e.upstream import LanguageModel, asking, calling
 from tests.models import model_path
 from tests.system import SYNTHETIC, System
 from voicebus import parts
@@ -27,7 +24,8 @@ pytestmark = pytest.mark.model
 SHOP = "tests.services.tool.shop"
 PERSONA = """---
 tools:
-  allow: [time, hang_up, shop.*]
+  allow: [time, hang_up, transfer, shop.*]
+  transfer_to: [sales]
   rounds: 2
 filler:
   text: One moment.
@@ -67,7 +65,7 @@ def system(
         "[servers.shop]\n"
         f'command = ["{sys.executable}", "-m", "{SHOP}"]\n'
         f"env = {env}\n"
-        'allow = ["stock", "slow", "large", "broken"]\n'
+        'allow = ["stock", "slow", "large", "broken", "meet"]\n'
         'repeatable = ["stock"]\n'
         "timeout_s = 4\n\n"
         + block("toml").replace('"python", "tea.py"', f'"{sys.executable}", "{folder / "tea.py"}"')
@@ -96,38 +94,6 @@ def _wait_for(system: System, event: str, times: int = 1) -> None:
                 await asyncio.sleep(0.05)
 
     asyncio.run(logged())
-
-
-def asking(*calls: tuple[str, dict[str, Any]], then: str = "", pause_s: float = 0.0) -> Script:
-    """Ask for functions at once, having said something; then say their results, word by word."""
-
-    def script(server: LanguageModel, request: Request, messages: list[Any]) -> Response:
-        is_done = messages[-1]["role"] == "tool"
-
-        async def events() -> AsyncIterator[str]:
-            results = [m["content"] for m in messages if m["role"] == "tool"]
-            if is_done:
-                for word in re.findall(r"\S+\s*", then or "; ".join(results)[:200] + "."):
-                    yield _chunk({"content": word})
-                    await asyncio.sleep(pause_s)
-                yield _chunk({}, "stop")
-            else:
-                yield _chunk({"content": "Let me see. "})
-                for index, (name, arguments) in enumerate(calls):
-                    function = {"name": name, "arguments": json.dumps(arguments)}
-                    wish = {"index": index, "id": f"c{index}", "type": "function"}
-                    yield _chunk({"tool_calls": [{**wish, "function": function}]})
-                yield _chunk({}, "tool_calls")
-            yield "data: [DONE]\n\n"
-
-        return StreamingResponse(events(), media_type="text/event-stream")
-
-    return script
-
-
-def _chunk(delta: dict[str, Any], reason: str | None = None) -> str:
-    choice = {"index": 0, "delta": delta, "finish_reason": reason}
-    return f"data: {json.dumps({'id': '1', 'choices': [choice]})}\n\n"
 
 
 def called(log: Path) -> list[str]:
@@ -169,16 +135,36 @@ async def test_functions_are_called_in_parallel_and_the_reply_goes_on(
     assert " ".join(m["text"] for m in spoken).split() == answer.split()
     assert len(client.messages("reply_done", turn=1)) == 1
     assert language_model.offered[-1] == [
-        *("time", "hang_up", "shop_stock", "shop_slow", "shop_large", "shop_broken")
+        *(
+            "time",
+            "hang_up",
+            "transfer",
+            "shop_stock",
+            "shop_slow",
+            "shop_meet",
+            "shop_large",
+            "shop_broken",
+        )
     ]
     roles = [message["role"] for message in language_model.asked[-2]]
     assert roles == ["system", "user", "assistant", "tool", "tool", "assistant", "user"]
 
 
+async def test_calls_are_made_side_by_side(system: System, language_model: LanguageModel) -> None:
+    """Each of these waits until the other one is made, too."""
+    with language_model.following(
+        asking(("shop_meet", {"who": "Ann"}), ("shop_meet", {"who": "Bob"}))
+    ):
+        async with connected(system, {}) as client:
+            answer = await turn(client, "are you two there?")
+
+    assert answer == "Let me see. Ann was not alone; Bob was not alone."
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "told"),
     [
-        ("shop_large", {}, "characters; at most|no result within"),
+        ("shop_large", {}, "the result is larger than 1 MB"),
         ("shop_broken", {}, "the till is broken"),
         ("shop_slow", {"seconds": 5}, r"no result within 4 s"),
         ("shop_secret", {}, "there is no such function"),
@@ -210,26 +196,37 @@ async def test_somebody_who_waits_for_a_function_hears_a_filler(
 async def test_an_interruption_cancels_the_call(
     system: System, language_model: LanguageModel, log: Path
 ) -> None:
-    """Nobody waits for its end."""
-    with language_model.following(asking(("shop_slow", {"seconds": 2}))):
+    """The function itself learns of it: it does not go on for nobody."""
+    with language_model.following(asking(("shop_slow", {"seconds": 3}))):
         async with connected(system, {}) as client:
             await client.send("text", text="sell it")
             await until_called(log, "slow")
             await client.send("cancel")
             ended = await client.until("turn_ended")
+        await until_called(log, "slow cancelled")
     assert ended["outcome"] == "interrupted"
 
 
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (("hang_up", {}), {"reason": "assistant"}),
+        (("transfer", {"to": "sales"}), {"reason": "transfer", "to": "sales"}),
+    ],
+)
 async def test_the_assistant_hangs_up_after_its_goodbye(
-    system: System, language_model: LanguageModel
+    system: System,
+    language_model: LanguageModel,
+    call: tuple[str, dict[str, Any]],
+    told: dict[str, str],
 ) -> None:
-    """Once it was heard."""
-    with language_model.following(asking(("hang_up", {}), then="Goodbye.")):
+    """Once it was heard; where it passes the call on, its client is told with whom it goes on."""
+    with language_model.following(asking(call, then="Goodbye.")):
         async with connected(system, {}) as client:
             await client.send("text", text="that was all")
             await client.until_closed()
 
-    assert client.messages("hang_up") == [{"type": "hang_up", "reason": "assistant"}]
+    assert client.messages("hang_up") == [{"type": "hang_up", **told}]
     assert client.messages("turn_ended")[0]["outcome"] == "completed"
 
 

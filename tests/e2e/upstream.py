@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -157,6 +158,33 @@ def calling(name: str, arguments: dict[str, Any]) -> Script:
                 piece = {"index": 0, "function": {"arguments": written[at : at + 5]}}
                 yield _chunk({"tool_calls": [piece]})
             yield _chunk({}, "tool_calls")
+            yield "data: [DONE]\n\n"
+
+        return _streamed(events())
+
+    return script
+
+
+def asking(*calls: tuple[str, dict[str, Any]], then: str = "", pause_s: float = 0.0) -> Script:
+    """Ask for functions at once, having said something; then say their results, word by word."""
+
+    def script(server: LanguageModel, request: Request, messages: list[Any]) -> Response:
+        is_done = messages[-1]["role"] == "tool"
+
+        async def events() -> AsyncIterator[str]:
+            results = [m["content"] for m in messages if m["role"] == "tool"]
+            if is_done:
+                for word in re.findall(r"\S+\s*", then or "; ".join(results)[:200] + "."):
+                    yield _chunk({"content": word})
+                    await asyncio.sleep(pause_s)
+                yield _chunk({}, "stop")
+            else:
+                yield _chunk({"content": "Let me see. "})
+                for index, (name, arguments) in enumerate(calls):
+                    function = {"name": name, "arguments": json.dumps(arguments)}
+                    wish = {"index": index, "id": f"c{index}", "type": "function"}
+                    yield _chunk({"tool_calls": [{**wish, "function": function}]})
+                yield _chunk({}, "tool_calls")
             yield "data: [DONE]\n\n"
 
         return _streamed(events())
