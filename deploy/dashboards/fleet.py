@@ -118,8 +118,8 @@ def _hands() -> tuple[Panel, ...]:
             about="Of the last 15 minutes, by `voicebus up`.",
             queries=(
                 Query(
-                    "sum by (exported_part) (increase(voicebus_part_restarts_total[15m]))",
-                    "{{exported_part}}",
+                    "sum by (part) (increase(voicebus_part_restarts_total[15m]))",
+                    "{{part}}",
                 ),
             ),
             unit=Unit.COUNT,

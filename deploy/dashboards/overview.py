@@ -166,8 +166,8 @@ def _trouble() -> tuple[Panel, ...]:
             about="By `voicebus up`.",
             queries=(
                 Query(
-                    "sum by (exported_part) (increase(voicebus_part_restarts_total[15m]))",
-                    "{{exported_part}}",
+                    "sum by (part) (increase(voicebus_part_restarts_total[15m]))",
+                    "{{part}}",
                 ),
             ),
             unit=Unit.COUNT,

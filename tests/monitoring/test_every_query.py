@@ -79,10 +79,12 @@ def test_every_process_is_found_and_answers(watched: Prometheus) -> None:
 
 @pytest.mark.parametrize("panel", PANELS)
 def test_every_panel_shows_what_it_is_for(watched: Prometheus, panel: Panel) -> None:
-    """No query is refused; and what callers alone bring about is there."""
+    """No query is refused; what callers alone bring about is there, and each line has its name."""
     for query in panel.queries:
         shown = watched.over(query.expr, SECONDS)
 
+        named = re.findall(r"{{(\w+)}}", query.legend)
+        assert [one.labels for one in shown if not {*named} <= {*one.labels}] == [], query.expr
         values = [value for series in shown for _, value in series.points]
         assert panel.only or any(math.isfinite(value) for value in values), query.expr
 
