@@ -22,7 +22,7 @@ from edge.line import Lines
 from edge.settings import EdgeSettings
 from edge.tts import socket as tts_socket
 from edge.tts import stream as tts_stream
-from voicebus import health
+from voicebus import health, zeros
 from voicebus.errors import AccessDenied, LimitReached
 from voicebus.sessions.sessions import Sessions
 
@@ -53,6 +53,7 @@ def create_app(
         further: Routes of other protocols.
     """
     lines = Lines()
+    zeros.clients(KIND, interact.KIND, tts_stream.KIND)
 
     async def page(_: Request) -> Response:
         return FileResponse(_TALK / "index.html", headers=_HEADERS)

@@ -18,6 +18,7 @@ _TURNS: Final = ("completed", "interrupted", "failed")
 _SPECULATIONS: Final = ("begun", "used", "wasted")
 _INTERRUPTIONS: Final = ("confirmed", "false")
 _REFUSALS: Final = ("busy", "no_worker")
+_UNSTORED: Final = ("bus", "bus_timeout", "bus_unavailable", "storage_full")
 _SIGNS: Final = ("disconnected", "silent")
 
 
@@ -51,8 +52,25 @@ def edge(kind: str) -> None:
         kind: Of its clients.
     """
     metrics.SESSIONS.labels(kind)
-    for code in _REFUSALS:
-        metrics.CLIENT_ERRORS.labels(kind, code)
+    clients(kind)
+
+
+def clients(*kinds: str) -> None:
+    """Begin the counters of what clients are told; an edge may serve several kinds of them."""
+    for kind in kinds:
+        for code in _REFUSALS:
+            metrics.CLIENT_ERRORS.labels(kind, code)
+
+
+def stream(name: str) -> None:
+    """Begin the counters of a stream that a process writes to.
+
+    Args:
+        name: Its name; empty: nothing is recorded.
+    """
+    if name:
+        for code in _UNSTORED:
+            metrics.BUS_ACK_FAILURES.labels(name, code)
 
 
 def supervisor() -> None:

@@ -219,7 +219,6 @@ def _seen() -> tuple[Panel, ...]:
                 ),
             ),
             unit=Unit.PER_SECOND,
-            only="a write that failed",
         ),
         Panel(
             title="Connections made anew, and things refused",

@@ -15,11 +15,12 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from edge.openai import chat, models, responses, speech, transcriptions
 from edge.openai.description import described
-from edge.openai.endpoint import Api, Endpoint, Handler
+from edge.openai.endpoint import KIND, Api, Endpoint, Handler
 from edge.openai.errors import refusal
 from edge.openai.realtime import route as realtime
 from edge.settings import listed
 from subjects.tokens import new_token
+from voicebus import zeros
 from voicebus.errors import ProtocolError
 
 _ROUTES: Final[tuple[tuple[str, str, Handler], ...]] = (
@@ -52,6 +53,7 @@ def routes(api: Api) -> list[BaseRoute]:
 
 def mounted(api: Api) -> Mount:
     """Return all that is below /v1."""
+    zeros.clients(KIND)
     below: list[BaseRoute] = [
         Route(path, Endpoint(api, handler, path), methods=[method])
         for method, path, handler in _ROUTES

@@ -25,7 +25,7 @@ from edge.widget.settings import WidgetSettings
 from edge.widget.sites import Site, read_sites
 from edge.widget.texts import chosen, read_texts
 from edge.widget.visitor import Visitor
-from voicebus import channel_metrics
+from voicebus import channel_metrics, zeros
 from voicebus.errors import AccessDenied, ConfigError, LimitReached
 from voicebus.sessions.sessions import Sessions
 
@@ -118,6 +118,7 @@ def routes(
         widget: Says whether there is a demo page.
     """
     lines = Lines()
+    zeros.clients(KIND)
 
     async def talk(socket: WebSocket) -> None:
         key = socket.path_params["site"]

@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from voicebus import metrics
+from voicebus import metrics, zeros
 from voicebus.errors import (
     BusError,
     BusTimeout,
@@ -119,6 +119,7 @@ class AckTracker:
         self._is_paused = False
         self._decoder = msgspec.json.Decoder(PubAck)
         self._ack_s = functools.cache(metrics.BUS_ACK_SECONDS.labels)
+        self._begin = functools.cache(zeros.stream)
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -135,6 +136,7 @@ class AckTracker:
         cannot be sent again.
         """
         self._next += 1
+        self._begin(message.stream)
         now_s = time.monotonic()
         size = len(message.payload)
         kept = message if self.kept_bytes + size <= KEPT_BYTES else None

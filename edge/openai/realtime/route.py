@@ -28,6 +28,7 @@ from edge.openai.realtime.machine import Realtime
 from edge.openai.realtime.session import JsonObject, Session
 from edge.visit import Visit
 from subjects.tokens import new_token
+from voicebus import zeros
 from voicebus.errors import AccessDenied, LimitReached, ProtocolError, VoicebusError
 from voicebus.keys import Key
 
@@ -58,6 +59,7 @@ class SecretAsked(Struct, frozen=True, kw_only=True):
 
 def routes(api: Api) -> list[BaseRoute]:
     """Return the socket's route, and that of what is not served."""
+    zeros.clients(KIND)
 
     async def connect(socket: WebSocket) -> None:
         await _connect(socket, api)

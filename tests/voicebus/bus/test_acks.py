@@ -6,9 +6,11 @@ import time
 
 import msgspec
 import pytest
+from prometheus_client import REGISTRY
 
 from schemas.audio import AudioChunk
 from schemas.stt import TranscriptFinal
+from subjects.tokens import new_token
 from tests.bus import bus_at, place_here
 from tests.nats_server import NatsServer
 from tests.workers import bus_in, new_place, until
@@ -158,6 +160,17 @@ def test_an_answer_that_nobody_asked_for_is_ignored(outcomes: Outcomes) -> None:
 def test_the_servers_errors_have_names_of_ours(failure: ApiError, kind: type[BusError]) -> None:
     """Who publishes tells a zombie from a full disk without knowing numbers."""
     assert type(error_of(failure)) is kind
+
+
+@pytest.mark.parametrize("kind", [StorageFull, BusUnavailable, BusTimeout, BusError])
+def test_what_is_not_stored_is_counted_from_zero_on(kind: type[BusError]) -> None:
+    """The first message that a stream refuses is an increase, and wakes somebody."""
+    stream = new_token("TOY")
+
+    AckTracker().expect(Message(stream, "s.audio", b""), None)
+
+    labels = {"stream": stream, "code": kind.code}
+    assert REGISTRY.get_sample_value("voicebus_bus_ack_failures_total", labels) == 0
 
 
 async def test_a_full_stream_says_so(own_nats_server: NatsServer) -> None:
