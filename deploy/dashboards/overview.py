@@ -163,13 +163,8 @@ def _trouble() -> tuple[Panel, ...]:
         ),
         Panel(
             title="Process restarts",
-            about="By `voicebus up`.",
-            queries=(
-                Query(
-                    "sum by (part) (increase(voicebus_part_restarts_total[15m]))",
-                    "{{part}}",
-                ),
-            ),
+            about="Of the last 15 minutes, of the worst of its kind.",
+            queries=(Query("process:voicebus_restarts:increase_15m", "{{process}}"),),
             unit=Unit.COUNT,
             bad=3,
         ),

@@ -27,6 +27,7 @@ OF_VLLM: Final = re.compile(r"\bvllm:\w+")
 OF_OTHERS: Final = {
     "process_cpu_seconds_total",
     "process_resident_memory_bytes",
+    "process_start_time_seconds",
     "prometheus_rule_evaluation_failures_total",
 }
 
