@@ -23,6 +23,7 @@ def dashboard() -> Dashboard:
         (
             Row("All", _all()),
             Row("Programs: the API under /v1", _programs()),
+            Row("Conversations across channels", _conversations()),
             Row("Telephones", _telephones()),
             Row("Telegram and widgets", _messengers()),
         ),
@@ -116,6 +117,39 @@ def _programs() -> tuple[Panel, ...]:
             unit=Unit.SECONDS,
             width=12,
             only="requests to /v1",
+        ),
+    )
+
+
+def _conversations() -> tuple[Panel, ...]:
+    return (
+        Panel(
+            title="Sessions in a conversation",
+            about="owner, code: it goes on from another session, of the same owner or by a code.",
+            queries=(
+                Query(f"60 * {rate('voicebus_conversations_joined_total', 'how')}", "{{how}}"),
+            ),
+            unit=Unit.PER_MINUTE,
+            only="a conversation with an id",
+        ),
+        Panel(
+            title="Refused, by code",
+            about="Many at once: somebody tries codes.",
+            queries=(
+                Query(f"60 * {rate('voicebus_conversations_refused_total', 'code')}", "{{code}}"),
+            ),
+            unit=Unit.PER_MINUTE,
+            only="a refused one",
+        ),
+        Panel(
+            title="Codes made, conversations deleted, turns not kept",
+            about="The last should be 0: what was said in them is missing later.",
+            queries=(
+                Query(f"60 * {rate('voicebus_link_codes_made_total', '')}", "codes"),
+                Query(f"60 * {rate('voicebus_conversations_forgotten_total', '')}", "deleted"),
+                Query(f"60 * {rate('voicebus_exchanges_unkept_total', '')}", "not kept"),
+            ),
+            unit=Unit.PER_MINUTE,
         ),
     )
 

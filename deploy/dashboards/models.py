@@ -1,4 +1,4 @@
-"""The language models: which provider answers, what it costs, and vLLM's own side of it."""
+"""The language models: which provider answers, what it calls and costs, and vLLM's own side."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ def dashboard() -> Dashboard:
     return Dashboard(
         "voicebus-models",
         "voicebus / 6 Language models",
-        (Row("Providers", _providers()), Row("Costs", _costs()), Row("vLLM", _vllm())),
+        (
+            Row("Providers", _providers()),
+            Row("Functions that the language model calls", _functions()),
+            Row("Costs", _costs()),
+            Row("vLLM", _vllm()),
+        ),
     )
 
 
@@ -70,6 +75,33 @@ def _providers() -> tuple[Panel, ...]:
             about="Tokens a second behind the first one, by model.",
             queries=quantiles("voicebus_llm_tokens_per_second", "model", "{{model}}"),
             unit=Unit.PER_SECOND,
+        ),
+    )
+
+
+def _functions() -> tuple[Panel, ...]:
+    only = "a function that is called"
+    return (
+        Panel(
+            title="Calls",
+            about="By server. failed: the model was told so, and says it in its own words.",
+            queries=(
+                Query(
+                    f"60 * {rate('voicebus_tool_calls_total', 'server, outcome')}",
+                    "{{server}} {{outcome}}",
+                ),
+            ),
+            unit=Unit.PER_MINUTE,
+            width=12,
+            only=only,
+        ),
+        Panel(
+            title="Time of a call",
+            about="The reply waits for it: the caller hears what was said before, then silence.",
+            queries=quantiles("voicebus_tool_seconds", "server", "{{server}}"),
+            unit=Unit.SECONDS,
+            width=12,
+            only=only,
         ),
     )
 

@@ -211,6 +211,13 @@ def _seen() -> tuple[Panel, ...]:
             only="something to read again",
         ),
         Panel(
+            title="Time for reading it",
+            about="Whoever reads is not heard, or not answered, meanwhile.",
+            queries=quantiles("voicebus_bus_replay_seconds", "stream", "{{stream}}"),
+            unit=Unit.SECONDS,
+            only="something to read again",
+        ),
+        Panel(
             title="Not stored",
             about="Refused, or never acknowledged.",
             queries=(
@@ -232,5 +239,28 @@ def _seen() -> tuple[Panel, ...]:
                 ),
             ),
             unit=Unit.PER_MINUTE,
+        ),
+        Panel(
+            title="Messages that went no straight way",
+            about="again: once more, as the bus had been away. copy: dropped, as it was heard. "
+            "The others are lost: unsent without a bus, unread, or no message.",
+            queries=(
+                Query(f"60 * {rate('voicebus_bus_sent_again_total', '')}", "sent again"),
+                Query(f"60 * {rate('voicebus_bus_said_again_total', '')}", "said again"),
+                Query(f"60 * {rate('voicebus_bus_copies_total', '')}", "copy"),
+                Query(f"60 * {rate('voicebus_bus_unsent_total', '')}", "unsent"),
+                Query(f"60 * {rate('voicebus_inbox_dropped_total', '')}", "unread"),
+                Query(f"60 * {rate('voicebus_bus_malformed_total', '')}", "malformed"),
+            ),
+            unit=Unit.PER_MINUTE,
+            width=12,
+        ),
+        Panel(
+            title="Spans",
+            about="lost: the collector of traces did not take them, or not as fast as they came.",
+            queries=(Query(rate("voicebus_trace_spans_total", "outcome"), "{{outcome}}"),),
+            unit=Unit.PER_SECOND,
+            width=12,
+            only="tracing",
         ),
     )

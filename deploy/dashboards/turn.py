@@ -121,6 +121,17 @@ def _hearing() -> tuple[Panel, ...]:
             queries=(Query(rate("voicebus_stt_audio_seconds_total", "engine"), "{{engine}}"),),
             unit=Unit.COUNT,
         ),
+        Panel(
+            title="Texts that were not believed",
+            about="again: recognised once more, as the first text was suspicious. dropped: nobody "
+            "said it.",
+            queries=(
+                Query(f"60 * {rate('voicebus_stt_retries_total', '')}", "again"),
+                Query(f"60 * {rate('voicebus_stt_hallucinations_total', '')}", "dropped"),
+            ),
+            unit=Unit.PER_MINUTE,
+            width=24,
+        ),
     )
 
 
@@ -207,6 +218,23 @@ def _speaking() -> tuple[Panel, ...]:
             queries=(Query(rate("voicebus_tts_audio_seconds_total", "engine"), "{{engine}}"),),
             unit=Unit.COUNT,
             width=6,
+        ),
+        Panel(
+            title="Characters spoken",
+            about="A second, as they were written: what providers of voices ask money for.",
+            queries=(Query(rate("voicebus_tts_characters_total", "engine"), "{{engine}}"),),
+            unit=Unit.PER_SECOND,
+            width=12,
+        ),
+        Panel(
+            title="Short phrases",
+            about="said: known already, and not made. kept: made again, and kept for all workers.",
+            queries=(
+                Query(f"60 * {rate('voicebus_tts_phrases_total', 'outcome')}", "{{outcome}}"),
+            ),
+            unit=Unit.PER_MINUTE,
+            width=12,
+            only="a phrase that is said often",
         ),
     )
 

@@ -18,6 +18,7 @@ from deploy.dashboards.grafana import document, render
 from deploy.dashboards.panels import Dashboard, Kind, Panel, Query, Row, Unit
 from tests.nats_pages import said_by
 from voicebus import channel_metrics, loop_lag, metrics
+from voicebus.metrics.catalogue import entries
 from voicebus.nats_documents import ConsumerDetail, StreamDetail, StreamState
 from voicebus.nats_metrics import Disk, page_of
 
@@ -30,6 +31,31 @@ OF_OTHERS: Final = {
     "process_start_time_seconds",
     "prometheus_rule_evaluation_failures_total",
 }
+
+UNSHOWN: Final = {
+    # Their alert has all that there is to see.
+    "voicebus_edge_lost_total",
+    "voicebus_keys_unreadable",
+    "voicebus_telegram_bots_unreadable",
+    "voicebus_widget_sites_unreadable",
+    # Parts of what a panel shows as a whole.
+    "voicebus_autoscale_steps_total",
+    "voicebus_demand_promised",
+    "voicebus_demand_waiting",
+    "voicebus_workers",
+    # For who looks into one matter.
+    "voicebus_build_info",
+    "voicebus_held_dropped_total",
+    "voicebus_instant_answers_total",
+    "voicebus_personas_refused_total",
+    "voicebus_stale_dropped_total",
+    "voicebus_summaries_total",
+    "voicebus_telegram_fenced_total",
+    "voicebus_telegram_owned",
+    "voicebus_telegram_updates_total",
+    "voicebus_telegram_webhooks_refused_total",
+}
+"""Metrics that no panel shows."""
 
 
 def queries() -> dict[str, str]:
@@ -204,3 +230,16 @@ def test_figures_are_written_as_people_write_them(value: float, unit: str, text:
 def test_axes_end_at_round_numbers(highest: float, top: float) -> None:
     """At or above the highest value."""
     assert nice(highest) == pytest.approx(top)
+
+
+def test_every_metric_is_on_a_panel() -> None:
+    """But for those that one asks for by hand, and those whose alert says all."""
+    rules = yaml.safe_load((PROMETHEUS / "rules.yml").read_text())["groups"]
+    recorded = {rule["record"]: rule["expr"] for group in rules for rule in group["rules"]}
+    shown = " ".join(expr for place, expr in queries().items() if place.startswith("voicebus-"))
+    shown += " ".join(expr for rule, expr in recorded.items() if rule in shown)
+
+    every = {entry.name for found in entries().values() for entry in found}
+    assert {
+        name for name in every if not re.search(rf"\b{name}(_bucket|_sum|_count)?\b", shown)
+    } == UNSHOWN
