@@ -26,6 +26,7 @@ from voicebus import metrics
 from voicebus.claim import Claim
 from voicebus.errors import EngineError, EngineUnavailable, ProtocolError, RequestRefused
 from voicebus.outcomes import failed, missing, unread
+from voicebus.tracing.context import exemplar
 from voicebus.turns import unless_over
 
 log: Final = structlog.get_logger()
@@ -91,7 +92,7 @@ async def _result(claim: Claim, request: ToolRequest, servers: Mapping[str, Engi
 async def _tell(claim: Claim, request: ToolRequest, result: Result, took_s: float) -> None:
     outcome = "failed" if result.failed else "done"
     metrics.TOOL_CALLS.labels(request.server, outcome).inc()
-    metrics.TOOL_SECONDS.labels(request.server).observe(took_s)
+    metrics.TOOL_SECONDS.labels(request.server).observe(took_s, exemplar())
     if result.failed:
         log.warning("tool.failed", server=request.server, tool=request.name)
     await claim.publish(

@@ -59,7 +59,7 @@ def asked(expr: str) -> set[str]:
     return {label.strip() for labels in kept for label in labels.split(",")} - {""} | {*looked_at}
 
 
-@pytest.mark.parametrize(("place", "expr"), queries().items())
+@pytest.mark.parametrize(("place", "expr"), [*queries().items()])
 def test_every_query_keeps_labels_that_there_are(place: str, expr: str) -> None:
     """A label that no metric has is empty: all lines of a panel become one without a name."""
     there = set(itertools.chain(OF_TARGETS, OF_ALERTS, *KNOWN.values()))
@@ -83,7 +83,7 @@ def test_every_legend_names_what_its_query_keeps() -> None:
     assert nameless == []
 
 
-@pytest.mark.parametrize("story", stories(), ids=lambda story: story["name"].partition(".")[0])
+@pytest.mark.parametrize("story", [*stories()], ids=lambda story: story["name"].partition(".")[0])
 def test_every_story_is_told_with_labels_that_there_are(story: dict[str, Any]) -> None:
     """An alert that fires for a series which nobody has says nothing of the real one."""
     for series in story["input_series"]:

@@ -29,6 +29,7 @@ def test_all_spans_are_on_the_page() -> None:
         conventions.INVOKE_AGENT,
         conventions.SPEECH_TO_TEXT,
         conventions.CHAT,
+        conventions.EXECUTE_TOOL,
         conventions.TEXT_TO_SPEECH,
         conventions.ENDPOINTING,
         conventions.RESPONSE,

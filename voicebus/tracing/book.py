@@ -18,6 +18,7 @@ from schemas.event import Event
 from schemas.llm import GenerateRequest
 from schemas.session import AnswerAsked, KeysPressed, UserText
 from schemas.stt import RecogniseRequest, TranscriptDraft, TranscriptFinal
+from schemas.tool import ToolRequest
 from schemas.tts import SpeakRequest
 from schemas.turn import TurnStarted
 from voicebus.tracing.context import TraceContext
@@ -27,7 +28,7 @@ KEPT: Final = 4096
 
 _UTTERANCES: Final = (TranscriptDraft, TranscriptFinal)
 _CONTROLS: Final = (UserText, KeysPressed, AnswerAsked)
-_OF_TURNS: Final = (GenerateRequest, SpeakRequest, TurnStarted)
+_OF_TURNS: Final = (GenerateRequest, ToolRequest, SpeakRequest, TurnStarted)
 
 _GOES_ON: Final = (*_OF_TURNS, AnswerAsked)
 """What goes on with the trace of what was said before it, if nothing has answered that."""

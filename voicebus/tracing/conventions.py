@@ -15,12 +15,18 @@ from typing import Final
 INVOKE_AGENT: Final = "invoke_agent"
 SPEECH_TO_TEXT: Final = "speech_to_text"
 CHAT: Final = "chat"
+EXECUTE_TOOL: Final = "execute_tool"
 TEXT_TO_SPEECH: Final = "text_to_speech"
 ENDPOINTING: Final = "endpointing"
 RESPONSE: Final = "response"
 REQUEST: Final = "request"
 
-OPERATIONS: Final = {"stt": SPEECH_TO_TEXT, "llm": CHAT, "tts": TEXT_TO_SPEECH}
+OPERATIONS: Final = {
+    "stt": SPEECH_TO_TEXT,
+    "llm": CHAT,
+    "tool": EXECUTE_TOOL,
+    "tts": TEXT_TO_SPEECH,
+}
 """What the jobs of a role are."""
 
 # Attributes of the conventions -------------------------------------------------------------------
@@ -35,6 +41,9 @@ RESPONSE_MODEL: Final = "gen_ai.response.model"
 FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
 INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
 OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
+TOOL_NAME: Final = "gen_ai.tool.name"
+TOOL_TYPE: Final = "gen_ai.tool.type"
+TOOL_CALL: Final = "gen_ai.tool.call.id"
 INPUT_LANGUAGE: Final = "gen_ai.speech.input.language"
 VOICE: Final = "gen_ai.speech.voice"
 ERROR: Final = "error.type"
@@ -45,6 +54,8 @@ TURN: Final = "voicebus.turn"
 REVISION: Final = "voicebus.revision"
 UTTERANCE: Final = "voicebus.utterance"
 PASSAGE: Final = "voicebus.passage"
+SERVER: Final = "voicebus.tool.server"
+ROUND: Final = "voicebus.tool.round"
 CAUSE: Final = "voicebus.endpointing.cause"
 HOLD_MS: Final = "voicebus.hold_ms"
 COMPUTE_MS: Final = "voicebus.compute_ms"

@@ -14,6 +14,7 @@ from schemas.audio import CALLER_RATE_HZ
 from schemas.event import Event
 from schemas.llm import GenerateRequest, GenerationDone
 from schemas.stt import PassageRecognised, RecogniseRequest, TranscriptFinal
+from schemas.tool import ToolDone, ToolRequest
 from schemas.tts import SpeakRequest, SpeechDone
 from schemas.turn import TurnEnded, TurnStarted
 from voicebus.tracing import conventions as names
@@ -21,7 +22,7 @@ from voicebus.tracing.book import Entry, spoken_ns
 from voicebus.tracing.context import TraceContext, new_span_id
 
 Attribute: TypeAlias = str | int | float | bool | Sequence[str]
-Done: TypeAlias = GenerationDone | SpeechDone | PassageRecognised
+Done: TypeAlias = GenerationDone | SpeechDone | PassageRecognised | ToolDone
 
 _REASONS: Final = {"completed": "completed", "interrupted": "interrupted"}
 
@@ -136,6 +137,12 @@ def asked(role: str, session: str, request: Event) -> dict[str, Attribute]:
         case GenerateRequest():
             known[names.REQUEST_MODEL] = request.model
             known[names.REQUEST_MAX_TOKENS] = request.max_tokens
+        case ToolRequest():
+            known[names.TOOL_NAME] = request.name
+            known[names.TOOL_TYPE] = "function"
+            known[names.TOOL_CALL] = request.call
+            known[names.SERVER] = request.server
+            known[names.ROUND] = request.round
         case SpeakRequest():
             known[names.VOICE] = request.voice
     return {name: value for name, value in known.items() if value not in ("", 0)}
@@ -152,6 +159,8 @@ def done(event: Done) -> dict[str, Attribute]:
                 names.OUTPUT_TOKENS: event.tokens,
                 names.TTFT_MS: round(event.ttft_ms, 2),
             }
+        case ToolDone():
+            return {}
         case SpeechDone():
             return {
                 names.TTFA_MS: round(event.ttfa_ms, 2),

@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from schemas.event import Event
 from schemas.llm import GenerationDone
 from schemas.stt import PassageRecognised, RecogniseRequest, TranscriptFinal
+from schemas.tool import ToolDone, ToolRequest
 from schemas.tts import SpeechDone
 from schemas.turn import TurnEnded, TurnStarted
 from subjects.catalog import place_of
@@ -26,14 +27,15 @@ from voicebus.tracing.spans import Attribute, Span
 
 Export: TypeAlias = Callable[[Span], None]
 
-_SAID: Final = (
-    TranscriptFinal,
-    PassageRecognised,
-    TurnStarted,
-    TurnEnded,
-    GenerationDone,
-    SpeechDone,
-)
+_ENDS: Final[Mapping[type[Event], str]] = {
+    PassageRecognised: "stt",
+    GenerationDone: "llm",
+    ToolDone: "tool",
+    SpeechDone: "tts",
+}
+"""What tells the end of a job, by its role."""
+
+_SAID: Final = (TranscriptFinal, TurnStarted, TurnEnded, *_ENDS)
 
 
 class Tracer(Protocol):
@@ -130,7 +132,7 @@ class Tracing:
         self._now_ns = now_ns
         self._book = Book(partial(begin, ratio))
         self._started: OrderedDict[tuple[str, int], TurnStarted] = OrderedDict()
-        self._done: OrderedDict[tuple[str, str, int, int], spans.Done] = OrderedDict()
+        self._done: OrderedDict[tuple[str | int, ...], spans.Done] = OrderedDict()
 
     def head(self, session: str, event: Event) -> dict[str, str] | None:
         """See :class:`Tracer`."""
@@ -162,12 +164,8 @@ class Tracing:
                 _keep(self._started, (session, event.turn), event)
             case TurnEnded():
                 self._ended(session, event)
-            case GenerationDone():
-                _keep(self._done, (session, "llm", event.turn, event.revision), event)
-            case SpeechDone():
-                _keep(self._done, (session, "tts", event.turn, event.revision), event)
-            case PassageRecognised():
-                _keep(self._done, (session, "stt", event.turn, event.revision), event)
+            case GenerationDone() | ToolDone() | SpeechDone() | PassageRecognised():
+                _keep(self._done, _job(_ENDS[type(event)], session, event), event)
 
     def enter(self, session: str, event: Event) -> None:
         """See :class:`Tracer`."""
@@ -176,10 +174,12 @@ class Tracing:
     def worked(self, role: str, session: str, request: Event, job: Job) -> None:
         """See :class:`Tracer`."""
         context = self._context(session, request)
-        done = self._done.pop((session, role, request.turn, request.revision), None)
+        done = self._done.pop(_job(role, session, request), None)
         if context is None or role not in names.OPERATIONS:
             return
-        is_well = job.outcome in {"done", "handed_on"}
+        error = "" if job.outcome in {"done", "handed_on"} else job.outcome
+        if isinstance(done, ToolDone) and done.failed:
+            error = error or "failed"
         self._export(
             spans.child(
                 context,
@@ -187,14 +187,14 @@ class Tracing:
                 job.begun_ns,
                 self._now_ns(),
                 consumes=True,
-                error="" if is_well else job.outcome,
+                error=error,
                 attributes={
                     **spans.asked(role, session, request),
                     names.QUEUE_MS: round(job.queue_ms, 2),
                     names.ATTEMPT: job.attempt,
                     names.OUTCOME: job.outcome,
                     **({} if done is None else spans.done(done)),
-                    **({} if is_well else {names.ERROR: job.outcome}),
+                    **({names.ERROR: error} if error else {}),
                 },
             )
         )
@@ -275,6 +275,12 @@ class Tracing:
             case _:
                 entry = self._book.of_turn(session, event.turn, event.revision)
         return entry.context if entry is not None and entry.context.sampled else None
+
+
+def _job(role: str, session: str, event: Event) -> tuple[str | int, ...]:
+    """Return which job a message asks for, or tells the end of: a turn may have many calls."""
+    place = (event.round, event.seq) if isinstance(event, ToolRequest | ToolDone) else ()
+    return (session, role, event.turn, event.revision, *place)
 
 
 def _keep(table: OrderedDict[Any, Any], key: tuple[object, ...], event: Event) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from schemas.claim import Claimed
-from schemas.llm import GenerateRequest, GenerationDone
-from schemas.stt import PassageRecognised, RecogniseRequest, TranscriptFinal
+from schemas.llm import GenerateRequest, GenerationDone, SummariseRequest
+from schemas.stt import PassageRecognised, RecogniseRequest, TranscribeRequest, TranscriptFinal
+from schemas.tool import ToolDone, ToolRequest
 from schemas.tts import ReplyChunk
-from schemas.turn import TurnEnded, TurnStarted
-from subjects.catalog import Place, subject_of
+from schemas.turn import ConverseRequest, TurnEnded, TurnStarted
+from subjects.catalog import CATALOG, Place, subject_of
+from subjects.streams import ROLES
+from voicebus.tracing import conventions
+from voicebus.tracing.book import CARRIERS
 from voicebus.tracing.context import HEADER, TraceContext
 from voicebus.tracing.spans import Span
 from voicebus.tracing.tracing import Job, Tracing
@@ -29,9 +33,11 @@ class Process:
         self.now_ms = 10_000.0
         self.tracing = Tracing(self.spans.append, now_ns=lambda: int(self.now_ms * MS))
 
-    def hears(self, event: GenerateRequest | TurnStarted | TranscriptFinal, header: str) -> None:
+    def hears(
+        self, event: GenerateRequest | ToolRequest | TurnStarted | TranscriptFinal, header: str
+    ) -> None:
         """A message comes."""
-        job = "1-0" if isinstance(event, GenerateRequest) else ""
+        job = "1-0" if isinstance(event, GenerateRequest | ToolRequest) else ""
         self.tracing.heard(subject_of(type(event), PLACE, job=job), event, header)
 
 
@@ -76,6 +82,41 @@ def test_a_passage_of_a_file_is_a_span_with_its_length() -> None:
     assert span.attributes["voicebus.audio_ms"] == 2_000
     assert span.attributes["voicebus.compute_ms"] == 80.0
     assert "voicebus.turn" not in span.attributes
+
+
+def test_each_function_that_a_reply_calls_is_a_span() -> None:
+    """By its name, and never with what it was called with; one that failed says so."""
+    worker = Process()
+    calls = [
+        ToolRequest(
+            round=1, server="shop", name=name, arguments="{}", call=f"c{seq}", turn=1, seq=seq
+        )
+        for seq, name in enumerate(("stock", "price"))
+    ]
+    for call in calls:
+        worker.hears(call, CONTEXT.header())
+    # The second one is faster.
+    worker.tracing.said("s", ToolDone(round=1, content="x", failed=True, turn=1, seq=1))
+    worker.tracing.worked("tool", "s", calls[1], job("done"))
+    worker.tracing.said("s", ToolDone(round=1, content="x", turn=1, seq=0))
+    worker.tracing.worked("tool", "s", calls[0], job("done"))
+
+    price, stock = worker.spans
+    assert (stock.name, stock.parent_id, stock.error) == ("execute_tool", CONTEXT.span_id, "")
+    assert (price.error, price.attributes["error.type"]) == ("failed", "failed")
+    assert [span.attributes["gen_ai.tool.name"] for span in worker.spans] == ["price", "stock"]
+    assert stock.attributes["voicebus.tool.server"] == "shop"
+    assert "{}" not in stock.attributes.values()
+
+
+def test_every_job_of_a_turn_carries_its_trace_and_has_a_span() -> None:
+    """A stage that is added later is not left out. The others are of sessions, as is a summary."""
+    of_sessions = {ConverseRequest, TranscribeRequest, SummariseRequest}
+    jobs = {kind for kind, route in CATALOG.items() if route.stream == "JOBS"}
+
+    assert of_sessions < jobs
+    assert jobs - of_sessions <= CARRIERS
+    assert set(conventions.OPERATIONS) == set(ROLES) - {"turn"}
 
 
 def test_a_job_that_failed_is_a_span_with_an_error() -> None:
