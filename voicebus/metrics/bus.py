@@ -71,7 +71,7 @@ REPLAYED = Counter(
 )
 TRACE_SPANS = Counter(
     "voicebus_trace_spans_total",
-    "Spans by what became of them: sent, lost (the collector did not take them)",
+    "Spans by what became of them: sent, lost (the collector did not take them, or too slowly)",
     ["outcome"],
 )
 BUILD = Gauge("voicebus_build_info", "1, with the version that runs", ["version"])

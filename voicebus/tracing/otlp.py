@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from threading import Thread
+from typing import Final
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
@@ -27,6 +28,9 @@ from opentelemetry.trace import (
 
 from voicebus import metrics
 from voicebus.tracing.spans import Span
+
+MOST_WAITING: Final = 2048
+"""Spans that are not sent yet; what comes meanwhile is lost, and counted."""
 
 _BATCH_MS = 1000.0
 _SEND_S = 5.0
@@ -50,14 +54,25 @@ class _Given(IdGenerator):
 
 
 class _Counted(OTLPSpanExporter):
-    """Counts what becomes of spans: a collector that is away is noticed by nobody else."""
+    """Counts what becomes of spans: a collector that is away is noticed by nobody else.
+
+    Attributes:
+        settled: How many were sent or lost so far.
+    """
+
+    settled = 0
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send some, from the thread of the batches."""
-        result = super().export(spans)
-        outcome = "sent" if result is SpanExportResult.SUCCESS else "lost"
-        metrics.TRACE_SPANS.labels(outcome).inc(len(spans))
-        return result
+        outcome = "lost"
+        try:
+            result = super().export(spans)
+            if result is SpanExportResult.SUCCESS:
+                outcome = "sent"
+            return result
+        finally:
+            metrics.TRACE_SPANS.labels(outcome).inc(len(spans))
+            self.settled += len(spans)
 
 
 class Collector:
@@ -90,12 +105,22 @@ class Collector:
         logging.getLogger("opentelemetry").setLevel(logging.ERROR)
         self._exporter = _Counted(endpoint, timeout=_SEND_S)
         self._provider.add_span_processor(
-            BatchSpanProcessor(self._exporter, schedule_delay_millis=_BATCH_MS)
+            BatchSpanProcessor(
+                self._exporter, max_queue_size=MOST_WAITING, schedule_delay_millis=_BATCH_MS
+            )
         )
+        self._taken = 0
+        for outcome in ("sent", "lost"):
+            metrics.TRACE_SPANS.labels(outcome)
         self._tracer = self._provider.get_tracer("voicebus", version)
 
     def export(self, span: Span) -> None:
-        """Take a span; it is sent later."""
+        """Take a span; it is sent later, or lost where too many wait."""
+        # The processor would drop the oldest one, and tell nobody.
+        if self._taken - self._exporter.settled >= MOST_WAITING:
+            metrics.TRACE_SPANS.labels("lost").inc()
+            return
+        self._taken += 1
         self._ids.trace_id, self._ids.span_id = int(span.trace_id, 16), int(span.span_id, 16)
         parent = None
         if span.parent_id:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import time
 
 from tests.collector import Collector as Real
 from voicebus import metrics
-from voicebus.tracing.otlp import Collector
+from voicebus.tracing.otlp import MOST_WAITING, Collector
 from voicebus.tracing.spans import Span
 
 TRACE, ROOT, CHILD = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "00f067aa0ba902b7"
@@ -62,3 +63,17 @@ def test_a_process_ends_without_its_collector() -> None:
     while lost() == before and time.monotonic() - begun_s < 30:
         time.sleep(0.05)
     assert lost() == before + 1
+
+
+def test_spans_that_come_faster_than_they_are_taken_are_counted() -> None:
+    """A collector that is too slow costs spans as one that is away does, and is seen as well."""
+    before, further = lost(), 10
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}/v1/traces"
+        collector = Collector(endpoint, "voicebus-llm", "llm-1", "0.1.0")
+        for _ in range(MOST_WAITING + further):
+            collector.export(span(CHILD, ROOT))
+        uncounted = further - (lost() - before)
+        collector.close()
+
+    assert uncounted <= 0
