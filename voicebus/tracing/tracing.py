@@ -35,7 +35,7 @@ _ENDS: Final[Mapping[type[Event], str]] = {
 }
 """What tells the end of a job, by its role."""
 
-_SAID: Final = (TranscriptFinal, TurnStarted, TurnEnded, *_ENDS)
+_SAID: Final[tuple[type[Event], ...]] = (TranscriptFinal, TurnStarted, TurnEnded, *_ENDS)
 
 
 class Tracer(Protocol):
