@@ -15,8 +15,8 @@ from deploy.dashboards import every_dashboard
 from tests.deploy.test_dashboards import OF_VLLM, PROMETHEUS, nats_page, queries
 from voicebus import channel_metrics, loop_lag, metrics
 
-OF_TARGETS: Final = {"job", "instance", "process"}
-"""What Prometheus knows of where it found a metric: see prometheus.yml."""
+OF_TARGETS: Final = {"job", "instance", "process", "namespace"}
+"""What Prometheus knows of where it found a metric: see prometheus.yml. The last: in Kubernetes."""
 
 OF_ALERTS: Final = {"alertname", "alertstate", "severity"}
 OF_OTHERS: Final = {
