@@ -102,7 +102,7 @@ def _target(panel: Panel, place: int, query: Query) -> dict[str, Any]:
         "expr": query.expr,
         "legendFormat": query.legend or "__auto",
         "range": True,
-        "exemplar": panel.kind is Kind.LINES and "_bucket" in query.expr,
+        "exemplar": panel.kind in (Kind.LINES, Kind.HEAT) and "_bucket" in query.expr,
         "format": "heatmap" if panel.kind is Kind.HEAT else "time_series",
     }
 

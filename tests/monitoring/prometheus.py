@@ -11,11 +11,13 @@ from typing import Any, Final, Self
 
 import httpx2
 import pytest
+import yaml
 
 from deploy.dashboards.draw import Series
 from voicebus.parts import free_port
 
-CONFIG: Final = Path(__file__).parents[2] / "deploy" / "prometheus"
+DEPLOY: Final = Path(__file__).parents[2] / "deploy"
+CONFIG: Final = DEPLOY / "prometheus"
 RATE_INTERVAL: Final = "10s"
 _START_LIMIT_S: Final = 30.0
 
@@ -30,12 +32,21 @@ def tool(name: str) -> str:
     return found
 
 
+def _features() -> list[str]:
+    """What has to be turned on, as compose does it."""
+    services = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+    return [word for word in services["prometheus"]["command"] if "--enable-feature" in word]
+
+
 class Prometheus:
     """A Prometheus that watches one system, used as a context manager.
 
     Args:
         folder: For its data and its configuration.
         targets: ``host:port`` of the page of ``voicebus up``.
+
+    Attributes:
+        begun_s: Since when there is something to see, in s since 1970.
     """
 
     def __init__(self, folder: Path, targets: str) -> None:
@@ -44,7 +55,7 @@ class Prometheus:
         self._targets = targets
         self.url = f"http://127.0.0.1:{self._port}"
         self._client = httpx2.Client(base_url=self.url, trust_env=False, timeout=10.0)
-        self._begun_s = 0.0
+        self.begun_s = 0.0
 
     def __enter__(self) -> Self:
         config = self._folder / "config"
@@ -68,6 +79,7 @@ class Prometheus:
                     f"--config.file={config / 'prometheus.yml'}",
                     f"--storage.tsdb.path={self._folder / 'data'}",
                     f"--web.listen-address=127.0.0.1:{self._port}",
+                    *_features(),
                 ],
                 stdout=output,
                 stderr=output,
@@ -97,15 +109,15 @@ class Prometheus:
 
     def begin(self) -> None:
         """From here on there is something to see."""
-        self._begun_s = float(self.ask("query", query="time()")["result"][1])
+        self.begun_s = float(self.ask("query", query="time()")["result"][1])
 
     def over(self, expr: str, seconds: float) -> list[Series]:
         """Return what a query of a dashboard shows of the seconds since :meth:`begin`."""
         data = self.ask(
             "query_range",
             query=expr.replace("$__rate_interval", RATE_INTERVAL),
-            start=f"{self._begun_s}",
-            end=f"{self._begun_s + seconds}",
+            start=f"{self.begun_s}",
+            end=f"{self.begun_s + seconds}",
             step="1",
         )
         return [

@@ -8,16 +8,17 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from types import MappingProxyType
 
 import pytest
+import yaml
 
 from deploy.dashboards import every_dashboard
 from deploy.dashboards.draw import draw
 from deploy.dashboards.panels import Dashboard, Panel
+from tests.collector import Collector
 from tests.e2e.test_up import Up, up
 from tests.monitoring.load import talk
-from tests.monitoring.prometheus import Prometheus
+from tests.monitoring.prometheus import DEPLOY, Prometheus
 from tests.system import SYNTHETIC
 
 pytestmark = [pytest.mark.monitoring, pytest.mark.timeout(300)]
@@ -26,6 +27,7 @@ pytestmark = [pytest.mark.monitoring, pytest.mark.timeout(300)]
 REAL = os.environ.get("MONITORING_ENGINES") == "real"
 CALLERS = 1 if REAL else 4
 SECONDS = 60.0 if REAL else 25.0
+SOURCE = DEPLOY / "grafana" / "provisioning" / "datasources" / "prometheus.yml"
 PROCESSES = {"up", "nats", "stt", "turn", "llm", "tts", "edge", "supervisor"}
 PICTURED = {
     "voicebus-overview": 2,
@@ -45,9 +47,16 @@ PANELS = [
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+def collector() -> Iterator[Collector]:
+    """Where the traces go."""
+    with Collector() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[Up]:
     """All parts, as `voicebus up` starts them."""
-    settings = MappingProxyType({}) if REAL else SYNTHETIC
+    settings = {**({} if REAL else SYNTHETIC), "TRACING_ENDPOINT": collector.endpoint}
     with up(tmp_path_factory.mktemp("up"), settings) as running:
         running.until_serving()
         yield running
@@ -87,6 +96,32 @@ def test_every_panel_shows_what_it_is_for(watched: Prometheus, panel: Panel) -> 
         assert [one.labels for one in shown if not {*named} <= {*one.labels}] == [], query.expr
         values = [value for series in shown for _, value in series.points]
         assert panel.only or any(math.isfinite(value) for value in values), query.expr
+
+
+def test_what_callers_waited_for_leads_to_the_traces_of_their_turns(
+    watched: Prometheus, collector: Collector
+) -> None:
+    """Prometheus keeps the exemplars, and the data source knows what leads where."""
+    begun_s, label = watched.begun_s, trace_label()
+    found = watched.ask(
+        "query_exemplars",
+        query="voicebus_turn_response_seconds_bucket",
+        start=f"{begun_s}",
+        end=f"{begun_s + SECONDS}",
+    )
+
+    named = {one["labels"][label] for series in found for one in series["exemplars"]}
+    collector.wait(lambda spans: named <= {span.trace_id for span in spans})
+    assert named
+    assert named <= {span.trace_id for span in collector.spans}
+
+
+def trace_label() -> str:
+    """By what label of an exemplar Grafana goes to a trace, and does so with its value."""
+    (source,) = yaml.safe_load(SOURCE.read_text())["datasources"]
+    (way,) = source["jsonData"]["exemplarTraceIdDestinations"]
+    assert way["url"].endswith("$${__value.raw}")
+    return str(way["name"])
 
 
 def test_every_rule_is_computed(watched: Prometheus) -> None:
