@@ -109,22 +109,31 @@ async def _run(args: argparse.Namespace, arguments: list[str]) -> report.Report:
 
 
 async def _start(stack: AsyncExitStack, folder: Path) -> dict[str, System]:
-    """Start all variants, side by side; ``again`` is ``measured`` once more."""
+    """Start all variants, side by side."""
     environ = {**base_environment(), **SYNTHETIC, f"{PREFIX}LLM_SLOTS": "16"}
     endpoint = await stack.enter_async_context(_collector())
-    own: dict[str, Mapping[str, str]] = {
-        "bare": SILENT,
-        "measured": LOUD,
-        "traced": {**LOUD, f"{PREFIX}TRACING_ENDPOINT": endpoint},
-    }
     systems: dict[str, System] = {}
-    for variant, settings in own.items():
+    for variant, settings in own_settings(endpoint).items():
         started = await stack.enter_async_context(starter(folder / variant))
         systems[variant] = await _system(started, {**environ, **settings}, variant)
     started = await stack.enter_async_context(starter(folder / "floor"))
     url = await start_floor(started, {**environ, **SILENT})
     floor = System(url, (started.pid("floor"),))
-    return {**systems, "again": systems["measured"], "floor": floor}
+    return {**systems, "floor": floor}
+
+
+def own_settings(endpoint: str) -> dict[str, dict[str, str]]:
+    """Return what sets each system apart; ``again`` is another one, set as ``measured`` is.
+
+    Args:
+        endpoint: Of a collector of traces.
+    """
+    return {
+        "bare": SILENT,
+        "measured": LOUD,
+        "again": LOUD,
+        "traced": {**LOUD, f"{PREFIX}TRACING_ENDPOINT": endpoint},
+    }
 
 
 async def _system(started: Started, environ: Mapping[str, str], variant: str) -> System:

@@ -33,6 +33,36 @@ def rounds(count: int, **cpu_ms: float) -> list[Row]:
     ]
 
 
+def uneven(count: int, variant: str, spread: float) -> list[Row]:
+    """Rounds in each of which one variant takes a little more, or less, than in the one before."""
+    rows = rounds(count)
+    return [
+        msgspec.structs.replace(row, cpu_s=row.cpu_s * (1 + spread / 100 * (-1) ** row.round))
+        if row.variant == variant
+        else row
+        for row in rows
+    ]
+
+
+def test_a_bar_holds_only_where_all_that_may_be_true_is_below_it() -> None:
+    """A cost of 1 % of the tax that could as well be 6 % is not below 2 %."""
+    rows = uneven(20, "bare", 2.0)
+    found = figures(rows, seed=1)
+
+    (bar, _) = bars(found)
+    assert round(found["observing_cpu_ratio"], 6) <= bar.limit
+    assert (bar.name, bar.holds) == ("observing_cpu_ratio", False)
+    assert void_reasons(rows, found, stolen=0.0) == []
+
+
+def test_another_system_is_held_against_the_first() -> None:
+    """What two systems of one kind differ by is no cost of what is set in one of them."""
+    own = observing.own_settings("http://127.0.0.1:1/v1/traces")
+
+    assert {*own, "floor"} == set(VARIANTS)
+    assert own["again"] == own["measured"]
+
+
 def test_costs_are_parts_of_the_bus_tax() -> None:
     """Of what the bare system takes more than the floor."""
     found = figures(rounds(6), seed=1)
@@ -48,7 +78,8 @@ def test_costs_are_parts_of_the_bus_tax() -> None:
     ("rows", "stolen", "reason"),
     [
         (rounds(4), 0.0, "fewer than 5 rounds"),
-        (rounds(6, again=21.0), 0.0, "differs from itself"),
+        (rounds(6, again=21.0), 0.0, "of one kind differ"),
+        (uneven(6, "again", 3.0), 0.0, "of one kind differ"),
         (rounds(6), 0.5, "not ours"),
         (rounds(6, floor=30.0), 0.0, "nothing to compare with"),
         (
