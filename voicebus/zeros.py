@@ -69,6 +69,7 @@ def stream(name: str) -> None:
         name: Its name; empty: nothing is recorded.
     """
     if name:
+        metrics.BUS_SENT_AGAIN.labels(name)
         for code in _UNSTORED:
             metrics.BUS_ACK_FAILURES.labels(name, code)
 

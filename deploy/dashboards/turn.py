@@ -126,11 +126,12 @@ def _hearing() -> tuple[Panel, ...]:
             about="again: recognised once more, as the first text was suspicious. dropped: nobody "
             "said it.",
             queries=(
-                Query(f"60 * {rate('voicebus_stt_retries_total', '')}", "again"),
+                Query(f"60 * {rate('voicebus_stt_retries_total', 'reason')}", "again: {{reason}}"),
                 Query(f"60 * {rate('voicebus_stt_hallucinations_total', '')}", "dropped"),
             ),
             unit=Unit.PER_MINUTE,
             width=24,
+            only="noise, or words that are hard to understand",
         ),
     )
 

@@ -171,6 +171,8 @@ def test_what_is_not_stored_is_counted_from_zero_on(kind: type[BusError]) -> Non
 
     labels = {"stream": stream, "code": kind.code}
     assert REGISTRY.get_sample_value("voicebus_bus_ack_failures_total", labels) == 0
+    again = {"stream": stream}
+    assert REGISTRY.get_sample_value("voicebus_bus_sent_again_total", again) == 0
 
 
 async def test_a_full_stream_says_so(own_nats_server: NatsServer) -> None:
