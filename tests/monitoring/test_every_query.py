@@ -17,7 +17,7 @@ from deploy.dashboards.draw import draw
 from deploy.dashboards.panels import Dashboard, Panel
 from tests.collector import Collector
 from tests.e2e.test_up import Up, up
-from tests.monitoring.load import talk
+from tests.monitoring.load import ENOUGH, everything, talk
 from tests.monitoring.prometheus import DEPLOY, Prometheus
 from tests.system import SYNTHETIC
 
@@ -38,6 +38,11 @@ PICTURED = {
     "voicebus-models": 0,
 }
 """How many of its rows a picture of a dashboard has."""
+BROUGHT_ABOUT = {"tracing"}
+"""What there is besides calls: panels that are empty without it are not empty here."""
+
+if not REAL:  # pictures are of callers alone
+    BROUGHT_ABOUT |= {"a reply that is cancelled", "an interruption", "requests to /v1"}
 PANELS = [
     pytest.param(panel, id=f"{dashboard.uid}: {panel.title}")
     for dashboard in every_dashboard()
@@ -68,9 +73,9 @@ def watched(system: Up, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pr
     page = re.search(r"^up +ready .* http://(\S+)/metrics$", system.output, re.MULTILINE)
     assert page is not None
     with Prometheus(tmp_path_factory.mktemp("prometheus"), page[1]) as prometheus:
-        url = f"ws://127.0.0.1:{system.port}/ws"
         prometheus.begin()
-        answered = asyncio.run(talk(url, CALLERS, SECONDS))
+        load = talk if REAL else everything
+        answered = asyncio.run(load(system.port, CALLERS, SECONDS))
         assert answered >= CALLERS
         yield prometheus
 
@@ -88,14 +93,36 @@ def test_every_process_is_found_and_answers(watched: Prometheus) -> None:
 
 @pytest.mark.parametrize("panel", PANELS)
 def test_every_panel_shows_what_it_is_for(watched: Prometheus, panel: Panel) -> None:
-    """No query is refused; what callers alone bring about is there, and each line has its name."""
+    """No query is refused; what happened here is there, and each line has its name."""
+    may_be_empty = panel.only not in BROUGHT_ABOUT | {""}
     for query in panel.queries:
         shown = watched.over(query.expr, SECONDS)
 
         named = re.findall(r"{{(\w+)}}", query.legend)
         assert [one.labels for one in shown if not {*named} <= {*one.labels}] == [], query.expr
         values = [value for series in shown for _, value in series.points]
-        assert panel.only or any(math.isfinite(value) for value in values), query.expr
+        assert may_be_empty or any(math.isfinite(value) for value in values), query.expr
+
+
+def test_what_is_brought_about_is_what_panels_wait_for() -> None:
+    """A word that changes on a panel would let it be empty again."""
+    every = {panel.only for one in every_dashboard() for row in one.rows for panel in row.panels}
+
+    assert every >= BROUGHT_ABOUT
+
+
+def test_no_label_grows_with_sessions_users_or_requests(watched: Prometheus) -> None:
+    """Each value is a series for ever. The buckets of a histogram are few: test_metrics.py."""
+    selector = '{__name__=~"voicebus_.+|nats_.+", le=~"|[+]Inf"}'
+
+    counted = watched.ask("query", query=f"count by (__name__, process) ({selector})")["result"]
+
+    series = {
+        (one["metric"]["__name__"], one["metric"]["process"]): int(one["value"][1])
+        for one in counted
+    }
+    assert len(series) > 100
+    assert {found: count for found, count in series.items() if count >= ENOUGH} == {}
 
 
 def test_what_callers_waited_for_leads_to_the_traces_of_their_turns(
