@@ -19,6 +19,7 @@ from voicebus.caller import call
 
 _SAMPLES: Final = ("austen-amiable.wav", "austen-leisure.wav")
 _FOLDER: Final = parts.project_root() / "examples" / "samples"
+_REST_S: Final = 2.0
 
 ENOUGH: Final = 40
 """Requests of different users for different things: as many series, were a label not bounded."""
@@ -32,7 +33,7 @@ class Door:
 
 
 async def everything(port: int, callers: int, seconds: float) -> int:
-    """Have callers, one who interrupts and a program for a while.
+    """Have callers, some who interrupt and a program for a while.
 
     Args:
         port: Of the edge.
@@ -42,24 +43,39 @@ async def everything(port: int, callers: int, seconds: float) -> int:
     Returns:
         How many turns of the callers were answered.
     """
-    answered, _, _ = await asyncio.gather(
+    url = f"ws://127.0.0.1:{port}/ws"
+    answered, *_ = await asyncio.gather(
         talk(port, callers, seconds),
-        interrupt(f"ws://127.0.0.1:{port}/ws", seconds),
+        interrupt(url, seconds),
+        waste(url, seconds),
         ask(f"http://127.0.0.1:{port}", seconds),
     )
     return answered
 
 
 async def interrupt(url: str, seconds: float) -> None:
-    """Interrupt one reply after the other."""
+    """Interrupt one reply after the other, as people do: by speaking into it."""
     speech = read_wav(_FOLDER / _SAMPLES[0])[1]
     end_s, turn = time.monotonic() + seconds, 1
-    async with connected(Door(url), {"interruption": {"min_words": 0}}) as client:
+    async with connected(Door(url), {}) as client:
         client.listener = Listener.SILENT
         while time.monotonic() < end_s:
-            await client.speak(np.concatenate([speech, PAUSE, PAUSE]))
+            await client.speak(np.concatenate([speech, PAUSE]), pace=1.0)
             await client.until("audio_start", turn=turn)
             turn += 1
+
+
+async def waste(url: str, seconds: float) -> None:
+    """Interrupt replies that are still being made: what is made of them is for nobody."""
+    speech = read_wav(_FOLDER / _SAMPLES[0])[1]
+    end_s = time.monotonic() + seconds
+    while time.monotonic() < end_s:
+        async with connected(Door(url), {"interruption": {"min_words": 0}}) as client:
+            client.listener = Listener.SILENT
+            for turn in (1, 2, 3):
+                await client.speak(np.concatenate([speech, PAUSE, PAUSE]))
+                await client.until("audio_start", turn=turn)
+        await asyncio.sleep(_REST_S)
 
 
 async def ask(url: str, seconds: float) -> None:
