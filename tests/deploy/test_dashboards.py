@@ -41,6 +41,7 @@ UNSHOWN: Final = {
     # Parts of what a panel shows as a whole.
     "voicebus_autoscale_steps_total",
     "voicebus_demand_promised",
+    "voicebus_demand_refused",
     "voicebus_demand_waiting",
     "voicebus_workers",
     # For who looks into one matter.
