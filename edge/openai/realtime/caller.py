@@ -67,6 +67,7 @@ class Caller:
         self._buffer = buffer
         self._to_answer: set[str] = set()
         self._session = session
+        self._heard_as: Session | None = None
         self._hearing.detects = session.audio.input.turn_detection is not None
         self.is_owed_an_answer = False
         self._events: Final[dict[type[Event], Callable[..., list[Heard]]]] = {
@@ -92,6 +93,10 @@ class Caller:
     def is_waiting(self) -> bool:
         """Whether words of what was committed are still to come."""
         return self._hearing.is_waiting
+
+    def effective(self, session: Session) -> Session:
+        """Return what can be had of a session: how the recogniser hears is settled with audio."""
+        return session if self._heard_as is None else session.heard_as(self._heard_as)
 
     def change(self, session: Session) -> Orders:
         """The session is another from here on."""
@@ -139,6 +144,8 @@ class Caller:
         return [told.error("server_error", event.code, event.message)]
 
     def _audio(self, pcm: bytes) -> Orders:
+        if pcm and self._heard_as is None:
+            self._heard_as = self._session
         offset = self._buffer.end - len(pcm) // 2
         return [
             AudioChunk(pcm=pcm[first : first + _CHUNK_BYTES], offset=offset + first // 2)

@@ -171,7 +171,7 @@ class Realtime:
             raise BadEvent(
                 f"This is a session of the type '{self._session.type}'.", param="session.type"
             )
-        self._session = self._session.changed(wanted)
+        self._session = self._caller.effective(self._session.changed(wanted))
         rest = self._caller.change(self._session)
         return [*rest, {"type": "session.updated", "session": self._described()}]
 

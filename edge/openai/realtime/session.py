@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from edge.openai.realtime.errors import BadEvent
 
@@ -178,6 +179,26 @@ class Session(Struct, frozen=True, kw_only=True):
             return msgspec.convert(wanted_now, Session)
         except msgspec.ValidationError as err:
             raise BadEvent(*explained(str(err), path)) from err
+
+    def heard_as(self, settled: Session) -> Session:
+        """Return the same with the caller heard as a recogniser that is at it already hears.
+
+        Formats and detection's other fields are free; pauses, language and prompt are settled.
+        """
+        heard, first = self.audio.input, settled.audio.input
+        detection = heard.turn_detection
+        if detection is not None and first.turn_detection is not None:
+            detection = replace(
+                first.turn_detection,
+                create_response=detection.create_response,
+                interrupt_response=detection.interrupt_response,
+            )
+        words = heard.transcription
+        if words is not None:
+            known = first.transcription or Transcription()
+            words = replace(words, language=known.language, prompt=known.prompt)
+        heard = replace(heard, turn_detection=detection, transcription=words)
+        return replace(self, audio=replace(self.audio, input=heard))
 
 
 _KIND: Final = {"realtime": "session", "transcription": "transcription_session"}
