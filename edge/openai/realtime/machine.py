@@ -58,6 +58,7 @@ class Realtime:
         self._session_id = session_id
         self._expires_at = expires_at
         self._new_id = new_id
+        self._naming = naming
         self._conversation = Conversation()
         buffer = InputBuffer(session.audio.input.format)
         hearing = Hearing(buffer, lambda: new_id("item"))
@@ -171,9 +172,25 @@ class Realtime:
             raise BadEvent(
                 f"This is a session of the type '{self._session.type}'.", param="session.type"
             )
-        self._session = self._caller.effective(self._session.changed(wanted))
+        changed = self._session.changed(wanted)
+        self._expect_possible(changed)
+        self._session = self._caller.effective(changed)
         rest = self._caller.change(self._session)
         return [*rest, {"type": "session.updated", "session": self._described()}]
+
+    def _expect_possible(self, changed: Session) -> None:
+        """Ask whether the workers can go along with a change."""
+        model, voice = self._session.model, self._session.audio.output.voice
+        if changed.type == "realtime" and changed.model != model:
+            raise BadEvent(
+                f"The model of a session is settled when it begins, and is '{model}' here. "
+                "Connect with ?model= for another.",
+                "model_settled",
+                "session.model",
+            )
+        output = changed.audio.output
+        if output.voice != voice:
+            self._naming.expect_voice(output.voice_name, "session.audio.output.voice")
 
     def _on_output_clear(self, _: client.OutputClear) -> Orders:
         raise BadEvent(
@@ -213,4 +230,7 @@ class Realtime:
     def _on_response_create(self, event: client.ResponseCreate) -> Orders:
         if self._session.type == "transcription":
             raise BadEvent("A transcription session answers nothing.", "unsupported_event", "type")
-        return self._answering.create(wanted_of(self._session, event.response, self._conversation))
+        wanted = wanted_of(self._session, event.response, self._conversation)
+        if wanted.voice != self._session.audio.output.voice_name:
+            self._naming.expect_voice(wanted.voice, "response.audio.output.voice")
+        return self._answering.create(wanted)

@@ -175,9 +175,8 @@ async def _wanted(socket: WebSocket, api: Api, grant: Grant | None) -> tuple[Ses
         heard: dict[str, Any] = {"input": {"transcription": {}}}
         return _checked({"audio": heard}).changed(given), Naming(voices=voices)
     meant = await api.names.model(model, "llm") if model else ""
-    return _checked({**given, **({"model": model} if model else {})}), Naming(
-        model=meant, voices=voices
-    )
+    naming = Naming(model=meant, voices=voices, known_voices=await api.names.voices())
+    return _checked({**given, **({"model": model} if model else {})}), naming
 
 
 def _new_id(word: str) -> str:

@@ -10,6 +10,7 @@ import msgspec
 
 from edge.openai.realtime import client
 from edge.openai.realtime.answering import Orders
+from edge.openai.realtime.asking import Naming
 from edge.openai.realtime.errors import BadEvent
 from edge.openai.realtime.machine import Realtime
 from edge.openai.realtime.session import Session
@@ -166,10 +167,14 @@ def made(asked: AnswerAsked, turn: int, text: str = "Hello there, you.") -> list
 class Scene:
     """One session, its client and its workers."""
 
-    def __init__(self, **session: Any) -> None:
+    def __init__(self, naming: Naming | None = None, **session: Any) -> None:
         numbers = count()
         self.machine = Realtime(
-            Session().changed(session), "sess_1", 99, lambda word: f"{word}_{next(numbers)}"
+            Session().changed(session),
+            "sess_1",
+            99,
+            lambda word: f"{word}_{next(numbers)}",
+            naming or Naming(),
         )
         self.watch = Watch()
         self.workers = Workers()

@@ -201,56 +201,6 @@ def test_a_session_that_only_hears_answers_nothing() -> None:
     assert error_of(scene.say("response.create"))[0] == "unsupported_event"
 
 
-WANTED: dict[str, Any] = {
-    "transcription": {"model": "whisper-1", "language": "de", "prompt": "Amsel"},
-    "turn_detection": {
-        "type": "server_vad",
-        "silence_duration_ms": 900,
-        "create_response": False,
-    },
-}
-
-
-def test_before_any_audio_the_caller_is_heard_as_an_update_says() -> None:
-    """What is told is what the recogniser is asked."""
-    scene = Scene(**HEARD)
-    (told,) = scene.say("session.update", session={"audio": {"input": WANTED}})
-    scene.append()
-
-    heard = told["session"]["audio"]["input"]
-    settings = scene.machine.listening.settings
-    assert heard["turn_detection"]["silence_duration_ms"] == 900
-    assert settings.end_of_turn.min_hold_ms == 900
-    assert (heard["transcription"]["language"], settings.language) == ("de", "de")
-
-
-@pytest.mark.parametrize("between", [{}, {"turn_detection": None, "transcription": None}])
-def test_an_update_tells_how_the_caller_is_heard_in_fact(between: dict[str, Any]) -> None:
-    """The recogniser has its job with the first audio: what it will not do is not told as done."""
-    scene = Scene(**HEARD)
-    asked = scene.machine.listening
-    scene.append()
-    scene.say("session.update", session={"audio": {"input": between}})
-    (told,) = scene.say("session.update", session={"audio": {"input": WANTED}})
-
-    heard = told["session"]["audio"]["input"]
-    assert heard["turn_detection"]["silence_duration_ms"] == 500
-    assert heard["turn_detection"]["create_response"] is False
-    assert heard["transcription"] == {"model": "whisper-1"}
-    assert scene.machine.listening == asked
-
-
-def test_pauses_of_another_kind_are_not_told_once_the_caller_is_heard() -> None:
-    """semantic_vad is another way to hear, too; what is the edge's own follows."""
-    scene = Scene()
-    scene.append()
-    wanted = {"type": "semantic_vad", "eagerness": "high", "interrupt_response": False}
-    (told,) = scene.say("session.update", session={"turn_detection": wanted})
-
-    detection = told["session"]["audio"]["input"]["turn_detection"]
-    assert (detection["type"], detection["interrupt_response"]) == ("server_vad", False)
-
-
 @pytest.mark.parametrize(("kind", "rate_hz"), [("audio/pcmu", 8_000), ("audio/pcma", 8_000)])
 def test_telephone_formats_go_both_ways(kind: str, rate_hz: int) -> None:
     """A byte a sample, at 8 kHz: in and out."""
