@@ -77,6 +77,10 @@ class Item(Struct, frozen=True, kw_only=True, omit_defaults=True):
         told: dict[str, Any] = msgspec.to_builtins(self)
         return told | {"object": "realtime.item", "status": self.status}
 
+    def saying(self, words: str) -> Item:
+        """Return the assistant's message with these words as what was heard of it."""
+        return replace(self, content=(Content(type="output_audio", transcript=words),))
+
     def made_by_client(self, new_id: str) -> Item:
         """Return the item as a client made it, complete and with an id.
 

@@ -6,7 +6,8 @@ one call returns is to be carried out in its order, before the next call's.
 
 The conversation is the client's: items are added, cut and deleted by their ids, so that it is kept
 here, and each answer that is asked for carries what the model is to know. At most one response is
-active; each has exactly one ``response.done``, and nothing of it follows that.
+active; each has exactly one ``response.done``, and nothing of it follows that. Those that are no
+part of the conversation wait behind an active one, and behind what the caller is owed.
 """
 
 from __future__ import annotations
@@ -141,6 +142,7 @@ class Realtime:
         if self._caller.is_owed_an_answer and self._answering.active is None:
             self._caller.is_owed_an_answer = False
             orders = [*orders, *self._answer_caller()]
+        orders = [*orders, *self._answering.next()]
         return self._stamped(orders)
 
     def _stamped(self, orders: Orders) -> Orders:
