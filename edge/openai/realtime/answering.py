@@ -52,6 +52,7 @@ class Answering:
 
     Attributes:
         active: The response that is being made.
+        played_ms: How long the audio of the last one plays that is done.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Answering:
         self._spoken: dict[str, Spoken] = {}
         self._waiting: deque[Wanted] = deque()
         self.active: Answer | None = None
+        self.played_ms = 0
 
     def create(self, wanted: Wanted) -> Orders:
         """Begin a response, or have it wait where it is no part of the conversation.
@@ -89,11 +91,7 @@ class Answering:
                 "conversation_already_has_active_response",
             )
         if len(self._waiting) == MOST_WAITING:
-            raise BadEvent(
-                f"{MOST_WAITING} responses are waiting already; none is active besides "
-                f"{self.active.id}.",
-                "too_many_responses",
-            )
+            raise BadEvent(f"{MOST_WAITING} responses are waiting already.", "too_many_responses")
         order_of(wanted, self._items_of(wanted), self._naming, 0)  # what it says is wrong now
         self._waiting.append(wanted)
         return []
@@ -283,7 +281,10 @@ class Answering:
 
     def _end(self, ending: Ending) -> Orders:
         answer, self.active = self.active, None
-        return [] if answer is None else [*answer.ended(ending)]
+        if answer is None:
+            return []
+        self.played_ms = answer.spoken.sent_ms
+        return [*answer.ended(ending)]
 
 
 def _ending_of(ended: TurnEnded | None, answer: Answer) -> Ending:

@@ -108,6 +108,19 @@ class Caller:
         """Take audio, in the session's input format."""
         return self._audio(self._buffer.push(data))
 
+    def prompt(self, start_ms: int, end_ms: int) -> Orders:
+        """The caller has been silent for too long: that is an item, too, and is answered."""
+        item_id = self._hearing.silence()
+        triggered = {
+            "type": "input_audio_buffer.timeout_triggered",
+            "audio_start_ms": start_ms,
+            "audio_end_ms": end_ms,
+            "item_id": item_id,
+        }
+        self.is_owed_an_answer = True
+        said = Transcribed(item_id, "", (end_ms - start_ms) / 1000)
+        return [triggered, *self._on_heard([Committed(item_id, by_pause=False), said])]
+
     def commit(self) -> Orders:
         """What was appended is what the user said.
 

@@ -21,6 +21,7 @@ from edge.openai.realtime.asking import Naming, listening_of, wanted_of
 from edge.openai.realtime.caller import Caller
 from edge.openai.realtime.errors import BadEvent
 from edge.openai.realtime.hearing import Hearing
+from edge.openai.realtime.idle import Idle
 from edge.openai.realtime.items import Conversation
 from edge.openai.realtime.session import JsonObject, Session
 from edge.openai.realtime.sound import InputBuffer
@@ -61,7 +62,8 @@ class Realtime:
         self._new_id = new_id
         self._naming = naming
         self._conversation = Conversation()
-        buffer = InputBuffer(session.audio.input.format)
+        self._buffer = buffer = InputBuffer(session.audio.input.format)
+        self._idle = Idle()
         hearing = Hearing(buffer, lambda: new_id("item"))
         self._answering = Answering(
             self._conversation, new_id("conv"), new_id, hearing.is_due, naming
@@ -72,7 +74,7 @@ class Realtime:
         self._steps: Final[dict[type[client.ClientEvent], Callable[..., Orders]]] = {
             client.SessionUpdate: self._on_update,
             client.TranscriptionUpdate: self._on_update,
-            client.Append: lambda event: self._caller.append(event.decoded()),
+            client.Append: lambda event: self.hear(event.decoded()),
             client.Commit: lambda _: self._caller.commit(),
             client.Clear: lambda _: self._caller.clear(),
             client.OutputClear: self._on_output_clear,
@@ -112,7 +114,11 @@ class Realtime:
 
     def hear(self, data: bytes) -> Orders:
         """Take audio of the caller, in the session's input format."""
-        return self._caller.append(data)
+        orders = self._caller.append(data)
+        silence = self._idle.over(self._session, self._buffer.end_ms)
+        if silence is None or not self._session.answers_by_itself:
+            return orders
+        return self._settled([*orders, *self._caller.prompt(*silence)])
 
     def told(self, event: Event) -> Orders:
         """Take what a worker says; what is outdated or was here before changes nothing."""
@@ -143,6 +149,7 @@ class Realtime:
             self._caller.is_owed_an_answer = False
             orders = [*orders, *self._answer_caller()]
         orders = [*orders, *self._answering.next()]
+        self._idle.follow(orders, self._buffer.end_ms, self._answering.played_ms)
         return self._stamped(orders)
 
     def _stamped(self, orders: Orders) -> Orders:

@@ -20,9 +20,9 @@ from edge.openai import client_secrets
 from edge.openai.client_secrets import ClientSecrets, Grant, unix_s
 from edge.openai.endpoint import Api, Call, Endpoint
 from edge.openai.errors import BadRequest, refusal
-from edge.openai.realtime import dialect
+from edge.openai.realtime import dialect, told
 from edge.openai.realtime.asking import Naming
-from edge.openai.realtime.call import KIND, RealtimeCall, as_error
+from edge.openai.realtime.call import KIND, RealtimeCall, Spelling, as_error
 from edge.openai.realtime.errors import BadEvent
 from edge.openai.realtime.machine import Realtime
 from edge.openai.realtime.session import JsonObject, Session
@@ -151,7 +151,7 @@ async def _talk(socket: WebSocket, api: Api, visit: Visit, grant: Grant | None) 
             structlog.contextvars.bind_contextvars(session=place)
             expires_at = int(unix_s() + api.edge.max_session_s)
             machine = Realtime(wanted, f"sess_{place}", expires_at, _new_id, naming)
-            spelling = dialect.as_beta if is_beta else _as_it_is
+            spelling = _limited(dialect.as_beta if is_beta else _as_it_is, visit)
             await RealtimeCall(session, machine, api, visit, spelling).serve(connection)
     except WebSocketDisconnect:
         return
@@ -181,6 +181,18 @@ async def _wanted(socket: WebSocket, api: Api, grant: Grant | None) -> tuple[Ses
 
 def _new_id(word: str) -> str:
     return new_token(f"{word}_")
+
+
+def _limited(spelling: Spelling, visit: Visit) -> Spelling:
+    """Tell behind each response's beginning what the caller may have yet, where that is limited."""
+
+    def spelt(event: JsonObject) -> list[JsonObject]:
+        told_now = spelling(event)
+        if event["type"] != "response.created" or not (left := visit.left()):
+            return told_now
+        return [*told_now, {**told.rate_limits(left), "event_id": _new_id("event")}]
+
+    return spelt
 
 
 def _as_it_is(event: JsonObject) -> list[JsonObject]:

@@ -64,7 +64,7 @@ class ServerVad(Struct, frozen=True, kw_only=True, tag_field="type", tag="server
     threshold: Annotated[float, Meta(ge=0, le=1)] = 0.5
     prefix_padding_ms: Annotated[int, Meta(ge=0, le=10_000)] = 300
     silence_duration_ms: Annotated[int, Meta(ge=0, le=20_000)] = 500
-    idle_timeout_ms: Annotated[int, Meta(ge=0)] | None = None
+    idle_timeout_ms: Annotated[int, Meta(ge=1_000, le=600_000)] | None = None
     create_response: bool = True
     interrupt_response: bool = True
 
@@ -188,11 +188,13 @@ class Session(Struct, frozen=True, kw_only=True):
         heard, first = self.audio.input, settled.audio.input
         detection = heard.turn_detection
         if detection is not None and first.turn_detection is not None:
-            detection = replace(
-                first.turn_detection,
-                create_response=detection.create_response,
-                interrupt_response=detection.interrupt_response,
-            )
+            changes: JsonObject = {
+                "create_response": detection.create_response,
+                "interrupt_response": detection.interrupt_response,
+            }
+            if isinstance(detection, ServerVad) and isinstance(first.turn_detection, ServerVad):
+                changes["idle_timeout_ms"] = detection.idle_timeout_ms
+            detection = replace(first.turn_detection, **changes)
         words = heard.transcription
         if words is not None:
             known = first.transcription or Transcription()

@@ -32,6 +32,14 @@ SESSIONS: list[dict[str, Any]] = [
     {"audio": {"input": {"turn_detection": {"type": "semantic_vad", "create_response": False}}}},
     {"audio": {"input": {"turn_detection": {"type": "server_vad", "interrupt_response": False}}}},
     {"audio": {"input": {"format": {"type": "audio/pcmu"}, "transcription": {}}}},
+    {
+        "audio": {
+            "input": {
+                "turn_detection": {"type": "server_vad", "idle_timeout_ms": 1_000},
+                "transcription": {},
+            }
+        }
+    },
     {"type": "transcription", "audio": {"input": {"transcription": {}}}},
 ]
 

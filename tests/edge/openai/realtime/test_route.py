@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openai.types.realtime import RateLimitsUpdatedEvent
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -79,6 +80,40 @@ async def test_a_program_comes_with_its_key_in_a_header(
 
     assert (session["type"], session["model"]) == ("realtime", "gpt-realtime")
     assert wrong == nothing == (401, "invalid_api_key")
+
+
+@pytest.mark.parametrize(
+    ("allowance", "told"),
+    [(Allowance(turns_per_min=7), True), (Allowance(), False)],
+    ids=["limited", "free"],
+)
+async def test_a_limited_caller_is_told_what_is_left(
+    nats_server: str, tmp_path: Path, allowance: Allowance, told: bool
+) -> None:
+    """Behind response.created; nothing where nothing is limited."""
+    path = tmp_path / "keys.json"
+    secret, key = new_key("client", allowance)
+    add_key(path, key)
+    unlimited = {**SETTINGS, "caller_turns_per_min": 0, "caller_tokens_per_min": 0}
+    async with (
+        api(nats_server, keys=Keys(path), settings=unlimited) as served,
+        socket(served, Authorization=f"Bearer {secret}") as opened,
+    ):
+        await created(opened)
+        response = {"instructions": "Say hi."}
+        await opened.send(json.dumps({"type": "response.create", "response": response}))
+        await opened.send(json.dumps({"type": "response.cancel"}))
+        kinds: dict[str, Any] = {}
+        while "response.done" not in kinds:
+            event = json.loads(await opened.recv())
+            kinds[event["type"]] = event
+
+    assert ("rate_limits.updated" in kinds) is told
+    if told:
+        assert list(kinds)[:2] == ["response.created", "rate_limits.updated"]
+        limits = RateLimitsUpdatedEvent.model_validate(kinds["rate_limits.updated"]).rate_limits
+        (requests,) = [limit for limit in limits if limit.name == "requests"]
+        assert (requests.limit, requests.remaining) == (7, 7)
 
 
 async def test_a_page_comes_with_its_key_as_a_subprotocol(
