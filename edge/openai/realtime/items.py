@@ -194,6 +194,13 @@ class Conversation:
         """Whether a client may add no more."""
         return len(self._items) >= MAX_ITEMS or self._chars >= MAX_CHARS
 
+    def spare(self) -> str | None:
+        """Return the oldest item that is whole, if the conversation holds too much."""
+        if len(self._items) <= MAX_ITEMS and self._chars <= MAX_CHARS:
+            return None
+        whole = (item_id for item_id, item in self._items.items() if item.status != "in_progress")
+        return next(whole, None)
+
     def before(self, item_id: str) -> str | None:
         """Return the id of the item before another; None for the first one's."""
         order = list(self._items)

@@ -148,9 +148,21 @@ class Realtime:
         if self._caller.is_owed_an_answer and self._answering.active is None:
             self._caller.is_owed_an_answer = False
             orders = [*orders, *self._answer_caller()]
-        orders = [*orders, *self._answering.next()]
+        orders = [*orders, *self._answering.next(), *self._bounded()]
         self._idle.follow(orders, self._buffer.end_ms, self._answering.played_ms)
         return self._stamped(orders)
+
+    def _bounded(self) -> Orders:
+        """Delete the oldest items: those of caller and answers come in any case."""
+        orders: Orders = []
+        while (spare := self._conversation.spare()) is not None:
+            orders += self._deleted(spare)
+        return orders
+
+    def _deleted(self, item_id: str) -> Orders:
+        self._conversation.remove(item_id)
+        self._answering.forget(item_id)
+        return [{"type": "conversation.item.deleted", "item_id": item_id}]
 
     def _stamped(self, orders: Orders) -> Orders:
         for order in orders:
@@ -219,9 +231,7 @@ class Realtime:
         return [{"type": "conversation.item.retrieved", "item": item.told()}]
 
     def _on_item_delete(self, event: client.ItemDelete) -> Orders:
-        self._conversation.remove(event.item_id)
-        self._answering.forget(event.item_id)
-        return [{"type": "conversation.item.deleted", "item_id": event.item_id}]
+        return self._deleted(event.item_id)
 
     def _on_item_truncate(self, event: client.ItemTruncate) -> Orders:
         if event.content_index:
