@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, ClassVar, Final
 
 from edge.openai.realtime import told
 from edge.openai.realtime.answering import Answering, Orders
@@ -77,16 +77,6 @@ class Caller:
             SpeechResumed: hearing.resumed,
             TranscriptFinal: hearing.final,
             AudioConsumed: hearing.consumed,
-        }
-        self._steps: Final[dict[type[Heard], Callable[..., Orders]]] = {
-            Drafted: self._on_drafted,
-            Resumed: lambda _: answering.drop_draft(),
-            SpeechBegan: self._on_began,
-            SpeechEnded: self._on_ended,
-            Committed: self._on_committed,
-            Understood: self._on_understood,
-            Transcribed: self._on_transcribed,
-            NotTranscribed: self._on_not_transcribed,
         }
 
     @property
@@ -171,7 +161,7 @@ class Caller:
         return [*rest, AudioEnded(offset=self._buffer.end)]
 
     def _on_heard(self, heard: list[Heard]) -> Orders:
-        return [order for each in heard for order in self._steps[type(each)](each)]
+        return [order for each in heard for order in self._STEPS[type(each)](self, each)]
 
     def _on_drafted(self, draft: Drafted) -> Orders:
         if not self._session.answers_by_itself or self.is_owed_an_answer:
@@ -244,6 +234,18 @@ class Caller:
         if self._session.audio.input.transcription is not None:
             error = told.transcription("failed", words.item_id, error=error["error"])
         return [error, *dropped, *self._answering.words_missing(words.failure)]
+
+    # By class, not by object: see :attr:`edge.openai.realtime.machine.Realtime.STEPS`.
+    _STEPS: ClassVar[dict[type[Heard], Callable[[Caller, Any], Orders]]] = {
+        Drafted: _on_drafted,
+        Resumed: lambda self, _: self._answering.drop_draft(),
+        SpeechBegan: _on_began,
+        SpeechEnded: _on_ended,
+        Committed: _on_committed,
+        Understood: _on_understood,
+        Transcribed: _on_transcribed,
+        NotTranscribed: _on_not_transcribed,
+    }
 
 
 def _spoken_item(item_id: str, words: str | None) -> Item:

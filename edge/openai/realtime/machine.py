@@ -13,7 +13,7 @@ part of the conversation wait behind an active one, and behind what the caller i
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, ClassVar, Final
 
 from edge.openai.realtime import client, dialect, told
 from edge.openai.realtime.answering import Answering, Orders
@@ -71,20 +71,6 @@ class Realtime:
         self._caller = Caller(session, self._conversation, self._answering, hearing, buffer)
         self._order = Order()
         self._held = Held()
-        self._steps: Final[dict[type[client.ClientEvent], Callable[..., Orders]]] = {
-            client.SessionUpdate: self._on_update,
-            client.TranscriptionUpdate: self._on_update,
-            client.Append: lambda event: self.hear(event.decoded()),
-            client.Commit: lambda _: self._caller.commit(),
-            client.Clear: lambda _: self._caller.clear(),
-            client.OutputClear: self._on_output_clear,
-            client.ItemCreate: self._on_item_create,
-            client.ItemRetrieve: self._on_item_retrieve,
-            client.ItemDelete: self._on_item_delete,
-            client.ItemTruncate: self._on_item_truncate,
-            client.ResponseCreate: self._on_response_create,
-            client.ResponseCancel: lambda event: self._answering.cancel(event.response_id),
-        }
 
     @property
     def session(self) -> Session:
@@ -108,7 +94,7 @@ class Realtime:
     def take(self, event: client.AnyClientEvent) -> Orders:
         """Take what the client says; what cannot be done is answered with an error."""
         try:
-            return self._settled(self._steps[type(event)](event))
+            return self._settled(self.STEPS[type(event)](self, event))
         except BadEvent as err:
             return self.refuse(err, event.event_id or "")
 
@@ -253,3 +239,21 @@ class Realtime:
         if wanted.voice != self._session.audio.output.voice_name:
             self._naming.expect_voice(wanted.voice, "response.audio.output.voice")
         return self._answering.create(wanted)
+
+    # By class, not by object: bound methods in an object are a cycle, which a session that is over
+    # would leave to the collector.
+    STEPS: ClassVar[dict[type[client.ClientEvent], Callable[[Realtime, Any], Orders]]] = {
+        client.SessionUpdate: _on_update,
+        client.TranscriptionUpdate: _on_update,
+        client.Append: lambda self, event: self.hear(event.decoded()),
+        client.Commit: lambda self, _: self._caller.commit(),
+        client.Clear: lambda self, _: self._caller.clear(),
+        client.OutputClear: _on_output_clear,
+        client.ItemCreate: _on_item_create,
+        client.ItemRetrieve: _on_item_retrieve,
+        client.ItemDelete: _on_item_delete,
+        client.ItemTruncate: _on_item_truncate,
+        client.ResponseCreate: _on_response_create,
+        client.ResponseCancel: lambda self, event: self._answering.cancel(event.response_id),
+    }
+    """What each event of the client leads to."""
