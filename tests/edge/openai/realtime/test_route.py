@@ -181,6 +181,39 @@ async def test_the_older_ways_to_a_secret(nats_server: str) -> None:
     assert heard["type"] == "transcription"
 
 
+async def test_an_older_secret_may_be_for_one_origin_too(nats_server: str) -> None:
+    """As those of the newer way; what is no origin is refused."""
+    async with api(nats_server, settings=SETTINGS) as served:
+        for path in ("sessions", "transcription_sessions"):
+            made = await served.http.post(f"/v1/realtime/{path}", json={"origin": PAGE})
+            secret = made.json()["client_secret"]["value"]
+            offered = ["realtime", f"openai-insecure-api-key.{secret}"]
+            async with socket(served, subprotocols=offered, origin=PAGE) as opened:
+                await created(opened)
+            elsewhere = await refusal(served, Authorization=f"Bearer {secret}")
+            assert "origin" not in made.json()
+            assert elsewhere == (403, "origin_forbidden")
+        wrong = await served.http.post("/v1/realtime/sessions", json={"origin": 7})
+
+    assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "origin")
+
+
+async def test_a_refused_handshake_has_the_heads_of_every_answer(nats_server: str) -> None:
+    """Who asks for help can say which it was, and who waits knows for what."""
+    settings = {**SETTINGS, "address_connections_per_min": 1, "caller_sessions": 1}
+    async with api(nats_server, settings=settings) as served:
+        async with socket(served) as opened:
+            await created(opened)
+        with pytest.raises(InvalidStatus) as caught:
+            async with socket(served):
+                pass
+
+    response = caught.value.response
+    assert response.status_code == 429
+    assert response.headers["x-request-id"].startswith("req_")
+    assert int(response.headers["retry-after"]) > 0
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status", "code"),
     [
