@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
+from msgspec.structs import replace
 
 from edge.openai.realtime import client
 from edge.openai.realtime.answer import Answer
@@ -86,7 +87,8 @@ def late_settings(patch: pytest.MonkeyPatch) -> None:
         orders = update(self, event)
         active: Any = self._answering.active
         if active is not None and active.number < 0:
-            active.wanted = wanted_of(self.session, None, self._conversation)
+            now = self.session.instructions  # of which the client is not told with the response
+            active.wanted = replace(active.wanted, instructions=now)
         return orders
 
     changed = {**Realtime.STEPS, client.SessionUpdate: broken}
@@ -147,7 +149,7 @@ BROKEN: Final[list[tuple[Breaking, str]]] = [
     (lost_audio, "audio was lost"),
     (lost_samples, "audio was lost"),
     (lost_ends, "the end of a turn was dropped"),
-    (endless_words, "words are still due"),
+    (endless_words, "transcribed twice"),
     (no_cancel, "several answers were asked for at once"),
 ]
 """A machine for each invariant that breaks it, and what is said of it then."""
