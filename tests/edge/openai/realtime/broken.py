@@ -75,7 +75,7 @@ def live_settings(patch: pytest.MonkeyPatch) -> None:
             active.wanted = wanted_of(self.session, None, self._conversation)
         return orders
 
-    changed = {**Realtime.STEPS, client.SessionUpdate: broken}
+    changed: dict[Any, Any] = {**Realtime.STEPS, client.SessionUpdate: broken}
     patch.setattr(Realtime, "STEPS", changed)
 
 
@@ -91,7 +91,7 @@ def late_settings(patch: pytest.MonkeyPatch) -> None:
             active.wanted = replace(active.wanted, instructions=now)
         return orders
 
-    changed = {**Realtime.STEPS, client.SessionUpdate: broken}
+    changed: dict[Any, Any] = {**Realtime.STEPS, client.SessionUpdate: broken}
     patch.setattr(Realtime, "STEPS", changed)
 
 
