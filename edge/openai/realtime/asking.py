@@ -51,10 +51,10 @@ class Naming(Struct, frozen=True, kw_only=True):
         """Ask whether there is a voice.
 
         Raises:
-            BadEvent: ``unknown_voice``.
+            BadEvent: ``voice_not_found``.
         """
         if self.known_voices and name not in self.known_voices:
-            raise BadEvent(f"There is no voice '{name}'.", "unknown_voice", param)
+            raise BadEvent(f"There is no voice '{name}'.", "voice_not_found", param)
 
 
 _POLICIES: Final = {"low": "patient", "medium": "balanced", "high": "eager", "auto": "balanced"}

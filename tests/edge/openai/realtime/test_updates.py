@@ -63,7 +63,7 @@ def test_pauses_of_another_kind_are_not_told_once_the_caller_is_heard() -> None:
     ("session", "code", "param"),
     [
         ({"model": "another"}, "model_settled", "session.model"),
-        ({"voice": "nobody"}, "unknown_voice", "session.audio.output.voice"),
+        ({"voice": "nobody"}, "voice_not_found", "session.audio.output.voice"),
     ],
 )
 def test_what_a_session_cannot_become_is_refused(
