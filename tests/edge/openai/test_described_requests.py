@@ -177,6 +177,7 @@ async def expect_no_harm(url: str, examples: int) -> Seen:
     return seen
 
 
+@pytest.mark.timeout(400)
 async def test_no_request_does_harm(nats_server: str) -> None:
     """No 5xx, no hang, answers as they are described, and somebody else is served meanwhile."""
     seen = await expect_no_harm(nats_server, 20)
