@@ -95,9 +95,15 @@ async def _run(args: argparse.Namespace, arguments: list[str]) -> report.Report:
         seed=args.seed,
         figures=found,
         bars=bars(found),
-        void=void_reasons(rows, stolen_ratio, args.seed),
+        void=void_reasons(rows, stolen_ratio, args.seed, _with_bars(wanted, args.engines)),
         turns=rows,
     )
+
+
+def _with_bars(wanted: Sequence[str], engines: str) -> list[str]:
+    """Return the parts that have to have figures: passages belong to the long file."""
+    also = ["passages"] if "long" in wanted and engines == "real" else []
+    return [*wanted, *also]
 
 
 async def _engines(args: argparse.Namespace, folder: Path, wanted: Sequence[str]) -> list[Row]:

@@ -32,6 +32,14 @@ LIMITS: Final[Mapping[str, tuple[str, float]]] = {
     "passages_wer_delta": ("lower", 0.5),
 }
 
+BARS_OF: Final[Mapping[str, tuple[str, ...]]] = {
+    **{kind: (f"{kind}_overhead_p50_ms",) for kind in KINDS},
+    "idle": (f"idle_sockets_{SOCKETS}_mb",),
+    "long": ("long_file_speedup",),
+    "passages": ("passages_wer_delta",),
+}
+"""The bars of each part."""
+
 _MOST_FAILED: Final = 0.05
 _MOST_STOLEN: Final = 0.02
 
@@ -100,9 +108,28 @@ def same_edge(rows: Sequence[Row], kind: str, seed: int) -> Estimate | None:
     return _difference([row for row in rows if row.kind == kind], ("edge",), "again", seed)
 
 
-def void_reasons(rows: Sequence[Row], stolen: float, seed: int) -> list[str]:
-    """Return why nothing can be said from these rows; an empty list if something can."""
-    reasons = []
+def missing(found: Mapping[str, float], wanted: Sequence[str]) -> list[str]:
+    """Return the bars of what was to be measured that have no figure.
+
+    Args:
+        found: The figures.
+        wanted: Parts of the benchmark: the names of :data:`BARS_OF`.
+    """
+    return [name for part in wanted for name in BARS_OF[part] if name not in found]
+
+
+def void_reasons(
+    rows: Sequence[Row], stolen: float, seed: int, wanted: Sequence[str] = ()
+) -> list[str]:
+    """Return why nothing can be said from these rows; an empty list if something can.
+
+    Args:
+        rows: What was asked.
+        stolen: Which part of the time the machine was not ours.
+        seed: Of the intervals.
+        wanted: What was to be measured: a bar of it without a figure says nothing, and holds not.
+    """
+    reasons = [f"{name} was not measured" for name in missing(figures(rows, seed), wanted)]
     failed = [row for row in rows if row.error]
     if len(failed) > _MOST_FAILED * len(rows):
         reasons.append(f"{len(failed)} of {len(rows)} requests failed: {failed[0].error}")
@@ -113,6 +140,8 @@ def void_reasons(rows: Sequence[Row], stolen: float, seed: int) -> list[str]:
         limit = LIMITS[f"{kind}_overhead_p50_ms"][1]
         if same is not None and (reason := stats.gate(same, limit)):
             reasons.append(f"{kind}: {reason}")
+    lost = [row for row in rows if row.error and row.kind not in KINDS]
+    reasons += [f"{row.kind} {row.variant}: {row.error}" for row in lost]  # there is one of each
     if len({row.text for row in rows if row.kind == "long" and not row.error}) > 1:
         reasons.append("the long file's text is not the same with one worker and with two")
     return reasons

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from edge.openai.chat_request import ChatRequest
 from edge.openai.endpoint import Handler
-from edge.openai.realtime.route import SecretAsked
+from edge.openai.realtime.route import OlderSecretAsked, SecretAsked
 from edge.openai.recordings import TranscriptionRequest
 from edge.openai.responses_request import ResponsesRequest
 from edge.openai.speech import SpeechRequest
@@ -31,6 +31,8 @@ BODIES: Final[dict[str, Any]] = {
     "/responses": ResponsesRequest,
     "/audio/speech": SpeechRequest,
     "/realtime/client_secrets": SecretAsked,
+    "/realtime/sessions": OlderSecretAsked,
+    "/realtime/transcription_sessions": OlderSecretAsked,
 }
 """What the JSON bodies of POST are read into."""
 

@@ -44,17 +44,21 @@ class Sender:
         if message["type"] == "http.response.start":
             self.is_begun = True
             self.status = message["status"]
-            message = {**message, "headers": [*message["headers"], *self._headers()]}
+            said = headers_of(self.id, self.visit).items()
+            more = [(name.encode(), value.encode()) for name, value in said]
+            message = {**message, "headers": [*message["headers"], *more]}
         else:
             self.is_complete = not message.get("more_body", False)
             self.first_s = self.first_s or now_s()
         await self._send(message)
 
-    def _headers(self) -> list[tuple[bytes, bytes]]:
-        headers = {"x-request-id": self.id}
-        for name, left in ({} if self.visit is None else self.visit.left()).items():
-            headers |= _limits(name, left)
-        return [(name.encode(), value.encode()) for name, value in headers.items()]
+
+def headers_of(request_id: str, visit: Visit | None) -> dict[str, str]:
+    """Return what every answer's head says: the request's id, and what the caller has left."""
+    headers = {"x-request-id": request_id}
+    for name, left in ({} if visit is None else visit.left()).items():
+        headers |= _limits(name, left)
+    return headers
 
 
 def _limits(name: str, left: Left) -> dict[str, str]:

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import openai, openai_edge
 from benchmarks.openai_edge import FirstSound
-from benchmarks.openai_figures import KINDS, Row, bars, figures, void_reasons
+from benchmarks.openai_figures import BARS_OF, KINDS, LIMITS, Row, bars, figures, void_reasons
 from benchmarks.openai_overhead import QUESTIONS, SENTENCES, Answer, Contest, compare
 from benchmarks.prompts import project_samples
 from benchmarks.talk import talk
@@ -112,6 +112,20 @@ def test_a_run_that_says_nothing_is_void() -> None:
     assert void_reasons(rounds("chat", edge=30.0, again=30.0, direct=20.0), 0.5, 1)
     assert void_reasons(long(360.0, 190.0, text="others"), 0.0, 1)
     assert void_reasons(long(360.0, 190.0), 0.0, 1) == []
+
+
+def test_a_run_without_one_of_its_bars_is_void() -> None:
+    """What was to be measured and was not does not hold: one failed file among many good rows."""
+    good = rounds("chat", edge=30.0, again=30.0, direct=20.0)
+    failed = msgspec.structs.replace(long(1.0, 1.0)[1], time_ms=None, error="it broke", text="")
+    rows = [*good, long(360.0, 190.0)[0], failed]
+    (reason, told) = void_reasons(rows, 0.0, 1, ["chat", "long"])
+
+    assert reason == "long_file_speedup was not measured"
+    assert "it broke" in told
+    assert void_reasons(good, 0.0, 1, ["chat"]) == []
+    assert void_reasons(good, 0.0, 1, ["chat", "idle"]) == ["idle_sockets_200_mb was not measured"]
+    assert {name for names in BARS_OF.values() for name in names} == set(LIMITS)
 
 
 def test_the_first_sound_is_not_the_first_sample() -> None:

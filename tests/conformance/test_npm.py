@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,7 +44,7 @@ async def test_every_rest_route(node: Node, real_system: System) -> None:
 
 
 async def test_conversations(node: Node, real_system: System, tmp_path: Path) -> None:
-    """In text, in speech, and one that only hears."""
+    """In text, in speech, one that only hears, and one that the client leads itself."""
     recording = tmp_path / "sentence.pcm"
     recording.write_bytes(np.concatenate([recorded(SENTENCE), PAUSE]).astype("<i2").tobytes())
     found = await node.report("realtime.mjs", f"{real_system.root}/v1", str(recording))
@@ -58,6 +60,18 @@ async def test_conversations(node: Node, real_system: System, tmp_path: Path) ->
     assert spoken["bytes"] > 24_000
     assert word_error_rate(found["written"]["transcript"]) < 0.2
     assert found["written"]["responses"] == 0
+    expect_led_by_hand(found["byHand"])
+
+
+def expect_led_by_hand(led: dict[str, Any]) -> None:
+    """Manual commit, an answer aside, and one that is cut to what was heard."""
+    assert word_error_rate(led["heard"]) < 0.2
+    assert (led["started"], led["items"][0]) == (0, led["committed"])
+    assert led["cut"]["status_details"]["reason"] == "client_cancelled"
+    assert led["kept"]["content"][0]["transcript"] == ""
+    assert (led["aside"]["metadata"], led["aside"]["conversation_id"]) == ({"topic": "aside"}, None)
+    assert has_answered(led["aside"])
+    assert led["aside"]["output"][0]["id"] not in led["items"]
 
 
 async def test_a_function_that_it_runs_itself(node: Node, calling_system: System) -> None:
@@ -66,3 +80,13 @@ async def test_a_function_that_it_runs_itself(node: Node, calling_system: System
 
     assert found["asked"] == [{"city": "Paris"}]
     assert "clear" in found["text"]
+
+
+async def test_a_function_in_a_conversation(node: Node, calling_system: System) -> None:
+    """The call comes as an item, its result goes back as one, and is answered."""
+    found = await node.report("realtime.mjs", f"{calling_system.root}/v1", "none", "tools")
+
+    call = found["call"]
+    assert (call["type"], call["name"]) == ("function_call", "get_weather")
+    assert json.loads(call["arguments"]) == {"city": "Paris"}
+    assert "clear" in found["response"]["output"][0]["content"][0]["text"]

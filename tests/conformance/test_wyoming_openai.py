@@ -63,6 +63,20 @@ async def test_its_voice(as_on_the_page: int) -> None:
     assert np.abs(samples.astype(np.int32)).max() > 1000
 
 
+async def test_its_voice_while_the_text_is_written(as_on_the_page: int) -> None:
+    """As the page advises it: each sentence is spoken once, in pieces that are cut anywhere."""
+    pieces = [TEXT[first : first + 7] for first in range(0, len(TEXT), 7)]
+    async with Assistant(as_on_the_page) as assistant:
+        _, whole = await assistant.synthesize(TEXT, "alloy")
+    async with Assistant(as_on_the_page) as assistant:
+        rate, audio = await assistant.synthesize_stream(pieces, "alloy")
+
+    samples = np.frombuffer(audio, dtype="<i2")
+    assert rate == 24_000
+    assert 0.6 < len(audio) / len(whole) < 1.6
+    assert np.abs(samples.astype(np.int32)).max() > 1000
+
+
 async def test_its_voice_in_a_conversation(real_system: System, tmp_path: Path) -> None:
     """Speech by way of a language model, which may change the text, but speaks."""
     settings = {

@@ -12,13 +12,18 @@ from voicebus import metrics
 class Inbox:
     """Messages in order of arrival. When full, the oldest is dropped and counted.
 
-    Whoever must not lose one notices the gap by ``seq`` or ``offset`` and reads the stream.
+    Whoever must not lose one notices the gap by ``seq`` or ``offset`` and reads the stream, or ends
+    its work when some were lost.
+
+    Attributes:
+        lost: How many were dropped.
     """
 
     def __init__(self, limit: int) -> None:
         self._messages: deque[tuple[str, Event]] = deque(maxlen=limit)
         self._arrived = asyncio.Event()
         self._closed = False
+        self.lost = 0
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -27,6 +32,7 @@ class Inbox:
         """Add a message."""
         if len(self._messages) == self._messages.maxlen:
             metrics.INBOX_DROPPED.inc()
+            self.lost += 1
         self._messages.append((subject, event))
         self._arrived.set()
 

@@ -1,5 +1,7 @@
 """The responses of a session, one after the other: which one is active, and what it becomes. Pure.
 
+Those that are no part of the conversation may be asked for while another is active: they wait.
+
 ::
 
     none ──create──> waiting for the user's words ──> asked ──its turn begins──> being made ──> none
@@ -8,6 +10,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -16,10 +19,10 @@ from msgspec.structs import replace
 from edge.openai.realtime.answer import Answer
 from edge.openai.realtime.asking import Naming, order_of
 from edge.openai.realtime.errors import BadEvent
-from edge.openai.realtime.items import Content, Conversation, Item
+from edge.openai.realtime.items import Conversation, Item
 from edge.openai.realtime.response import COMPLETED, Ending, Wanted
 from edge.openai.realtime.spoken import Spoken
-from edge.openai.realtime.told import ServerEvent
+from edge.openai.realtime.told import ServerEvent, error
 from schemas.event import Event
 from schemas.failure import Failure
 from schemas.llm import GenerationDone, TokenDelta
@@ -32,6 +35,9 @@ Orders = list[ServerEvent | Event]
 
 _REASONS: Final = {"length": "max_output_tokens", "content_filter": "content_filter", "cut": ""}
 """Why the model stopped before it was done, in the API's words."""
+
+MOST_WAITING: Final = 8
+"""More responses do not wait for the active one."""
 
 
 class Answering:
@@ -46,6 +52,7 @@ class Answering:
 
     Attributes:
         active: The response that is being made.
+        played_ms: How long the audio of the last one plays that is done.
     """
 
     def __init__(
@@ -65,20 +72,41 @@ class Answering:
         self._cancels = 0
         self._is_drafted = False
         self._spoken: dict[str, Spoken] = {}
+        self._waiting: deque[Wanted] = deque()
         self.active: Answer | None = None
+        self.played_ms = 0
 
     def create(self, wanted: Wanted) -> Orders:
-        """Begin a response.
+        """Begin a response, or have it wait where it is no part of the conversation.
 
         Raises:
-            BadEvent: There is one already, or nothing to answer.
+            BadEvent: There is one already, too many wait, or there is nothing to answer.
         """
-        if self.active is not None:
+        if self.active is None:
+            return self._begin(wanted)
+        if wanted.is_in_conversation:
             raise BadEvent(
                 f"The conversation has an active response already: {self.active.id}. Wait until "
                 "it is done, or cancel it.",
                 "conversation_already_has_active_response",
             )
+        if len(self._waiting) == MOST_WAITING:
+            raise BadEvent(f"{MOST_WAITING} responses are waiting already.", "too_many_responses")
+        order_of(wanted, self._items_of(wanted), self._naming, 0)  # what it says is wrong now
+        self._waiting.append(wanted)
+        return []
+
+    def next(self) -> Orders:
+        """Begin what has waited longest, once nothing is active."""
+        orders: Orders = []
+        while self._waiting and self.active is None:
+            try:
+                orders += self._begin(self._waiting.popleft())
+            except BadEvent as err:  # the client has deleted what was to be answered
+                orders.append(error("invalid_request_error", err.reason, str(err)))
+        return orders
+
+    def _begin(self, wanted: Wanted) -> Orders:
         answer = Answer(
             self._new_id("resp"), wanted, self._conversation, self._conversation_id, self._new_id
         )
@@ -175,7 +203,7 @@ class Answering:
         known_ms = spoken.sent_ms if spoken.heard_ms < 0 else spoken.heard_ms
         spoken.heard_ms = min(audio_end_ms, known_ms)
         if item.status != "in_progress":
-            self._conversation.change(_saying(item, spoken.words()))
+            self._conversation.change(item.saying(spoken.words()))
 
     def forget(self, item_id: str) -> None:
         """An item is deleted."""
@@ -222,8 +250,7 @@ class Answering:
             self._spoken[answer.message_id] = answer.spoken
 
     def _ask(self, answer: Answer) -> Orders:
-        wanted = answer.wanted.items
-        items = self._conversation.items() if wanted is None else tuple(map(self._now, wanted))
+        items = self._items_of(answer.wanted)
         if any(self._is_due(item.id or "") for item in items):
             return []
         order = order_of(answer.wanted, items, self._naming, self._asked)
@@ -231,6 +258,11 @@ class Answering:
         self._asked += 1
         self._is_drafted = False
         return [order]
+
+    def _items_of(self, wanted: Wanted) -> tuple[Item, ...]:
+        if wanted.items is None:
+            return self._conversation.items()
+        return tuple(map(self._now, wanted.items))
 
     def _now(self, item: Item) -> Item:
         item_id = item.id or ""
@@ -249,7 +281,10 @@ class Answering:
 
     def _end(self, ending: Ending) -> Orders:
         answer, self.active = self.active, None
-        return [] if answer is None else [*answer.ended(ending)]
+        if answer is None:
+            return []
+        self.played_ms = answer.spoken.sent_ms
+        return [*answer.ended(ending)]
 
 
 def _ending_of(ended: TurnEnded | None, answer: Answer) -> Ending:
@@ -261,8 +296,3 @@ def _ending_of(ended: TurnEnded | None, answer: Answer) -> Ending:
         return Ending("failed", code="engine", message="the answer could not be made")
     why = "" if answer.done is None else answer.done.finish_reason
     return Ending("incomplete", _REASONS[why]) if why in _REASONS else COMPLETED
-
-
-def _saying(item: Item, words: str) -> Item:
-    content = (Content(type="output_audio", transcript=words),)
-    return Item(id=item.id, type=item.type, status=item.status, role=item.role, content=content)

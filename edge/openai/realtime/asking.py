@@ -40,10 +40,21 @@ class Naming(Struct, frozen=True, kw_only=True):
     Fields
         model: The language model; empty for the worker's default.
         voices: Voices by further names; those that are not in it have one name only.
+        known_voices: Names that a client may choose; empty: any, as nobody has said what there is.
     """
 
     model: str = ""
     voices: Mapping[str, str] = {}
+    known_voices: tuple[str, ...] = ()
+
+    def expect_voice(self, name: str, param: str) -> None:
+        """Ask whether there is a voice.
+
+        Raises:
+            BadEvent: ``voice_not_found``.
+        """
+        if self.known_voices and name not in self.known_voices:
+            raise BadEvent(f"There is no voice '{name}'.", "voice_not_found", param)
 
 
 _POLICIES: Final = {"low": "patient", "medium": "balanced", "high": "eager", "auto": "balanced"}

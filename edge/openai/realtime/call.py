@@ -211,7 +211,9 @@ class RealtimeCall:
             raise BadEvent(str(err), "rate_limit_exceeded", "", event_id) from err
 
     async def _hear(self) -> None:
-        async for _, event in self._session.inbox:
+        async for _, event in (inbox := self._session.inbox):
+            if inbox.lost:  # the end of a turn, perhaps: better no session than a deaf one
+                raise BusUnavailable("this server is too busy for the session; try again later")
             self._timing.heard(event, now_s())
             match event:
                 case Claimed():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, ClassVar, Final
 
 from edge.openai.realtime import told
 from edge.openai.realtime.answering import Answering, Orders
@@ -67,6 +67,7 @@ class Caller:
         self._buffer = buffer
         self._to_answer: set[str] = set()
         self._session = session
+        self._heard_as: Session | None = None
         self._hearing.detects = session.audio.input.turn_detection is not None
         self.is_owed_an_answer = False
         self._events: Final[dict[type[Event], Callable[..., list[Heard]]]] = {
@@ -77,21 +78,15 @@ class Caller:
             TranscriptFinal: hearing.final,
             AudioConsumed: hearing.consumed,
         }
-        self._steps: Final[dict[type[Heard], Callable[..., Orders]]] = {
-            Drafted: self._on_drafted,
-            Resumed: lambda _: answering.drop_draft(),
-            SpeechBegan: self._on_began,
-            SpeechEnded: self._on_ended,
-            Committed: self._on_committed,
-            Understood: self._on_understood,
-            Transcribed: self._on_transcribed,
-            NotTranscribed: self._on_not_transcribed,
-        }
 
     @property
     def is_waiting(self) -> bool:
         """Whether words of what was committed are still to come."""
         return self._hearing.is_waiting
+
+    def effective(self, session: Session) -> Session:
+        """Return what can be had of a session: how the recogniser hears is settled with audio."""
+        return session if self._heard_as is None else session.heard_as(self._heard_as)
 
     def change(self, session: Session) -> Orders:
         """The session is another from here on."""
@@ -102,6 +97,19 @@ class Caller:
     def append(self, data: bytes) -> Orders:
         """Take audio, in the session's input format."""
         return self._audio(self._buffer.push(data))
+
+    def prompt(self, start_ms: int, end_ms: int) -> Orders:
+        """The caller has been silent for too long: that is an item, too, and is answered."""
+        item_id = self._hearing.silence()
+        triggered = {
+            "type": "input_audio_buffer.timeout_triggered",
+            "audio_start_ms": start_ms,
+            "audio_end_ms": end_ms,
+            "item_id": item_id,
+        }
+        self.is_owed_an_answer = True
+        said = Transcribed(item_id, "", (end_ms - start_ms) / 1000)
+        return [triggered, *self._on_heard([Committed(item_id, by_pause=False), said])]
 
     def commit(self) -> Orders:
         """What was appended is what the user said.
@@ -139,6 +147,8 @@ class Caller:
         return [told.error("server_error", event.code, event.message)]
 
     def _audio(self, pcm: bytes) -> Orders:
+        if pcm and self._heard_as is None:
+            self._heard_as = self._session
         offset = self._buffer.end - len(pcm) // 2
         return [
             AudioChunk(pcm=pcm[first : first + _CHUNK_BYTES], offset=offset + first // 2)
@@ -151,7 +161,7 @@ class Caller:
         return [*rest, AudioEnded(offset=self._buffer.end)]
 
     def _on_heard(self, heard: list[Heard]) -> Orders:
-        return [order for each in heard for order in self._steps[type(each)](each)]
+        return [order for each in heard for order in self._STEPS[type(each)](self, each)]
 
     def _on_drafted(self, draft: Drafted) -> Orders:
         if not self._session.answers_by_itself or self.is_owed_an_answer:
@@ -224,6 +234,18 @@ class Caller:
         if self._session.audio.input.transcription is not None:
             error = told.transcription("failed", words.item_id, error=error["error"])
         return [error, *dropped, *self._answering.words_missing(words.failure)]
+
+    # By class, not by object: see :attr:`edge.openai.realtime.machine.Realtime.STEPS`.
+    _STEPS: ClassVar[dict[type[Heard], Callable[[Caller, Any], Orders]]] = {
+        Drafted: _on_drafted,
+        Resumed: lambda self, _: self._answering.drop_draft(),
+        SpeechBegan: _on_began,
+        SpeechEnded: _on_ended,
+        Committed: _on_committed,
+        Understood: _on_understood,
+        Transcribed: _on_transcribed,
+        NotTranscribed: _on_not_transcribed,
+    }
 
 
 def _spoken_item(item_id: str, words: str | None) -> Item:

@@ -70,7 +70,7 @@ def as_beta(event: JsonObject) -> list[JsonObject]:
         case "conversation.item.added":
             return [{**_with_item(event), "type": "conversation.item.created"}]
         case "session.created" | "session.updated":
-            return [{**event, "session": flat(event["session"])}]
+            return [{**event, "type": _session_kind(event), "session": flat(event["session"])}]
         case "response.created" | "response.done":
             return [{**event, "response": _response(event["response"])}]
     return [_with_item(event)]
@@ -88,6 +88,13 @@ def flat(session: JsonObject) -> JsonObject:
     modalities = session.get("output_modalities", [])
     kept["modalities"] = ["audio", "text"] if "audio" in modalities else list(modalities)
     return kept
+
+
+def _session_kind(event: JsonObject) -> str:
+    """A session that only hears had an event of its own for what is updated, and none for new."""
+    is_updated = event["type"] == "session.updated"
+    only_hears = event["session"]["type"] == "transcription"
+    return "transcription_session.updated" if is_updated and only_hears else str(event["type"])
 
 
 def _with_item(event: JsonObject) -> JsonObject:

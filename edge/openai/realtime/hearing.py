@@ -119,6 +119,10 @@ class Hearing:
         """Whether any words are still to come."""
         return bool(self._due)
 
+    def silence(self) -> str:
+        """Return the item of a silence; what the recogniser is at stays as it is."""
+        return self._new_item()
+
     def started(self, speech: SpeechStarted) -> list[Heard]:
         """The caller began to speak."""
         if speech.start_ms * _SAMPLES_PER_MS < self._over:

@@ -77,6 +77,10 @@ class Item(Struct, frozen=True, kw_only=True, omit_defaults=True):
         told: dict[str, Any] = msgspec.to_builtins(self)
         return told | {"object": "realtime.item", "status": self.status}
 
+    def saying(self, words: str) -> Item:
+        """Return the assistant's message with these words as what was heard of it."""
+        return replace(self, content=(Content(type="output_audio", transcript=words),))
+
     def made_by_client(self, new_id: str) -> Item:
         """Return the item as a client made it, complete and with an id.
 
@@ -189,6 +193,13 @@ class Conversation:
     def is_full(self) -> bool:
         """Whether a client may add no more."""
         return len(self._items) >= MAX_ITEMS or self._chars >= MAX_CHARS
+
+    def spare(self) -> str | None:
+        """Return the oldest item that is whole, if the conversation holds too much."""
+        if len(self._items) <= MAX_ITEMS and self._chars <= MAX_CHARS:
+            return None
+        whole = (item_id for item_id, item in self._items.items() if item.status != "in_progress")
+        return next(whole, None)
 
     def before(self, item_id: str) -> str | None:
         """Return the id of the item before another; None for the first one's."""

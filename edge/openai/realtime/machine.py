@@ -6,13 +6,14 @@ one call returns is to be carried out in its order, before the next call's.
 
 The conversation is the client's: items are added, cut and deleted by their ids, so that it is kept
 here, and each answer that is asked for carries what the model is to know. At most one response is
-active; each has exactly one ``response.done``, and nothing of it follows that.
+active; each has exactly one ``response.done``, and nothing of it follows that. Those that are no
+part of the conversation wait behind an active one, and behind what the caller is owed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, ClassVar, Final
 
 from edge.openai.realtime import client, dialect, told
 from edge.openai.realtime.answering import Answering, Orders
@@ -20,6 +21,7 @@ from edge.openai.realtime.asking import Naming, listening_of, wanted_of
 from edge.openai.realtime.caller import Caller
 from edge.openai.realtime.errors import BadEvent
 from edge.openai.realtime.hearing import Hearing
+from edge.openai.realtime.idle import Idle
 from edge.openai.realtime.items import Conversation
 from edge.openai.realtime.session import JsonObject, Session
 from edge.openai.realtime.sound import InputBuffer
@@ -58,8 +60,10 @@ class Realtime:
         self._session_id = session_id
         self._expires_at = expires_at
         self._new_id = new_id
+        self._naming = naming
         self._conversation = Conversation()
-        buffer = InputBuffer(session.audio.input.format)
+        self._buffer = buffer = InputBuffer(session.audio.input.format)
+        self._idle = Idle()
         hearing = Hearing(buffer, lambda: new_id("item"))
         self._answering = Answering(
             self._conversation, new_id("conv"), new_id, hearing.is_due, naming
@@ -67,20 +71,6 @@ class Realtime:
         self._caller = Caller(session, self._conversation, self._answering, hearing, buffer)
         self._order = Order()
         self._held = Held()
-        self._steps: Final[dict[type[client.ClientEvent], Callable[..., Orders]]] = {
-            client.SessionUpdate: self._on_update,
-            client.TranscriptionUpdate: self._on_update,
-            client.Append: lambda event: self._caller.append(event.decoded()),
-            client.Commit: lambda _: self._caller.commit(),
-            client.Clear: lambda _: self._caller.clear(),
-            client.OutputClear: self._on_output_clear,
-            client.ItemCreate: self._on_item_create,
-            client.ItemRetrieve: self._on_item_retrieve,
-            client.ItemDelete: self._on_item_delete,
-            client.ItemTruncate: self._on_item_truncate,
-            client.ResponseCreate: self._on_response_create,
-            client.ResponseCancel: lambda event: self._answering.cancel(event.response_id),
-        }
 
     @property
     def session(self) -> Session:
@@ -104,13 +94,17 @@ class Realtime:
     def take(self, event: client.AnyClientEvent) -> Orders:
         """Take what the client says; what cannot be done is answered with an error."""
         try:
-            return self._settled(self._steps[type(event)](event))
+            return self._settled(self.STEPS[type(event)](self, event))
         except BadEvent as err:
             return self.refuse(err, event.event_id or "")
 
     def hear(self, data: bytes) -> Orders:
         """Take audio of the caller, in the session's input format."""
-        return self._caller.append(data)
+        orders = self._caller.append(data)
+        silence = self._idle.over(self._session, self._buffer.end_ms)
+        if silence is None or not self._session.answers_by_itself:
+            return orders
+        return self._settled([*orders, *self._caller.prompt(*silence)])
 
     def told(self, event: Event) -> Orders:
         """Take what a worker says; what is outdated or was here before changes nothing."""
@@ -140,7 +134,21 @@ class Realtime:
         if self._caller.is_owed_an_answer and self._answering.active is None:
             self._caller.is_owed_an_answer = False
             orders = [*orders, *self._answer_caller()]
+        orders = [*orders, *self._answering.next(), *self._bounded()]
+        self._idle.follow(orders, self._buffer.end_ms, self._answering.played_ms)
         return self._stamped(orders)
+
+    def _bounded(self) -> Orders:
+        """Delete the oldest items: those of caller and answers come in any case."""
+        orders: Orders = []
+        while (spare := self._conversation.spare()) is not None:
+            orders += self._deleted(spare)
+        return orders
+
+    def _deleted(self, item_id: str) -> Orders:
+        self._conversation.remove(item_id)
+        self._answering.forget(item_id)
+        return [{"type": "conversation.item.deleted", "item_id": item_id}]
 
     def _stamped(self, orders: Orders) -> Orders:
         for order in orders:
@@ -171,9 +179,25 @@ class Realtime:
             raise BadEvent(
                 f"This is a session of the type '{self._session.type}'.", param="session.type"
             )
-        self._session = self._session.changed(wanted)
+        changed = self._session.changed(wanted)
+        self._expect_possible(changed)
+        self._session = self._caller.effective(changed)
         rest = self._caller.change(self._session)
         return [*rest, {"type": "session.updated", "session": self._described()}]
+
+    def _expect_possible(self, changed: Session) -> None:
+        """Ask whether the workers can go along with a change."""
+        model, voice = self._session.model, self._session.audio.output.voice
+        if changed.type == "realtime" and changed.model != model:
+            raise BadEvent(
+                f"The model of a session is settled when it begins, and is '{model}' here. "
+                "Connect with ?model= for another.",
+                "model_settled",
+                "session.model",
+            )
+        output = changed.audio.output
+        if output.voice != voice:
+            self._naming.expect_voice(output.voice_name, "session.audio.output.voice")
 
     def _on_output_clear(self, _: client.OutputClear) -> Orders:
         raise BadEvent(
@@ -193,9 +217,7 @@ class Realtime:
         return [{"type": "conversation.item.retrieved", "item": item.told()}]
 
     def _on_item_delete(self, event: client.ItemDelete) -> Orders:
-        self._conversation.remove(event.item_id)
-        self._answering.forget(event.item_id)
-        return [{"type": "conversation.item.deleted", "item_id": event.item_id}]
+        return self._deleted(event.item_id)
 
     def _on_item_truncate(self, event: client.ItemTruncate) -> Orders:
         if event.content_index:
@@ -213,4 +235,25 @@ class Realtime:
     def _on_response_create(self, event: client.ResponseCreate) -> Orders:
         if self._session.type == "transcription":
             raise BadEvent("A transcription session answers nothing.", "unsupported_event", "type")
-        return self._answering.create(wanted_of(self._session, event.response, self._conversation))
+        wanted = wanted_of(self._session, event.response, self._conversation)
+        if wanted.voice != self._session.audio.output.voice_name:
+            self._naming.expect_voice(wanted.voice, "response.audio.output.voice")
+        return self._answering.create(wanted)
+
+    # By class, not by object: bound methods in an object are a cycle, which a session that is over
+    # would leave to the collector.
+    STEPS: ClassVar[dict[type[client.ClientEvent], Callable[[Realtime, Any], Orders]]] = {
+        client.SessionUpdate: _on_update,
+        client.TranscriptionUpdate: _on_update,
+        client.Append: lambda self, event: self.hear(event.decoded()),
+        client.Commit: lambda self, _: self._caller.commit(),
+        client.Clear: lambda self, _: self._caller.clear(),
+        client.OutputClear: _on_output_clear,
+        client.ItemCreate: _on_item_create,
+        client.ItemRetrieve: _on_item_retrieve,
+        client.ItemDelete: _on_item_delete,
+        client.ItemTruncate: _on_item_truncate,
+        client.ResponseCreate: _on_response_create,
+        client.ResponseCancel: lambda self, event: self._answering.cancel(event.response_id),
+    }
+    """What each event of the client leads to."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
+import msgspec
 import structlog
 from msgspec import Meta, Struct
 from starlette.responses import JSONResponse, Response
@@ -20,12 +21,13 @@ from edge.openai import client_secrets
 from edge.openai.client_secrets import ClientSecrets, Grant, unix_s
 from edge.openai.endpoint import Api, Call, Endpoint
 from edge.openai.errors import BadRequest, refusal
-from edge.openai.realtime import dialect
+from edge.openai.realtime import dialect, told
 from edge.openai.realtime.asking import Naming
-from edge.openai.realtime.call import KIND, RealtimeCall, as_error
+from edge.openai.realtime.call import KIND, RealtimeCall, Spelling, as_error
 from edge.openai.realtime.errors import BadEvent
 from edge.openai.realtime.machine import Realtime
 from edge.openai.realtime.session import JsonObject, Session
+from edge.openai.sender import headers_of
 from edge.visit import Visit
 from subjects.tokens import new_token
 from voicebus import zeros
@@ -36,6 +38,7 @@ SUBPROTOCOL: Final = "realtime"
 """What a page names besides its key as subprotocols: the answer names this one."""
 
 Lasting = Annotated[int, Meta(ge=10, le=7_200)]
+Origin = Annotated[str, Meta(max_length=256)]
 
 
 class ExpiresAfter(Struct, frozen=True, kw_only=True):
@@ -54,7 +57,17 @@ class SecretAsked(Struct, frozen=True, kw_only=True):
 
     expires_after: ExpiresAfter = ExpiresAfter()
     session: JsonObject = {}
-    origin: Annotated[str, Meta(max_length=256)] = ""
+    origin: Origin = ""
+
+
+class OlderSecretAsked(Struct, frozen=True, kw_only=True):
+    """Body of POST /v1/realtime/sessions: besides this, a session's fields as the beta had them.
+
+    Fields
+        origin: Whose pages may use the secret: an extension; empty for any client.
+    """
+
+    origin: Origin = ""
 
 
 def routes(api: Api) -> list[BaseRoute]:
@@ -95,12 +108,21 @@ async def make_transcription_session(call: Call) -> Response:
 
 async def _older(call: Call, kind: str) -> Response:
     body: JsonObject = await call.json(dict)
+    origin = _origin_of(body)
     given = {**dialect.as_ga(body), "type": kind}
     session = _checked(given)
-    value, expires_at = call.api.secrets.make(call.visit.key, given, "", ExpiresAfter().seconds)
+    value, expires_at = call.api.secrets.make(call.visit.key, given, origin, ExpiresAfter().seconds)
     secret = {"value": value, "expires_at": expires_at}
     told = session.described(new_token("sess_"), expires_at)
     return JSONResponse({**dialect.flat(told), "client_secret": secret})
+
+
+def _origin_of(body: JsonObject) -> str:
+    """Take the origin out of a body: it is the secret's, not the session's."""
+    try:
+        return msgspec.convert({"origin": body.pop("origin", "")}, OlderSecretAsked).origin
+    except msgspec.ValidationError as err:
+        raise BadRequest(str(err).partition(" - at `$")[0], "origin") from err
 
 
 async def _refuse_webrtc(_: Call) -> Response:
@@ -119,16 +141,21 @@ def _checked(given: JsonObject) -> Session:
 
 async def _connect(socket: WebSocket, api: Api) -> None:
     """Let a client in, by its key or by a secret, and serve it."""
-    try:
-        grant, key = _granted(socket, api.secrets)
-        with (
-            api.door.enter(socket, key) as visit,
-            structlog.contextvars.bound_contextvars(**visit.named),
-        ):
-            visit.expect_room()
-            await _talk(socket, api, visit, grant)
-    except (AccessDenied, LimitReached) as err:
-        await socket.send_denial_response(refusal(err).response())
+    request_id, known = new_token("req_"), None
+    with structlog.contextvars.bound_contextvars(request=request_id):
+        try:
+            grant, key = _granted(socket, api.secrets)
+            with (
+                api.door.enter(socket, key) as visit,
+                structlog.contextvars.bound_contextvars(**visit.named),
+            ):
+                known = visit
+                visit.expect_room()
+                await _talk(socket, api, visit, grant)
+        except (AccessDenied, LimitReached) as err:
+            refused = refusal(err).response()
+            refused.headers.update(headers_of(request_id, known))
+            await socket.send_denial_response(refused)
 
 
 def _granted(socket: WebSocket, secrets: ClientSecrets) -> tuple[Grant | None, Key | None]:
@@ -153,7 +180,7 @@ async def _talk(socket: WebSocket, api: Api, visit: Visit, grant: Grant | None) 
             structlog.contextvars.bind_contextvars(session=place)
             expires_at = int(unix_s() + api.edge.max_session_s)
             machine = Realtime(wanted, f"sess_{place}", expires_at, _new_id, naming)
-            spelling = dialect.as_beta if is_beta else _as_it_is
+            spelling = _limited(dialect.as_beta if is_beta else _as_it_is, visit)
             await RealtimeCall(session, machine, api, visit, spelling).serve(connection)
     except WebSocketDisconnect:
         return
@@ -177,13 +204,24 @@ async def _wanted(socket: WebSocket, api: Api, grant: Grant | None) -> tuple[Ses
         heard: dict[str, Any] = {"input": {"transcription": {}}}
         return _checked({"audio": heard}).changed(given), Naming(voices=voices)
     meant = await api.names.model(model, "llm") if model else ""
-    return _checked({**given, **({"model": model} if model else {})}), Naming(
-        model=meant, voices=voices
-    )
+    naming = Naming(model=meant, voices=voices, known_voices=await api.names.voices())
+    return _checked({**given, **({"model": model} if model else {})}), naming
 
 
 def _new_id(word: str) -> str:
     return new_token(f"{word}_")
+
+
+def _limited(spelling: Spelling, visit: Visit) -> Spelling:
+    """Tell behind each response's beginning what the caller may have yet, where that is limited."""
+
+    def spelt(event: JsonObject) -> list[JsonObject]:
+        told_now = spelling(event)
+        if event["type"] != "response.created" or not (left := visit.left()):
+            return told_now
+        return [*told_now, {**told.rate_limits(left), "event_id": _new_id("event")}]
+
+    return spelt
 
 
 def _as_it_is(event: JsonObject) -> list[JsonObject]:

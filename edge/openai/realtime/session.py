@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from edge.openai.realtime.errors import BadEvent
 
@@ -63,7 +64,7 @@ class ServerVad(Struct, frozen=True, kw_only=True, tag_field="type", tag="server
     threshold: Annotated[float, Meta(ge=0, le=1)] = 0.5
     prefix_padding_ms: Annotated[int, Meta(ge=0, le=10_000)] = 300
     silence_duration_ms: Annotated[int, Meta(ge=0, le=20_000)] = 500
-    idle_timeout_ms: Annotated[int, Meta(ge=0)] | None = None
+    idle_timeout_ms: Annotated[int, Meta(ge=1_000, le=600_000)] | None = None
     create_response: bool = True
     interrupt_response: bool = True
 
@@ -178,6 +179,28 @@ class Session(Struct, frozen=True, kw_only=True):
             return msgspec.convert(wanted_now, Session)
         except msgspec.ValidationError as err:
             raise BadEvent(*explained(str(err), path)) from err
+
+    def heard_as(self, settled: Session) -> Session:
+        """Return the same with the caller heard as a recogniser that is at it already hears.
+
+        Formats and detection's other fields are free; pauses, language and prompt are settled.
+        """
+        heard, first = self.audio.input, settled.audio.input
+        detection = heard.turn_detection
+        if detection is not None and first.turn_detection is not None:
+            changes: JsonObject = {
+                "create_response": detection.create_response,
+                "interrupt_response": detection.interrupt_response,
+            }
+            if isinstance(detection, ServerVad) and isinstance(first.turn_detection, ServerVad):
+                changes["idle_timeout_ms"] = detection.idle_timeout_ms
+            detection = replace(first.turn_detection, **changes)
+        words = heard.transcription
+        if words is not None:
+            known = first.transcription or Transcription()
+            words = replace(words, language=known.language, prompt=known.prompt)
+        heard = replace(heard, turn_detection=detection, transcription=words)
+        return replace(self, audio=replace(self.audio, input=heard))
 
 
 _KIND: Final = {"realtime": "session", "transcription": "transcription_session"}

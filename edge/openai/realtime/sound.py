@@ -43,6 +43,11 @@ class InputBuffer:
         self.fresh_ms = 0.0
         self._begin(wanted)
 
+    @property
+    def end_ms(self) -> int:
+        """How much it has given out, in milliseconds."""
+        return self.end * 1000 // CALLER_RATE_HZ
+
     def push(self, data: bytes) -> bytes:
         """Take bytes, which may end within a sample; return what is ready, empty at times."""
         before = self._unpacking.taken

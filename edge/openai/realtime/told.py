@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from edge.budgets import Left
 from edge.openai.realtime.items import Item
 
 ServerEvent = dict[str, Any]
@@ -23,6 +25,20 @@ def added(item: Item, before: str | None) -> list[ServerEvent]:
         {"type": "conversation.item.added", **place},
         {"type": "conversation.item.done", **place},
     ]
+
+
+def rate_limits(left: Mapping[str, Left]) -> ServerEvent:
+    """What the caller may have yet."""
+    limits = [
+        {
+            "name": name,
+            "limit": each.limit,
+            "remaining": int(each.remaining),
+            "reset_seconds": each.reset_s,
+        }
+        for name, each in left.items()
+    ]
+    return {"type": "rate_limits.updated", "rate_limits": limits}
 
 
 def transcription(what: str, item_id: str, **fields: Any) -> ServerEvent:

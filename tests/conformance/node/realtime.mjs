@@ -1,14 +1,15 @@
 // Conversations over ws, as the official npm client has them. Writes what it saw as JSON.
 //
-//     node realtime.mjs BASE_URL PCM
+//     node realtime.mjs BASE_URL PCM [tools]
 //
 // PCM is a file with a sentence and the silence behind it: 24 kHz, s16le, without a header.
+// With "tools" a function's call and its result, and nothing else.
 import fs from "node:fs";
 import net from "node:net";
 import OpenAI from "openai";
 import { OpenAIRealtimeWS } from "openai/realtime/ws";
 
-const [baseURL, recording] = process.argv.slice(2);
+const [baseURL, recording, part] = process.argv.slice(2);
 const client = new OpenAI({ baseURL, apiKey: "none" });
 const transcription = { model: "whisper-1" };
 const report = {};
@@ -54,6 +55,20 @@ function speak(rt) {
   }
 }
 
+if (part === "tools") {
+  const parameters = { type: "object", properties: { city: { type: "string" } } };
+  const tools = [{ type: "function", name: "get_weather", parameters }];
+  const { rt, until } = await connect({ type: "realtime", output_modalities: ["text"], tools });
+  say(rt, "What is the weather in Paris?");
+  rt.send({ type: "response.create" });
+  const [call] = (await until("response.done")).response.output;
+  const output = { type: "function_call_output", call_id: call.call_id, output: "clear" };
+  rt.send({ type: "conversation.item.create", item: output });
+  rt.send({ type: "response.create" });
+  const { response } = await until("response.done");
+  console.log(JSON.stringify({ call, response }));
+  process.exit(0);
+}
 {
   const { rt, until, of } = await connect({
     type: "realtime", output_modalities: ["text"], audio: { input: { turn_detection: null } },
@@ -92,6 +107,40 @@ function speak(rt) {
   speak(rt);
   const { transcript } = await until("conversation.item.input_audio_transcription.completed");
   report.written = { transcript, responses: of("response.created").length };
+  rt.close();
+}
+{
+  const { rt, until, of } = await connect({
+    type: "realtime", output_modalities: ["audio"], instructions: "Answer in long sentences.",
+    audio: { input: { turn_detection: null, transcription } },
+  });
+  const create = (response) => rt.send({ type: "response.create", response });
+  speak(rt);
+  rt.send({ type: "input_audio_buffer.commit" });
+  const { item_id: committed } = await until("input_audio_buffer.committed");
+  create();
+  // Another one, beside the conversation, while the first is made.
+  create({
+    conversation: "none", output_modalities: ["text"], metadata: { topic: "aside" },
+    input: [{ type: "message", role: "user", content: [{ type: "input_text", text: "Say hello." }] }],
+  });
+  // The user speaks over it: the client stops its player, cancels, and says what was heard.
+  const { item_id } = await until("response.output_audio.delta");
+  rt.send({ type: "response.cancel" });
+  const cut = (await until("response.done")).response;
+  const aside = (await until("response.done")).response;
+  rt.send({
+    type: "conversation.item.truncate", item_id, content_index: 0, audio_end_ms: 10,
+  });
+  await until("conversation.item.truncated");
+  rt.send({ type: "conversation.item.retrieve", item_id });
+  const kept = (await until("conversation.item.retrieved")).item;
+  const items = of("conversation.item.added").map(({ item }) => item.id);
+  report.byHand = {
+    committed, cut, aside, kept, items,
+    heard: of("conversation.item.input_audio_transcription.completed")[0].transcript,
+    started: of("input_audio_buffer.speech_started").length,
+  };
   rt.close();
 }
 console.log(JSON.stringify(report));

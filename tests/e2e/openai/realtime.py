@@ -51,12 +51,16 @@ class Client:
 
     async def speak(self, samples: NDArray[np.int16]) -> None:
         """Send audio at the pace of speech: 24 kHz, in events of a tenth of a second."""
+        await self.send_audio(samples.astype("<i2").tobytes(), 2 * RATE_HZ)
+
+    async def send_audio(self, data: bytes, bytes_per_s: int) -> None:
+        """Send audio of any format at its own pace."""
         loop = asyncio.get_running_loop()
-        step, begun_s = int(RATE_HZ * FRAME_S), loop.time()
-        for index, first in enumerate(range(0, len(samples), step)):
+        step, begun_s = int(bytes_per_s * FRAME_S), loop.time()
+        for index, first in enumerate(range(0, len(data), step)):
             await asyncio.sleep(max(0.0, begun_s + index * FRAME_S - loop.time()))
-            piece = samples[first : first + step].astype("<i2").tobytes()
-            await self.connection.input_audio_buffer.append(audio=base64.b64encode(piece).decode())
+            piece = base64.b64encode(data[first : first + step]).decode()
+            await self.connection.input_audio_buffer.append(audio=piece)
 
     async def type_text(self, text: str) -> None:
         """Put the user's words into the conversation, and ask for an answer."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from openai import AsyncOpenAI
 from tests.e2e.openai.realtime import RATE_HZ, Client, connected
 from tests.system import System
 from tests.voicebus.audio.recordings import SAMPLES
+from voicebus.audio.codec import Coding, Sound
 from voicebus.audio.resample import Resampler
 from voicebus.audio.wav import read_wav
 
@@ -19,7 +21,8 @@ pytestmark = pytest.mark.model
 
 SILENCE = np.zeros(2 * RATE_HZ, dtype=np.int16)
 MANUAL = {"audio": {"input": {"turn_detection": None, "transcription": {"model": "whisper-1"}}}}
-HEARD = {"audio": {"input": {"transcription": {"model": "whisper-1"}}}}
+HEARD: dict[str, Any] = {"audio": {"input": {"transcription": {"model": "whisper-1"}}}}
+SEMANTIC = {"type": "semantic_vad", "eagerness": "high"}
 
 
 def sentence() -> NDArray[np.int16]:
@@ -36,9 +39,13 @@ def audio_of(client: Client, response_id: str) -> bytes:
     return b"".join(base64.b64decode(delta) for delta in mine)
 
 
-async def test_a_pause_ends_the_turn_and_the_answer_is_spoken(synthetic_system: System) -> None:
-    """server_vad: speech begins and stops, an item is committed, words and audio come back."""
-    async with connected(synthetic_system, HEARD) as client:
+@pytest.mark.parametrize("detection", [{"type": "server_vad"}, SEMANTIC], ids=["pause", "semantic"])
+async def test_a_pause_ends_the_turn_and_the_answer_is_spoken(
+    synthetic_system: System, detection: dict[str, Any]
+) -> None:
+    """Speech begins and stops, an item is committed, words and audio come back."""
+    heard = {**HEARD["audio"]["input"], "turn_detection": detection}
+    async with connected(synthetic_system, {"audio": {"input": heard}}) as client:
         await client.speak(np.concatenate([sentence(), SILENCE]))
         done = await client.until("response.done")
 
@@ -70,6 +77,27 @@ async def test_a_pause_ends_the_turn_and_the_answer_is_spoken(synthetic_system: 
     deltas = client.of("response.output_audio_transcript.delta")
     assert "".join(event["delta"] for event in deltas) == told["transcript"]
     assert len(audio_of(client, done["response"]["id"])) > RATE_HZ
+
+
+@pytest.mark.parametrize(("kind", "law"), [("pcmu", Coding.MU), ("pcma", Coding.A)])
+async def test_a_telephone_speaks_and_is_spoken_to(
+    synthetic_system: System, kind: str, law: Coding
+) -> None:
+    """G.711 both ways: what is said is understood, and what comes back is speech."""
+    wanted, sound = {"format": {"type": f"audio/{kind}"}}, Sound(law)
+    session = {"audio": {"input": {**HEARD["audio"]["input"], **wanted}, "output": wanted}}
+    resampler = Resampler(RATE_HZ, sound.rate_hz)
+    spoken = resampler.push(np.concatenate([sentence(), SILENCE]))
+    async with connected(synthetic_system, session) as client:
+        await client.send_audio(sound.coded(spoken), sound.rate_hz)
+        done = await client.until("response.done")
+
+    assert done["response"]["status"] == "completed"
+    (heard,) = client.of("conversation.item.input_audio_transcription.completed")
+    assert "synthetic utterance" in heard["transcript"]
+    answered = audio_of(client, done["response"]["id"])
+    assert len(answered) > sound.rate_hz // 2
+    assert len(set(answered)) > 16  # levels: silence has one or two
 
 
 async def test_an_answer_is_begun_inside_the_wait_for_the_end(synthetic_system: System) -> None:

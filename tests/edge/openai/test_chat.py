@@ -256,3 +256,29 @@ async def test_a_client_that_leaves_stops_the_worker(nats_server: str, stream: b
         left = len(served.sessions)
 
     assert left == 0
+
+
+async def test_several_answers_are_streamed_beside_each_other(nats_server: str) -> None:
+    """n: each piece says whose it is; every answer begins, is whole and ends once."""
+    async with api(nats_server) as served:
+        stream = await served.sdk.chat.completions.create(
+            model="synthetic",
+            messages=ASK,
+            n=3,
+            stream=True,
+            stream_options={"include_usage": True},
+        )
+        chunks = [chunk async for chunk in stream]
+
+    texts, roles = ["", "", ""], [0, 0, 0]
+    reasons: list[list[str]] = [[], [], []]
+    for choice in (choice for chunk in chunks for choice in chunk.choices):
+        texts[choice.index] += choice.delta.content or ""
+        roles[choice.index] += choice.delta.role == "assistant"
+        reasons[choice.index] += [choice.finish_reason] if choice.finish_reason else []
+    assert texts == [REPLY] * 3
+    assert roles == [1, 1, 1]
+    assert reasons == [["stop"]] * 3
+    usage = chunks[-1].usage
+    assert usage is not None
+    assert (chunks[-1].choices, usage.completion_tokens % 3) == ([], 0)

@@ -47,7 +47,7 @@ async def test_a_full_inbox_drops_the_oldest_and_counts_it() -> None:
     for number in range(5):
         inbox.put("subject", text(number))
 
-    assert len(inbox) == 2
+    assert (len(inbox), inbox.lost) == (2, 3)
     assert metrics.INBOX_DROPPED._value.get() == before + 3
     assert (await inbox.next())[1] == text(3)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from fractions import Fraction
 from itertools import count
 from typing import Any
 
@@ -10,26 +10,23 @@ import msgspec
 
 from edge.openai.realtime import client
 from edge.openai.realtime.answering import Orders
+from edge.openai.realtime.asking import Naming
 from edge.openai.realtime.errors import BadEvent
 from edge.openai.realtime.machine import Realtime
-from edge.openai.realtime.session import Session
+from edge.openai.realtime.session import Pcm, Session
+from edge.openai.realtime.sound import rate_of
 from schemas.audio import AudioChunk, AudioEnded
 from schemas.event import Event
-from schemas.failure import Failure
-from schemas.llm import GenerationDone, TokenDelta, ToolCall
 from schemas.session import AnswerAsked, CancelAsked
 from schemas.stt import (
     AudioConsumed,
-    SpeechStarted,
-    TranscriptDraft,
-    TranscriptFinal,
-    TranscriptPartial,
 )
-from schemas.tts import ClauseSpoken, ReplyChunk, SpeechDone
-from schemas.turn import TurnCancelled, TurnEnded, TurnStarted
+from schemas.turn import TurnEnded
 from tests.edge.openai.realtime.watch import Watch
+from tests.edge.openai.realtime.workers import Workers
 
 RATE_HZ = 24_000
+NOT_AS_CREATED = "asked as it was not created"
 HELLO = b"\x01\x00" * (RATE_HZ // 5)
 """A fifth of a second of audio."""
 
@@ -39,137 +36,17 @@ TEXT: dict[str, Any] = {"output_modalities": ["text"]}
 """Sessions in which the client commits, wants to know what was said, is answered in writing."""
 
 
-class Workers:
-    """Stand-ins for the three workers of a session: what they say waits until it is delivered."""
-
-    def __init__(self) -> None:
-        self.waiting: deque[Event] = deque()
-        self.said: list[Event] = []
-        self._asked: deque[AnswerAsked] = deque()
-        self._turn = 0
-        self._runs = False
-        self._utterance = 0
-
-    @property
-    def queued(self) -> tuple[AnswerAsked, ...]:
-        """What was asked and is not begun."""
-        return tuple(self._asked)
-
-    def ask(self, asked: AnswerAsked) -> None:
-        """The turn worker is asked."""
-        self._asked.append(asked)
-        self._next()
-
-    def cancel(self) -> None:
-        """The turn worker is told to stop."""
-        self._asked.clear()
-        if self._runs:
-            self._runs = False
-            mine = [event for event in self.waiting if event.turn == self._turn]
-            for late in mine[2:]:
-                self.waiting.remove(late)  # the first ones are on their way
-            self.waiting += [
-                TurnCancelled(turn=self._turn),
-                TurnEnded(outcome="interrupted", turn=self._turn),
-            ]
-
-    def over(self) -> None:
-        """The running turn has ended."""
-        self._runs = False
-        self._next()
-
-    def cut_short(self) -> None:
-        """The model stops at its bound in the answers that are under way."""
-        self.waiting = deque(
-            msgspec.structs.replace(event, finish_reason="length")
-            if isinstance(event, GenerationDone)
-            else event
-            for event in self.waiting
-        )
-
-    def fail(self) -> None:
-        """The voice fails in the running turn."""
-        if self._runs:
-            turn = self._turn
-            self.waiting = deque(event for event in self.waiting if event.turn != turn)
-            failure = Failure(stage="tts", code="engine", message="no voice", turn=turn)
-            started = TurnStarted(text="", turn=turn, control=self._control)
-            self.waiting += [started, failure, TurnEnded(outcome="failed", turn=turn)]
-
-    def speech(self, at_ms: int) -> SpeechStarted:
-        """The caller begins to speak."""
-        return SpeechStarted(start_ms=at_ms)
-
-    def partial(self, text: str) -> TranscriptPartial:
-        """Some of it is certain."""
-        return TranscriptPartial(
-            utterance=self._utterance + 1, text=text, start_ms=0, end_ms=1, stable=len(text) // 2
-        )
-
-    def draft(self, text: str, at_ms: int) -> TranscriptDraft:
-        """The caller has finished, perhaps."""
-        return TranscriptDraft(utterance=self._utterance + 1, text=text, end_ms=at_ms)
-
-    def final(self, text: str, at_ms: int, cause: str = "pause") -> TranscriptFinal:
-        """The caller has finished."""
-        self._utterance += 1
-        return TranscriptFinal(
-            utterance=self._utterance,
-            text=text,
-            start_ms=max(0, at_ms - 100),
-            end_ms=at_ms,
-            end_offset=at_ms * 16,
-            cause=cause,  # type: ignore[arg-type]  # one of the three
-        )
-
-    def _next(self) -> None:
-        if self._runs or not self._asked:
-            return
-        asked = self._asked.popleft()
-        self._turn, self._runs, self._control = self._turn + 1, True, asked.seq
-        self.waiting += made(asked, self._turn)
-
-
-def made(asked: AnswerAsked, turn: int, text: str = "Hello there, you.") -> list[Event]:
-    """All that is made of an answer, in the order of its making."""
-    calls = tuple(
-        ToolCall(index=index, id=f"call_{turn}_{index}", name=tool.name, arguments='{"a":')
-        for index, tool in enumerate(asked.generate.tools[:2])
-    )
-    rest = tuple(ToolCall(index=call.index, arguments="1}") for call in calls)
-    words = text.split(" ")
-    first, last = words[0], " " + " ".join(words[1:])
-    events: list[Event] = [
-        TurnStarted(text="", turn=turn, control=asked.seq),
-        TokenDelta(text=first, turn=turn, seq=0),
-        TokenDelta(text=last, turn=turn, seq=1, tool_calls=calls),
-        *([TokenDelta(text="", turn=turn, seq=2, tool_calls=rest)] if rest else []),
-    ]
-    done = GenerationDone(text=text, turn=turn, tokens=5, prompt_tokens=9, finish_reason="stop")
-    speak = asked.speak
-    if speak is None:
-        return [*events, done, TurnEnded(outcome="completed", reply=text, turn=turn)]
-    ends = tuple(500 * (index + 1) for index in range(len(words)))
-    clause = ClauseSpoken(text=text, start_ms=0, end_ms=ends[-1], word_ends_ms=ends, turn=turn)
-    step = speak.rate_hz // 2
-    chunks = [
-        ReplyChunk(
-            pcm=bytes(2 * step), rate_hz=speak.rate_hz, offset=index * step, turn=turn, seq=index
-        )
-        for index in range(len(words))
-    ]
-    spoken = SpeechDone(samples=step * len(words), rate_hz=speak.rate_hz, turn=turn)
-    ended = TurnEnded(outcome="completed", reply=text, turn=turn)
-    return [*events, clause, *chunks[:1], done, *chunks[1:], spoken, ended]
-
-
 class Scene:
     """One session, its client and its workers."""
 
-    def __init__(self, **session: Any) -> None:
+    def __init__(self, naming: Naming | None = None, **session: Any) -> None:
         numbers = count()
         self.machine = Realtime(
-            Session().changed(session), "sess_1", 99, lambda word: f"{word}_{next(numbers)}"
+            Session().changed(session),
+            "sess_1",
+            99,
+            lambda word: f"{word}_{next(numbers)}",
+            naming or Naming(),
         )
         self.watch = Watch()
         self.workers = Workers()
@@ -178,6 +55,10 @@ class Scene:
         self.drafts: list[AnswerAsked] = []
         self.cancelled = 0
         self.audio = bytearray()
+        self.appended = Fraction()
+        self.flushes = 0
+        self.as_of: dict[str | None, Session] = {}
+        self._is_own = False
         self.ends: list[int] = []
         self.do(self.machine.open())
 
@@ -195,12 +76,15 @@ class Scene:
                 case dict():
                     self.watch.see(order)
                     told.append(order)
+                    if order["type"] == "response.created" and not self._is_own:
+                        self.as_of[self.watch.active] = self.machine.session
                 case AudioChunk():
                     assert order.offset * 2 == len(self.audio), "audio that does not follow"
                     self.audio += order.pcm
                 case AudioEnded():
                     assert order.offset * 2 == len(self.audio), "audio behind its end"
                     self.ends.append(order.offset)
+                    self.flushes += 1
                     self.workers.waiting.append(AudioConsumed(end_offset=order.offset, finals=0))
                 case AnswerAsked() if order.generate.speculative:
                     assert self.watch.active is None
@@ -208,6 +92,7 @@ class Scene:
                 case AnswerAsked():
                     assert order.seq == len(self.asked) + len(self.drafts)
                     assert self.watch.active is not None
+                    self._expect_as_created(order)
                     self.asked.append(order)
                     self.workers.ask(order)
                 case CancelAsked():
@@ -225,10 +110,32 @@ class Scene:
             event = client.parse(text)
         except BadEvent as err:
             return self.do(self.machine.refuse(err))
-        return self.do(self.machine.take(event))
+        self._is_own = bool(fields.get("response"))
+        before = self.machine.session.audio.input.format
+        told = self.do(self.machine.take(event))
+        self.flushes += before != self.machine.session.audio.input.format
+        self._is_own = False
+        return told
+
+    def _expect_as_created(self, order: AnswerAsked) -> None:
+        """What is asked is what the session was, unless the client asked for something else."""
+        session = None if self.watch.is_aside else self.as_of.get(self.watch.active)
+        if session is None:
+            return
+        output, speak = session.audio.output, order.speak
+        sounds = (output.voice_name, rate_of(output.format), output.speed)
+        head = order.generate.messages[0]
+        says = head.content if head.role == "system" else ""
+        assert session.instructions in (says, head.content), NOT_AS_CREATED
+        assert (speak is not None) == ("audio" in session.output_modalities), NOT_AS_CREATED
+        if speak is not None:
+            assert (speak.voice, speak.rate_hz, speak.speed) == sounds, NOT_AS_CREATED
 
     def append(self, data: bytes = HELLO) -> None:
         """The client sends audio."""
+        wanted = self.machine.session.audio.input.format
+        width = 2 if isinstance(wanted, Pcm) else 1
+        self.appended += Fraction(len(data) * 16_000, width * rate_of(wanted))
         self.do(self.machine.hear(data))
 
     def hear(self, event: Event) -> list[dict[str, Any]]:

@@ -63,6 +63,26 @@ def test_a_session_is_told_as_the_beta_had_it() -> None:
     assert "audio" not in session
 
 
+@pytest.mark.parametrize(
+    ("session", "kinds"),
+    [
+        ({}, ["session.created", "session.updated"]),
+        ({"type": "transcription"}, ["session.created", "transcription_session.updated"]),
+    ],
+)
+def test_an_update_has_its_own_name_in_a_session_that_only_hears(
+    session: dict[str, Any], kinds: list[str]
+) -> None:
+    """As the beta's SDK has it, and only in the words of the beta."""
+    scene = Scene(**session)
+    scene.say("transcription_session.update", session={"turn_detection": None})
+
+    told = [older for event in scene.told for older in as_beta(event)]
+
+    assert [event["type"] for event in told] == kinds
+    assert [event["type"] for event in scene.told] == ["session.created", "session.updated"]
+
+
 def test_an_answer_is_told_in_the_words_of_the_beta() -> None:
     """No name that only GA has is left, and each item is told once."""
     scene = Scene()

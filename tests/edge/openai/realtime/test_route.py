@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openai.types.realtime import RateLimitsUpdatedEvent
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -81,6 +82,40 @@ async def test_a_program_comes_with_its_key_in_a_header(
     assert wrong == nothing == (401, "invalid_api_key")
 
 
+@pytest.mark.parametrize(
+    ("allowance", "told"),
+    [(Allowance(turns_per_min=7), True), (Allowance(), False)],
+    ids=["limited", "free"],
+)
+async def test_a_limited_caller_is_told_what_is_left(
+    nats_server: str, tmp_path: Path, allowance: Allowance, told: bool
+) -> None:
+    """Behind response.created; nothing where nothing is limited."""
+    path = tmp_path / "keys.json"
+    secret, key = new_key("client", allowance)
+    add_key(path, key)
+    unlimited = {**SETTINGS, "caller_turns_per_min": 0, "caller_tokens_per_min": 0}
+    async with (
+        api(nats_server, keys=Keys(path), settings=unlimited) as served,
+        socket(served, Authorization=f"Bearer {secret}") as opened,
+    ):
+        await created(opened)
+        response = {"instructions": "Say hi."}
+        await opened.send(json.dumps({"type": "response.create", "response": response}))
+        await opened.send(json.dumps({"type": "response.cancel"}))
+        kinds: dict[str, Any] = {}
+        while "response.done" not in kinds:
+            event = json.loads(await opened.recv())
+            kinds[event["type"]] = event
+
+    assert ("rate_limits.updated" in kinds) is told
+    if told:
+        assert list(kinds)[:2] == ["response.created", "rate_limits.updated"]
+        limits = RateLimitsUpdatedEvent.model_validate(kinds["rate_limits.updated"]).rate_limits
+        (requests,) = [limit for limit in limits if limit.name == "requests"]
+        assert (requests.limit, requests.remaining) == (7, 7)
+
+
 async def test_a_page_comes_with_its_key_as_a_subprotocol(
     nats_server: str, key_and_file: tuple[str, Path]
 ) -> None:
@@ -144,6 +179,43 @@ async def test_the_older_ways_to_a_secret(nats_server: str) -> None:
     assert session["voice"] == "verse"
     assert told["audio"]["output"]["voice"] == "verse"
     assert heard["type"] == "transcription"
+
+
+async def test_an_older_secret_may_be_for_one_origin_too(nats_server: str) -> None:
+    """As those of the newer way; what is no origin is refused."""
+    async with api(nats_server, settings=SETTINGS) as served:
+        for path in ("sessions", "transcription_sessions"):
+            made = await served.http.post(f"/v1/realtime/{path}", json={"origin": PAGE})
+            secret = made.json()["client_secret"]["value"]
+            offered = ["realtime", f"openai-insecure-api-key.{secret}"]
+            async with socket(served, subprotocols=offered, origin=PAGE) as opened:
+                await created(opened)
+            elsewhere = await refusal(served, Authorization=f"Bearer {secret}")
+            assert "origin" not in made.json()
+            assert elsewhere == (403, "origin_forbidden")
+        wrong = await served.http.post("/v1/realtime/sessions", json={"origin": 7})
+
+    assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "origin")
+
+
+async def test_a_refused_handshake_has_the_heads_of_every_answer(
+    nats_server: str, tmp_path: Path
+) -> None:
+    """Who asks for help can say which it was, and who waits knows for how long."""
+    path = tmp_path / "keys.json"
+    secret, key = new_key("client", Allowance(connections_per_min=1))
+    add_key(path, key)
+    async with api(nats_server, keys=Keys(path), settings=SETTINGS) as served:
+        async with socket(served, Authorization=f"Bearer {secret}") as opened:
+            await created(opened)
+        with pytest.raises(InvalidStatus) as caught:
+            async with socket(served, Authorization=f"Bearer {secret}"):
+                pass
+
+    response = caught.value.response
+    assert response.status_code == 429
+    assert response.headers["x-request-id"].startswith("req_")
+    assert int(response.headers["retry-after"]) > 0
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,8 @@ class Watch:
                 self.speaking = None
             case "committed":
                 assert self.speaking is None, "committed in mid-speech"
-                assert self._interrupted is None or self._interrupted in self.done
+                is_over = self._interrupted is None or self._interrupted in self.done
+                assert is_over, "not interrupted"
                 assert event["item_id"] not in self.committed
                 assert event["previous_item_id"] == (self.items[-1] if self.items else None)
                 self.committed.append(event["item_id"])
@@ -141,8 +142,9 @@ class Watch:
         self.active = None
         self.done[response["id"]] = response
         assert response["status"] != "in_progress"
-        assert not [place for place in self._open_outputs if place[0] == response["id"]]
-        assert not self._open_parts
+        open_outputs = [place for place in self._open_outputs if place[0] == response["id"]]
+        assert not open_outputs, "left open"
+        assert not self._open_parts, "left open"
         for item in response["output"]:
             assert item["status"] != "in_progress"
             assert item["id"] not in self._open_items
