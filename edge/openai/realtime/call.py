@@ -59,6 +59,7 @@ _GOING_AWAY: Final = 1012
 _INTERNAL: Final = 1011
 _FLUSH_S: Final = 1.0
 _LOOK_S: Final = 1.0
+_MESSAGE_CHARS: Final = 64 * 1024
 
 
 def as_error(err: VoicebusError) -> ServerEvent:
@@ -171,11 +172,12 @@ class RealtimeCall:
         if isinstance(frame, bytes):
             raise BadEvent("Events are sent as text frames.", "invalid_event")
         event = client.parse(frame)
-        is_audio = isinstance(event, client.Append)
-        await self._visit.pace_frame(b"" if is_audio else frame, _unsaid)
         if isinstance(event, client.Append):
+            await self._visit.pace_frame(b"", _unsaid)
             await self._append(event.decoded())
             return
+        for _ in range(0, len(frame), _MESSAGE_CHARS):  # a large one is work for as many
+            await self._visit.pace_frame(frame, _unsaid)
         asked_s = now_s()
         if isinstance(event, client.ResponseCreate):
             self._expect_turn(event.event_id or "")
