@@ -14,7 +14,7 @@ from edge.openai.chat_answer import Completion
 from edge.openai.chat_request import ChatRequest, generate
 from edge.openai.endpoint import Call
 from edge.openai.reply import Reply
-from edge.openai.stream import DONE, begun, event, event_stream
+from edge.openai.stream import DONE, begun_events, event
 from schemas.llm import GenerateRequest
 
 _WRITES: Final = "llm"
@@ -39,7 +39,7 @@ async def create(call: Call) -> Response:
     completion = Completion(asked.model, replies)
     if asked.stream:
         streamed = _streamed(errand, completion, wants_usage=asked.wants_usage)
-        return event_stream(await begun(streamed), call.api.settings.keepalive_s)
+        return await begun_events(streamed, call.api.settings.keepalive_s)
     async for said in errand.events():
         completion.take(said)
         if completion.is_complete:
@@ -56,7 +56,7 @@ async def _speak(call: Call, asked: ChatRequest, request: GenerateRequest) -> Re
     speech = chat_audio.Speech(Completion(asked.model, [Reply()]), recording)
     if asked.stream:
         streamed = speech.events(errand, wants_usage=asked.wants_usage)
-        return event_stream(await begun(streamed), call.api.settings.keepalive_s)
+        return await begun_events(streamed, call.api.settings.keepalive_s)
     return JSONResponse(await speech.whole(errand))
 
 

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from edge.openai.endpoint import Call
 from edge.openai.recordings import TranscriptionRequest, asked_of
-from edge.openai.stream import Pieces, begun, event, event_stream
+from edge.openai.stream import Pieces, begun_events, event
 from edge.openai.transcripts import (
     Transcript,
     as_json,
@@ -67,7 +67,7 @@ async def _answer(
     await call.opened.enter_async_context(decoder)
     results = recording.results(_decoded(decoder, upload))
     if asked.stream:
-        return event_stream(await begun(_told(results)), api.settings.keepalive_s)
+        return await begun_events(_told(results), api.settings.keepalive_s)
     async with aclosing(results) as found:
         said = [result async for result in found]
     transcript = Transcript(
