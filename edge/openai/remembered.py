@@ -61,7 +61,8 @@ class Remembered:
 
     def find(self, name: str, owner: str) -> Past | None:
         """Return a response of one's own; that of another key is not there."""
-        return self._kept.get(owner, {}).get(name)
+        own = self._kept.get(owner)
+        return None if own is None else own.get(name)
 
     def forget(self, name: str, owner: str) -> bool:
         """Forget a response of one's own; return whether it was there."""

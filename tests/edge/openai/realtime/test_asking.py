@@ -18,7 +18,7 @@ from edge.openai.realtime.asking import (
 from edge.openai.realtime.client import Asked
 from edge.openai.realtime.errors import BadEvent
 from edge.openai.realtime.items import Content, Conversation, Item
-from edge.openai.realtime.session import Session
+from edge.openai.realtime.session import FunctionTool, Session
 from schemas.codec import decode, encode
 from schemas.stt import TranscribeRequest
 
@@ -66,8 +66,8 @@ def test_a_conversation_without_end_is_handed_on_in_part() -> None:
 
 def test_a_request_that_no_message_can_carry_is_refused() -> None:
     """The client is told; the session goes on."""
-    tool = {"name": "f", "description": "x" * 950_000}
-    wanted = wanted_of(Session().changed({"tools": [tool]}), None, Conversation())
+    tool = FunctionTool(name="f", description="x" * 950_000)
+    wanted = wanted_of(Session(), Asked(tools=(tool,)), Conversation())
 
     with pytest.raises(BadEvent) as caught:
         order_of(wanted, (text("user", "A."),), Naming(), 0)
