@@ -25,6 +25,7 @@ async def create(call: Call) -> Response:
 
     Raises:
         BadRequest: It asks for what there is not.
+        LimitReached: Each of its answers is a turn, and that is too many.
         VoicebusError: There is no answer.
     """
     asked = await call.json(ChatRequest)
@@ -34,6 +35,8 @@ async def create(call: Call) -> Response:
         return await _speak(call, asked, request)
     errand = await call.errand(_WRITES)
     replies = [Reply() for _ in range(asked.n or 1)]
+    for _ in replies[1:]:  # the errand has counted one
+        call.visit.begin_turn()
     for number in range(len(replies)):
         await errand.ask(msgspec.structs.replace(request, turn=number + 1))
     completion = Completion(asked.model, replies)
