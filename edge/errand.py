@@ -141,8 +141,10 @@ async def open_errand(
         NoWorker: Nobody is there who could do it.
         BusError: It cannot be done now.
     """
-    visit.begin_turn()
+    visit.expect_turn()
     async with visit.session(), sessions.open(kind, roles=roles) as session:
+        # Not before: who is refused asks again, and has had nothing.
+        visit.begin_turn()
         try:
             yield Errand(session, visit, patience)
         except asyncio.CancelledError:

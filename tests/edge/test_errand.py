@@ -197,6 +197,21 @@ async def test_a_caller_s_share_counts(nats_server: str) -> None:
                     pass
 
 
+async def test_who_is_refused_has_had_no_turn(nats_server: str) -> None:
+    """It asks again, as it was told to, and its share is there."""
+    settings = EdgeSettings(session_turns_per_min=1)
+    async with bus_in(nats_server, new_token("c")) as bus:
+        sessions = Sessions(bus, new_token("e"), "websocket", 1)
+        visit = Visit(settings, (), Keyed(None, Keys(None)), None, Uploads(settings.uploads_bytes))
+        async with sessions.open("websocket"):
+            for _ in range(3):
+                with pytest.raises(Busy):
+                    async with open_errand(sessions, visit, "openai", ("llm",), PATIENCE):
+                        pass
+        async with open_errand(sessions, visit, "openai", ("llm",), PATIENCE):
+            pass
+
+
 async def test_an_edge_that_drains_ends_its_errands(nats_server: str) -> None:
     """Who waits is told, and may ask another edge."""
     async with scene(nats_server) as opened:
