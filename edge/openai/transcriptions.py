@@ -15,6 +15,7 @@ import structlog
 from starlette.datastructures import UploadFile
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from edge.errand import Patience
 from edge.openai.endpoint import Call
 from edge.openai.recordings import TranscriptionRequest, asked_of
 from edge.openai.stream import Pieces, begun_events, event
@@ -62,7 +63,8 @@ async def _answer(
     call.opened.enter_context(api.recordings.place(api.settings.recordings))
     errand = await call.errand("stt")
     passages = Passages(request, api.settings.passages)
-    recording = Recording(errand.session, call.visit, passages, api.settings.recording_stall_s)
+    patience = Patience(claim_s=api.settings.queue_s, stall_s=api.settings.recording_stall_s)
+    recording = Recording(errand.session, call.visit, passages, patience)
     decoder = StreamDecoder(container, max_seconds=api.settings.max_recording_s)
     await call.opened.enter_async_context(decoder)
     results = recording.results(_decoded(decoder, upload))
