@@ -60,7 +60,7 @@ async def create(call: Call) -> Response:
     asked = await call.json(SpeechRequest)
     if not asked.input.strip():
         raise BadRequest("There is nothing to say.", "input")
-    await call.api.names.model(asked.model, _SPEAKS)
+    await call.api.names.expect_any(asked.model, _SPEAKS)
     voice = await call.api.names.voice(asked.voice_name)
     name = asked.response_format or "mp3"
     errand = await call.errand(_SPEAKS)

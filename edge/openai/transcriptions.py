@@ -56,7 +56,7 @@ async def _answer(
     call: Call, asked: TranscriptionRequest, upload: UploadFile, request: RecogniseRequest
 ) -> Response:
     api = call.api
-    await api.names.model(asked.model, "stt")
+    await api.names.expect_any(asked.model, "stt")
     container = sniff_file(await upload.read(MAX_SNIFF_BYTES))
     await upload.seek(0)
     call.visit.expect_audio()
