@@ -6,7 +6,6 @@ A file of hours is recognised in passages, by as many workers as there are; see
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
@@ -34,8 +33,6 @@ from voicebus.audio.sniff import MAX_SNIFF_BYTES, sniff_file
 from voicebus.audio.stream import StreamDecoder
 
 log: Final = structlog.get_logger()
-
-_FEED_BYTES: Final = 64 * 1024
 
 Results = AsyncGenerator[PassageRecognised, None]
 
@@ -65,9 +62,10 @@ async def _answer(
     passages = Passages(request, api.settings.passages)
     patience = Patience(claim_s=api.settings.queue_s, stall_s=api.settings.recording_stall_s)
     recording = Recording(errand.session, call.visit, passages, patience)
-    decoder = StreamDecoder(container, max_seconds=api.settings.max_recording_s)
+    longest_s = api.settings.max_recording_s
+    decoder = StreamDecoder(container, max_seconds=longest_s, stored=upload.file)
     await call.opened.enter_async_context(decoder)
-    results = recording.results(_decoded(decoder, upload))
+    results = recording.results(_decoded(decoder))
     if asked.stream:
         return await begun_events(_told(results), api.settings.keepalive_s)
     async with aclosing(results) as found:
@@ -110,23 +108,10 @@ async def _told(results: Results) -> Pieces:
     yield event({"type": "transcript.text.done", "text": whole})
 
 
-async def _decoded(decoder: StreamDecoder, upload: UploadFile) -> AsyncGenerator[bytes, None]:
+async def _decoded(decoder: StreamDecoder) -> AsyncGenerator[bytes, None]:
     """Yield a file's audio, as fast as it is taken."""
-    feeding = asyncio.create_task(_feed(decoder, upload))
-    try:
-        async for pcm in decoder:
-            yield pcm
-        await feeding
-        if decoder.truncated:
-            log.warning("recording.truncated", info=decoder.info)
-    finally:
-        feeding.cancel()
-        await asyncio.wait((feeding,))
-
-
-async def _feed(decoder: StreamDecoder, upload: UploadFile) -> None:
-    try:
-        while data := await upload.read(_FEED_BYTES):
-            await decoder.feed(data)
-    finally:
-        await decoder.finish()
+    await decoder.finish()
+    async for pcm in decoder:
+        yield pcm
+    if decoder.truncated:
+        log.warning("recording.truncated", info=decoder.info)
