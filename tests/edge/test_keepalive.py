@@ -48,4 +48,6 @@ async def test_who_has_sent_ahead_is_not_gone(nats_server: str) -> None:
         for _ in range(3):
             await opened.send(append(seconds=1.0))
         await opened.send('{"type":"input_audio_buffer.clear"}')
-        await until(opened, "input_audio_buffer.cleared")
+        told = await until(opened, "input_audio_buffer.cleared")
+
+    assert "event_id" in told
