@@ -39,7 +39,7 @@ class Patience(Struct, frozen=True, kw_only=True):
     """How long an errand waits.
 
     Fields
-        claim_s: For a worker to take a job.
+        claim_s: For a worker to take a job, while nothing else of the errand happens.
         stall_s: For the next sign of life of those who have taken one.
     """
 
@@ -85,6 +85,9 @@ class Errand:
         """
         while True:
             event = await self._next()
+            for place in self._unclaimed:
+                # While one is answered, the next one waits for its worker and not in vain.
+                self._unclaimed[place] = now_s() + self._patience.claim_s
             match event:
                 case Claimed():
                     self._unclaimed.pop((event.role, event.turn), None)
@@ -138,8 +141,10 @@ async def open_errand(
         NoWorker: Nobody is there who could do it.
         BusError: It cannot be done now.
     """
-    visit.begin_turn()
+    visit.expect_turn()
     async with visit.session(), sessions.open(kind, roles=roles) as session:
+        # Not before: who is refused asks again, and has had nothing.
+        visit.begin_turn()
         try:
             yield Errand(session, visit, patience)
         except asyncio.CancelledError:

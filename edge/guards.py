@@ -84,6 +84,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         self._ending = Ending()
         self._arrivals = self.queue = Arrivals()  # type: ignore[assignment]
         self._ahead: dict[object, Any] = {"begin": None}
+        self._is_heard = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection over."""
@@ -97,6 +98,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, as far as the connection lasts."""
+        self._is_heard = True
         payload = whole_binary(data)
         if payload is not None and self._expects(len(payload)):
             begin = self._ahead["begin"]
@@ -139,6 +141,23 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
             self._fail("too many pings")
             return
         super().handle_ping()
+
+    def send_keepalive_ping(self) -> None:
+        """Ask whether the client is there."""
+        self._is_heard = False
+        super().send_keepalive_ping()
+
+    def keepalive_timeout(self) -> None:
+        """End a connection from which nothing came since it was asked.
+
+        While the application takes its time nothing is read, and the answer waits behind what the
+        client has sent already. And who sends all the time is there.
+        """
+        if self.read_paused or self._is_heard:
+            self.pong_timer = self.pending_ping_payload = None
+            self.schedule_ping()
+            return
+        super().keepalive_timeout()
 
     async def send(self, message: Any) -> None:
         """Send for the application."""

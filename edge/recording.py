@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 
 from edge.clock import now_s
+from edge.errand import Patience
 from edge.passages import Passages
 from edge.visit import Visit
 from schemas.audio import CALLER_RATE_HZ, AudioChunk
@@ -46,18 +47,21 @@ class Recording:
         session: Its session, of which nobody else reads the inbox.
         visit: The caller.
         passages: What becomes of it.
-        stall_s: Longest silence of the workers.
+        patience: How long it waits for the first worker, and for signs of life after it.
     """
 
-    def __init__(self, session: Session, visit: Visit, passages: Passages, stall_s: float) -> None:
+    def __init__(
+        self, session: Session, visit: Visit, passages: Passages, patience: Patience
+    ) -> None:
         self._session = session
         self._visit = visit
         self._passages = passages
-        self._stall_s = stall_s
+        self._patience = patience
         self._room = asyncio.Event()
         self._sending: deque[tuple[int, asyncio.Task[int]]] = deque()
         self._sent = 0
         self._is_claimed = False
+        self._asked_s: float | None = None
         self._again: set[int] = set()  # numbers of passages; 0 for all
         self._again_s = 0.0
         self._failure: Failure | None = None
@@ -163,6 +167,8 @@ class Recording:
 
     async def _ask(self) -> None:
         for request in self._passages.requests():
+            if self._asked_s is None:
+                self._asked_s = now_s()
             await self._session.ask(request)
 
     def _take(self, event: Event) -> tuple[PassageRecognised, ...]:
@@ -200,11 +206,11 @@ class Recording:
             for request in [r for number in numbers for r in self._asked_again(number)]:
                 log.info("recording.asked_again", passage=request.turn, attempt=request.revision)
                 await self._session.ask(request)
-        if now_s() - heard_s < self._stall_s:
-            return
-        if not self._is_claimed:
+        waited_s = 0.0 if self._asked_s is None else now_s() - self._asked_s
+        if not self._is_claimed and waited_s >= self._patience.claim_s:
             raise Busy("all workers are busy; try again", _BUSY_RETRY_S)
-        raise EngineTimeout("the recording was not recognised in time")
+        if now_s() - heard_s >= self._patience.stall_s:
+            raise EngineTimeout("the recording was not recognised in time")
 
     def _asked_again(self, number: int) -> list[RecogniseRequest]:
         try:

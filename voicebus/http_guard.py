@@ -7,6 +7,10 @@ like. Each of these lets one client hold a connection and memory for nothing.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
+import sys
+import termios
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -17,7 +21,7 @@ HEAD_BYTES: Final = 16 * 1024
 """Longest head of a request; beyond it the answer is 400."""
 
 STALL_S: Final = 30.0
-"""How long a client of HTTP may leave an answer unread."""
+"""How long a client of HTTP may read nothing of an answer that waits for it."""
 
 LINGER_S: Final = 5.0
 """How long, and at most twice as long, a client may read nothing of what was sent before the
@@ -38,6 +42,7 @@ class GuardedHttp(H11Protocol):
         self._handshake_s = handshake_s
         self._head = _Timer()
         self._stall = _Timer()
+        self._unread = 0
         self._ending = Ending()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn has it so
@@ -69,12 +74,20 @@ class GuardedHttp(H11Protocol):
     def pause_writing(self) -> None:
         """The client does not read what waits for it."""
         super().pause_writing()
-        self._stall.start(self.loop, STALL_S, self.transport.abort)
+        self._unread = unread_bytes(self.transport)
+        self._stall.start(self.loop, STALL_S, self._expect_reader)
 
     def resume_writing(self) -> None:
         """It does."""
         super().resume_writing()
         self._stall.stop()
+
+    def _expect_reader(self) -> None:
+        was, self._unread = self._unread, unread_bytes(self.transport)
+        if self._unread >= was:
+            self.transport.abort()
+            return
+        self._stall.start(self.loop, STALL_S, self._expect_reader)
 
     def _await_head(self) -> None:
         self._head.start(self.loop, self._handshake_s, self._too_slow)
@@ -83,6 +96,21 @@ class GuardedHttp(H11Protocol):
         if not self.transport.is_closing():
             self.transport.write(_TIMEOUT)
             self.transport.close()
+
+
+def unread_bytes(transport: asyncio.Transport) -> int:
+    """Return how much of what was sent the client has not taken yet.
+
+    The system holds a part of it, which it tells (tcp(7), SIOCOUTQ): as long as that shrinks,
+    nothing leaves the transport, although a slow client reads.
+    """
+    unread = transport.get_write_buffer_size()
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        with contextlib.suppress(OSError, ValueError):  # it is closed, or no system that tells
+            told = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4))
+            unread += int.from_bytes(told, sys.byteorder)
+    return unread
 
 
 class Ending:
@@ -104,7 +132,7 @@ class Ending:
 
     def _look(self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport) -> None:
         was = self._left
-        self._left = transport.get_write_buffer_size() if transport.is_closing() else None
+        self._left = unread_bytes(transport) if transport.is_closing() else None
         if was is not None and self._left is not None and self._left >= was:
             transport.abort()
             return
@@ -121,7 +149,11 @@ class _Timer:
         self, loop: asyncio.AbstractEventLoop, after_s: float, function: Callable[[], None]
     ) -> None:
         if self._handle is None:
-            self._handle = loop.call_later(after_s, function)
+            self._handle = loop.call_later(after_s, self._call, function)
+
+    def _call(self, function: Callable[[], None]) -> None:
+        self._handle = None
+        function()
 
     def stop(self) -> None:
         if self._handle is not None:

@@ -12,8 +12,9 @@ How a route is added:
    errand.events()`` yields what the workers say. When the client leaves, the handler is cancelled,
    the session is closed, and the workers stop.
 4. An answer in pieces: ``Streamed(pieces, media_type)``, or ``event_stream(events, keepalive_s)``
-   with events made by ``event(data)``. Give either ``await begun(pieces)``, so that what fails
-   before the first piece is an answer with a status.
+   with events made by ``event(data)``. ``Streamed(await begun(pieces), …)`` and ``await
+   begun_events(events, keepalive_s)`` make of what fails before the first piece an answer with a
+   status.
 5. Errors: raise what :mod:`voicebus.errors` has, or ``BadRequest(message, param, code)``. Nothing
    else is to be done: :class:`edge.openai.endpoint.Endpoint` answers in OpenAI's shape, counts, and
    adds ``x-request-id`` and the rate limits.

@@ -14,7 +14,7 @@ from edge.openai.chat_answer import Completion
 from edge.openai.chat_request import ChatRequest, generate
 from edge.openai.endpoint import Call
 from edge.openai.reply import Reply
-from edge.openai.stream import DONE, begun, event, event_stream
+from edge.openai.stream import DONE, begun_events, event
 from schemas.llm import GenerateRequest
 
 _WRITES: Final = "llm"
@@ -25,6 +25,7 @@ async def create(call: Call) -> Response:
 
     Raises:
         BadRequest: It asks for what there is not.
+        LimitReached: Each of its answers is a turn, and that is too many.
         VoicebusError: There is no answer.
     """
     asked = await call.json(ChatRequest)
@@ -34,12 +35,14 @@ async def create(call: Call) -> Response:
         return await _speak(call, asked, request)
     errand = await call.errand(_WRITES)
     replies = [Reply() for _ in range(asked.n or 1)]
+    for _ in replies[1:]:  # the errand has counted one
+        call.visit.begin_turn()
     for number in range(len(replies)):
         await errand.ask(msgspec.structs.replace(request, turn=number + 1))
     completion = Completion(asked.model, replies)
     if asked.stream:
         streamed = _streamed(errand, completion, wants_usage=asked.wants_usage)
-        return event_stream(await begun(streamed), call.api.settings.keepalive_s)
+        return await begun_events(streamed, call.api.settings.keepalive_s)
     async for said in errand.events():
         completion.take(said)
         if completion.is_complete:
@@ -56,7 +59,7 @@ async def _speak(call: Call, asked: ChatRequest, request: GenerateRequest) -> Re
     speech = chat_audio.Speech(Completion(asked.model, [Reply()]), recording)
     if asked.stream:
         streamed = speech.events(errand, wants_usage=asked.wants_usage)
-        return event_stream(await begun(streamed), call.api.settings.keepalive_s)
+        return await begun_events(streamed, call.api.settings.keepalive_s)
     return JSONResponse(await speech.whole(errand))
 
 

@@ -19,8 +19,8 @@ from edge.openai.errors import BadRequest
 from edge.openai.sound import RATE_HZ, Recording
 from edge.openai.stream import DONE, event
 from schemas.event import Event
-from schemas.llm import GenerationDone
-from schemas.tts import SpeakRequest
+from schemas.llm import GenerationDone, TokenDelta
+from schemas.tts import SpeakRequest, SpeechDone
 from subjects.tokens import new_token
 
 ROLES: Final = ("llm", "tts")
@@ -70,15 +70,19 @@ class Speech:
         self._id = new_token("audio_")
         self._last: list[dict[str, Any]] = []
         self._file = bytearray()
+        self._has_words = False
+        self._is_silent = False
 
     async def whole(self, errand: Errand) -> dict[str, Any]:
         """Return the answer that comes at once."""
         async for said in errand.events():
             self._completion.take(said)
-            self._file += await self._recording.take(said)
+            self._file += await self._sound(said)
             if self._is_complete:
                 break
         answer = self._completion.whole()
+        if self._is_silent:
+            return answer
         message = answer["choices"][0]["message"]
         message["audio"] = {
             "id": self._id,
@@ -98,7 +102,7 @@ class Speech:
             if self._is_complete:
                 break
         end = self._completion.chunk(0, {"audio": {"id": self._id, **self._expiry()}})
-        for chunk in (end, *self._last):
+        for chunk in self._last if self._is_silent else (end, *self._last):
             yield event({**chunk, **extra})
         if wants_usage:
             yield event(self._completion.usage_chunk())
@@ -106,7 +110,15 @@ class Speech:
 
     @property
     def _is_complete(self) -> bool:
-        return self._completion.is_complete and self._recording.is_complete
+        return self._completion.is_complete and (self._recording.is_complete or self._is_silent)
+
+    async def _sound(self, said: Event) -> bytes:
+        """Return the bytes of the file that are complete; what only calls functions has none."""
+        self._has_words |= isinstance(said, TokenDelta) and bool(said.text)
+        if isinstance(said, SpeechDone) and not (self._has_words or self._recording.samples):
+            self._is_silent = True
+            return b""
+        return await self._recording.take(said)
 
     async def _told(self, said: Event) -> list[dict[str, Any]]:
         chunks = self._completion.take(said)
@@ -116,7 +128,7 @@ class Speech:
             chunks = chunks[:-1]
         for chunk in chunks:
             self._put_into_audio(chunk["choices"][0]["delta"])
-        if made := await self._recording.take(said):
+        if made := await self._sound(said):
             data = base64.b64encode(made).decode()
             chunks.append(self._completion.chunk(0, {"audio": {"id": self._id, "data": data}}))
         return chunks

@@ -55,6 +55,24 @@ class Names:
             )
         return meant
 
+    async def expect_any(self, name: str, role: str) -> None:
+        """Ask for a role whose jobs are taken by any of its workers, whatever model they have.
+
+        Raises:
+            NoWorker: Nobody of this role is there.
+            BadRequest: ``model_not_found``, or ``model_not_selectable``: there are several, of
+                which one is named.
+        """
+        await self.model(name, role)
+        served = await self._fleet.models(role)
+        if len(served) > 1 and self._models.get(name, name) != role:
+            raise BadRequest(
+                f"Several models do this here, and which of them is not chosen by a request: "
+                f"`{name}` cannot be promised. Ask for a name that stands for all of them.",
+                "model",
+                "model_not_selectable",
+            )
+
     async def voice(self, name: str) -> str:
         """Return the voice that is meant by a name; empty for the default one.
 

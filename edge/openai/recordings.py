@@ -14,10 +14,12 @@ import msgspec
 from msgspec import Meta, Struct
 from starlette.datastructures import FormData, UploadFile
 
+from edge.openai.body import decoded
 from edge.openai.endpoint import Call
 from edge.openai.errors import BadRequest
 from edge.upload import file_of, is_form
 from schemas.stt import RecogniseRequest
+from voicebus.errors import ProtocolError
 
 PROMPT_CHARACTERS: Final = 1_000
 """Of a longer prompt, the end counts: it is what the recording goes on from."""
@@ -103,10 +105,10 @@ class _File(Struct, frozen=True):
     data: bytes
 
 
-class _Posted(TranscriptionRequest, frozen=True, kw_only=True):
-    """A request that is JSON as a whole."""
+class _Posted(Struct, frozen=True):
+    """A request that is JSON as a whole: its file, which is most of it, is not read yet."""
 
-    input_audio: _File
+    input_audio: msgspec.Raw = msgspec.Raw(b"null")
 
 
 async def asked_of(call: Call) -> tuple[TranscriptionRequest, UploadFile]:
@@ -119,10 +121,35 @@ async def asked_of(call: Call) -> tuple[TranscriptionRequest, UploadFile]:
     if is_form(call.request):
         form = await call.form(call.api.settings.max_recording_bytes)
         return asked_in(form), file_of(form)
-    fields = await call.json(dict[str, Any], call.api.edge.max_upload_bytes)
-    posted = _converted({k: v for k, v in fields.items() if v is not None}, _Posted)
-    data = posted.input_audio.data
-    return posted.check(), UploadFile(io.BytesIO(data), size=len(data))
+    body = await call.body(call.api.edge.max_upload_bytes)
+    asked, data = posted_in(body, call.api.settings.max_body_bytes)
+    return asked, UploadFile(io.BytesIO(data), size=len(data))
+
+
+def posted_in(body: bytes, limit_bytes: int) -> tuple[TranscriptionRequest, bytes]:
+    """Return what a JSON body asks, and its file.
+
+    Args:
+        body: The request's.
+        limit_bytes: Most bytes besides the file: of what is read into objects.
+
+    Raises:
+        BadRequest: A field is missing or does not fit.
+        ProtocolError: There is too much besides the file.
+    """
+    raw = decoded(body, _Posted).input_audio
+    if len(body) - len(raw) > limit_bytes:
+        raise ProtocolError(
+            f"a request may have at most {limit_bytes} bytes besides its file", "upload_too_large"
+        )
+    given = decoded(body, dict[str, msgspec.Raw])
+    fields = {k: decoded(bytes(v), object) for k, v in given.items() if k != "input_audio"}
+    asked = _converted({k: v for k, v in fields.items() if v is not None}, TranscriptionRequest)
+    try:
+        return asked.check(), msgspec.json.decode(raw, type=_File).data
+    except msgspec.ValidationError as err:
+        said, _, place = str(err).partition(" - at `$")
+        raise BadRequest(said, "input_audio" + place.rstrip("`")) from err
 
 
 def asked_in(form: FormData) -> TranscriptionRequest:

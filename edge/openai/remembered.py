@@ -1,8 +1,12 @@
-"""Past responses, which later ones go on from: kept in this process, up to a bound."""
+"""Past responses, which later ones go on from: kept in this process, up to a bound.
+
+Where there is no room for all, the owner of the most loses its oldest: one that asks very often
+takes nothing from the others.
+"""
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import Any
 
 import msgspec
@@ -39,32 +43,38 @@ class Remembered:
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
-        self._bytes = 0
-        self._kept: OrderedDict[str, Past] = OrderedDict()
+        self._bytes: Counter[str] = Counter()
+        self._kept: dict[str, OrderedDict[str, Past]] = {}
 
     def keep(self, owner: str, chat: tuple[Message, ...], response: dict[str, Any]) -> None:
         """Keep a response, if it is not larger than all that may be kept."""
         size = len(msgspec.json.encode((chat, response)))
         if size > self._limit_bytes:
             return
-        self._kept[response["id"]] = Past(
+        self._kept.setdefault(owner, OrderedDict())[response["id"]] = Past(
             owner=owner, chat=chat, response=response, size_bytes=size
         )
-        self._bytes += size
-        while self._bytes > self._limit_bytes:
-            _, oldest = self._kept.popitem(last=False)
-            self._bytes -= oldest.size_bytes
+        self._bytes[owner] += size
+        while self._bytes.total() > self._limit_bytes:
+            ((most, _),) = self._bytes.most_common(1)
+            self._drop(next(iter(self._kept[most].values())))
 
     def find(self, name: str, owner: str) -> Past | None:
         """Return a response of one's own; that of another key is not there."""
-        past = self._kept.get(name)
-        return past if past is not None and past.owner == owner else None
+        own = self._kept.get(owner)
+        return None if own is None else own.get(name)
 
     def forget(self, name: str, owner: str) -> bool:
         """Forget a response of one's own; return whether it was there."""
         past = self.find(name, owner)
         if past is None:
             return False
-        del self._kept[name]
-        self._bytes -= past.size_bytes
+        self._drop(past)
         return True
+
+    def _drop(self, past: Past) -> None:
+        own = self._kept[past.owner]
+        del own[past.response["id"]]
+        self._bytes[past.owner] -= past.size_bytes
+        if not own:
+            del self._kept[past.owner], self._bytes[past.owner]

@@ -12,7 +12,7 @@ from edge.openai.endpoint import Call
 from edge.openai.errors import BadRequest, refusal
 from edge.openai.responses_answer import Answer
 from edge.openai.responses_request import ResponsesRequest, generate, messages
-from edge.openai.stream import begun, event, event_stream
+from edge.openai.stream import begun_events, event
 from schemas.llm import Message
 from voicebus.errors import VoicebusError
 
@@ -34,8 +34,7 @@ async def create(call: Call) -> Response:
     await errand.ask(request)
     exchange = _Exchange(call, asked, chat, Answer(asked, request))
     if asked.stream:
-        events = await begun(exchange.events(errand))
-        return event_stream(events, call.api.settings.keepalive_s)
+        return await begun_events(exchange.events(errand), call.api.settings.keepalive_s)
     return JSONResponse(await exchange.whole(errand))
 
 

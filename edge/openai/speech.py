@@ -16,7 +16,7 @@ from edge.errand import Errand
 from edge.openai.endpoint import KIND, Call
 from edge.openai.errors import BadRequest
 from edge.openai.sound import RATE_HZ, Recording
-from edge.openai.stream import Streamed, begun, event, event_stream
+from edge.openai.stream import Streamed, begun, begun_events, event
 from schemas.tts import SpeakRequest
 from voicebus.audio.encode import FORMATS
 
@@ -60,7 +60,7 @@ async def create(call: Call) -> Response:
     asked = await call.json(SpeechRequest)
     if not asked.input.strip():
         raise BadRequest("There is nothing to say.", "input")
-    await call.api.names.model(asked.model, _SPEAKS)
+    await call.api.names.expect_any(asked.model, _SPEAKS)
     voice = await call.api.names.voice(asked.voice_name)
     name = asked.response_format or "mp3"
     errand = await call.errand(_SPEAKS)
@@ -72,8 +72,8 @@ async def create(call: Call) -> Response:
     recording = Recording(name, KIND)
     call.opened.push_async_callback(recording.close)
     if asked.stream_format == "sse":
-        events = await begun(_events(errand, recording, len(asked.input)))
-        return event_stream(events, call.api.settings.keepalive_s)
+        events = _events(errand, recording, len(asked.input))
+        return await begun_events(events, call.api.settings.keepalive_s)
     return Streamed(await begun(_bytes(errand, recording)), FORMATS[name].mime)
 
 

@@ -82,6 +82,18 @@ def event_stream(events: Pieces, keepalive_s: float) -> Streamed:
     return Streamed(_told(_lively(events, keepalive_s)), "text/event-stream", headers)
 
 
+async def begun_events(events: Pieces, keepalive_s: float) -> Streamed:
+    """Return the same once its first event is there: what fails before is raised.
+
+    Where nothing comes for as long as a stream may be silent, it begins all the same: proxies give
+    up an answer that does not, and clients see nothing else in the longest wait of all.
+
+    Raises:
+        VoicebusError: There will be no event.
+    """
+    return event_stream(await begun(events, keepalive_s), keepalive_s)
+
+
 def event(data: Any, name: str = "") -> bytes:
     """Return one event.
 
@@ -93,19 +105,38 @@ def event(data: Any, name: str = "") -> bytes:
     return head + b"data: " + msgspec.json.encode(data) + b"\n\n"
 
 
-async def begun(pieces: Pieces) -> Pieces:
-    """Wait for the first piece: what fails before it is an answer of its own, with a status."""
-    first = await anext(pieces, None)
+async def begun(pieces: Pieces, within_s: float | None = None) -> Pieces:
+    """Wait for the first piece: what fails before it is an answer of its own, with a status.
 
-    async def all_of_them() -> Pieces:
-        if first is None:
+    Args:
+        pieces: The pieces.
+        within_s: How long an answer of events waits at most; then it begins with a comment. None:
+            for as long as it takes.
+    """
+    all_of_them = _waited_for(pieces, within_s)
+    await anext(all_of_them)
+    return all_of_them
+
+
+async def _waited_for(pieces: Pieces, within_s: float | None) -> Pieces:
+    """Yield nothing when the first piece is there, or does not come in time; then the pieces."""
+    following = asyncio.ensure_future(anext(pieces, None))
+    try:
+        await asyncio.wait((following,), timeout=within_s)
+        if following.done():
+            following.result()
+            yield b""
+        else:
+            yield b""
+            yield KEEPALIVE
+        if (first := await following) is None:
             return
-        async with aclosing(pieces) as rest:
-            yield first
-            async for piece in rest:
-                yield piece
-
-    return all_of_them()
+        yield first
+        async for piece in pieces:
+            yield piece
+    finally:
+        await _ended(following)
+        await pieces.aclose()
 
 
 async def _told(events: Pieces) -> Pieces:
@@ -133,8 +164,12 @@ async def _lively(events: Pieces, keepalive_s: float) -> Pieces:
             yield one
             following = asyncio.ensure_future(anext(events, None))
     finally:
-        following.cancel()
-        await asyncio.wait((following,))
-        with suppress(asyncio.CancelledError, VoicebusError):
-            following.result()
+        await _ended(following)
         await events.aclose()
+
+
+async def _ended(following: asyncio.Future[bytes | None]) -> None:
+    following.cancel()
+    await asyncio.wait((following,))
+    with suppress(asyncio.CancelledError, VoicebusError):
+        following.result()

@@ -6,7 +6,6 @@ A file of hours is recognised in passages, by as many workers as there are; see
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
@@ -15,9 +14,10 @@ import structlog
 from starlette.datastructures import UploadFile
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from edge.errand import Patience
 from edge.openai.endpoint import Call
 from edge.openai.recordings import TranscriptionRequest, asked_of
-from edge.openai.stream import Pieces, begun, event, event_stream
+from edge.openai.stream import Pieces, begun_events, event
 from edge.openai.transcripts import (
     Transcript,
     as_json,
@@ -33,8 +33,6 @@ from voicebus.audio.sniff import MAX_SNIFF_BYTES, sniff_file
 from voicebus.audio.stream import StreamDecoder
 
 log: Final = structlog.get_logger()
-
-_FEED_BYTES: Final = 64 * 1024
 
 Results = AsyncGenerator[PassageRecognised, None]
 
@@ -55,19 +53,21 @@ async def _answer(
     call: Call, asked: TranscriptionRequest, upload: UploadFile, request: RecogniseRequest
 ) -> Response:
     api = call.api
-    await api.names.model(asked.model, "stt")
+    await api.names.expect_any(asked.model, "stt")
     container = sniff_file(await upload.read(MAX_SNIFF_BYTES))
     await upload.seek(0)
     call.visit.expect_audio()
     call.opened.enter_context(api.recordings.place(api.settings.recordings))
     errand = await call.errand("stt")
     passages = Passages(request, api.settings.passages)
-    recording = Recording(errand.session, call.visit, passages, api.settings.recording_stall_s)
-    decoder = StreamDecoder(container, max_seconds=api.settings.max_recording_s)
+    patience = Patience(claim_s=api.settings.queue_s, stall_s=api.settings.recording_stall_s)
+    recording = Recording(errand.session, call.visit, passages, patience)
+    longest_s = api.settings.max_recording_s
+    decoder = StreamDecoder(container, max_seconds=longest_s, stored=upload.file)
     await call.opened.enter_async_context(decoder)
-    results = recording.results(_decoded(decoder, upload))
+    results = recording.results(_decoded(decoder))
     if asked.stream:
-        return event_stream(await begun(_told(results)), api.settings.keepalive_s)
+        return await begun_events(_told(results), api.settings.keepalive_s)
     async with aclosing(results) as found:
         said = [result async for result in found]
     transcript = Transcript(
@@ -108,23 +108,10 @@ async def _told(results: Results) -> Pieces:
     yield event({"type": "transcript.text.done", "text": whole})
 
 
-async def _decoded(decoder: StreamDecoder, upload: UploadFile) -> AsyncGenerator[bytes, None]:
+async def _decoded(decoder: StreamDecoder) -> AsyncGenerator[bytes, None]:
     """Yield a file's audio, as fast as it is taken."""
-    feeding = asyncio.create_task(_feed(decoder, upload))
-    try:
-        async for pcm in decoder:
-            yield pcm
-        await feeding
-        if decoder.truncated:
-            log.warning("recording.truncated", info=decoder.info)
-    finally:
-        feeding.cancel()
-        await asyncio.wait((feeding,))
-
-
-async def _feed(decoder: StreamDecoder, upload: UploadFile) -> None:
-    try:
-        while data := await upload.read(_FEED_BYTES):
-            await decoder.feed(data)
-    finally:
-        await decoder.finish()
+    await decoder.finish()
+    async for pcm in decoder:
+        yield pcm
+    if decoder.truncated:
+        log.warning("recording.truncated", info=decoder.info)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 import pytest
 
 from edge.budgets import Uploads
@@ -129,6 +130,27 @@ async def test_without_a_worker_the_wait_has_an_end(nats_server: str) -> None:
     assert busy.value.retry_after_s > 0
 
 
+async def test_what_waits_for_its_turn_is_not_given_up(
+    nats_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answers of one request share the workers that there are: each event counts for all."""
+    clock_s = 100.0
+    monkeypatch.setattr("edge.errand.now_s", lambda: clock_s)
+    async with scene(nats_server, Patience(claim_s=30.0, stall_s=30.0)) as opened:
+        await opened.errand.ask(ASK)
+        await opened.errand.ask(msgspec.structs.replace(ASK, turn=2))
+        await opened.claim()
+        for number in range(3):
+            await opened.say(delta(number))
+            await opened.heard(1)
+            clock_s += 20.0
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(opened.heard(1), 0.2)
+        clock_s += 20.0
+        with pytest.raises(Busy):
+            await opened.heard(1)
+
+
 async def test_a_worker_that_says_nothing_is_not_waited_for_for_ever(nats_server: str) -> None:
     """It took the job; that is all that was heard of it."""
     async with scene(nats_server, Patience(claim_s=5.0, stall_s=0.2)) as opened:
@@ -173,6 +195,21 @@ async def test_a_caller_s_share_counts(nats_server: str) -> None:
             with pytest.raises(LimitReached):
                 async with open_errand(sessions, visit, "openai", ("llm",), PATIENCE):
                     pass
+
+
+async def test_who_is_refused_has_had_no_turn(nats_server: str) -> None:
+    """It asks again, as it was told to, and its share is there."""
+    settings = EdgeSettings(session_turns_per_min=1)
+    async with bus_in(nats_server, new_token("c")) as bus:
+        sessions = Sessions(bus, new_token("e"), "websocket", 1)
+        visit = Visit(settings, (), Keyed(None, Keys(None)), None, Uploads(settings.uploads_bytes))
+        async with sessions.open("websocket"):
+            for _ in range(3):
+                with pytest.raises(Busy):
+                    async with open_errand(sessions, visit, "openai", ("llm",), PATIENCE):
+                        pass
+        async with open_errand(sessions, visit, "openai", ("llm",), PATIENCE):
+            pass
 
 
 async def test_an_edge_that_drains_ends_its_errands(nats_server: str) -> None:

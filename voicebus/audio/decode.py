@@ -25,11 +25,11 @@ from voicebus.errors import AudioTooLong, CorruptAudio
 
 OUT_HZ = 16000
 MAX_SECONDS = 600.0
-SPOOL_BYTES = 32 * 1024 * 1024
-"""An M4A whose index is at its end is kept whole, up to this size. Also the most bytes that are
-read from any file without audio coming out."""
 
 _MAX_CPU_S = 60.0
+_CPU_SHARE = 0.1
+"""Of each second that is decoded, besides: the codecs need less than a tenth of that."""
+
 _MIN_PIECE_BYTES = OUT_HZ * 2 * 20 // 1000
 _MAX_PIECE_BYTES = OUT_HZ * 2 * 200 // 1000
 _TRUNCATED_S = 0.15
@@ -109,7 +109,8 @@ class Decoding:
         stream, codec = audio_stream(opened, self._container)
         for packet in self._packets(opened, stream):
             # CPU time and not the wall clock, which also runs while a live caller is silent.
-            if time.thread_time() - self._cpu_started_s > _MAX_CPU_S:
+            allowed_s = _MAX_CPU_S + self.seconds * _CPU_SHARE
+            if time.thread_time() - self._cpu_started_s > allowed_s:
                 raise CorruptAudio("The audio takes too long to decode.")
             try:
                 frames = stream.codec_context.decode(packet)

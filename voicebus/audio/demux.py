@@ -17,13 +17,13 @@ from av.container import InputContainer
 
 from voicebus.audio.boxes import CheckedBoxes
 from voicebus.audio.containers import DEMUXERS, WAV_CODECS, Container
-from voicebus.audio.source import Forward, Limited, Peekable, Source, Spool
+from voicebus.audio.source import Forward, Kept, Limited, Peekable, Source, Spool, Stored
 from voicebus.audio.wav import WavLayout, wav_layout
 from voicebus.errors import CorruptAudio, UnsupportedAudio
 
 SPOOL_BYTES = 32 * 1024 * 1024
-"""An M4A whose index is at its end is kept whole, up to this size. Also the most bytes that are
-read from any file without audio coming out."""
+"""An M4A whose index is at its end, and which is no file yet, is kept whole, up to this size. Also
+the most bytes that are read from any file without audio coming out."""
 
 _HEADER_BYTES = 1024 * 1024
 _MAX_BOXES = 32
@@ -85,7 +85,8 @@ def input_of(source: Source, container: Container) -> Input:
     if container is Container.M4A:
         peekable = Peekable(CheckedBoxes(source))
         first = _index_comes_first(peekable)
-        file = Forward(peekable, SPOOL_BYTES) if first else Spool(peekable, SPOOL_BYTES)
+        keeper = source if isinstance(source, Stored) else Kept(SPOOL_BYTES)
+        file = Forward(peekable, SPOOL_BYTES) if first else Spool(peekable, keeper)
     return Input(file, demuxer.name, demuxer.decoders)
 
 

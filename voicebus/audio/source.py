@@ -6,10 +6,11 @@ that has to stop says "end of file", and the decoder asks it afterwards why.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import BinaryIO, Final, Protocol
 
 
 class Source(Protocol):
@@ -29,6 +30,45 @@ class Memory:
         """Return up to ``size`` bytes, ``b""`` at the end."""
         piece, self._rest = bytes(self._rest[:size]), self._rest[size:]
         return piece
+
+
+class Stored:
+    """A source that is a file, which can be read again from any place. For one thread.
+
+    Args:
+        file: At its beginning; it belongs to the source from here on, and is not closed by it.
+    """
+
+    limit_bytes: Final = sys.maxsize
+    """It is there already, whatever its size."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._at = 0
+        self._closed = False
+
+    def close(self) -> None:
+        """The next ``read`` is at the end."""
+        self._closed = True
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to ``size`` bytes, ``b""`` at the end."""
+        piece = self.again(self._at, size)
+        self._at += len(piece)
+        return piece
+
+    def keep(self, _: bytes) -> None:
+        """Do nothing: what was read is in the file."""
+
+    def again(self, at: int, size: int) -> bytes:
+        """Return up to ``size`` bytes from a place."""
+        if self._closed:
+            return b""
+        try:
+            self._file.seek(at)
+            return self._file.read(size)
+        except (OSError, ValueError):  # the disk, or somebody has closed it
+            return b""
 
 
 class Pipe:
@@ -166,20 +206,53 @@ class Forward:
         return piece
 
 
-class Spool:
-    """A source as a file that can be sought in: it keeps all that was read, in memory.
+class Keeper(Protocol):
+    """Where a :class:`Spool` finds again what it has read."""
 
-    Sought beyond what has come, it reads on until the bytes are there. Memory and not disk, as
-    callers' voices have no business on a disk.
+    @property
+    def limit_bytes(self) -> int:
+        """How much may be kept."""
+
+    def keep(self, piece: bytes, /) -> None:
+        """Take what was read next."""
+
+    def again(self, at: int, size: int, /) -> bytes:
+        """Return up to ``size`` of the bytes from a place."""
+
+
+class Kept:
+    """Keeps in memory. Not on a disk: callers' voices have no business there."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self.limit_bytes: Final = limit_bytes
+        self._bytes = bytearray()
+
+    def keep(self, piece: bytes) -> None:
+        """Take what was read next."""
+        self._bytes += piece
+
+    def again(self, at: int, size: int) -> bytes:
+        """Return up to ``size`` of the bytes from a place."""
+        return bytes(self._bytes[at : at + size])
+
+
+class Spool:
+    """A source as a file that can be sought in.
+
+    Sought beyond what has come, it reads on until the bytes are there.
+
+    Args:
+        source: Read from its beginning, and checked by whatever is in between.
+        keeper: Has what was read: the file itself, where there is one.
 
     Attributes:
-        starved: The file has more than ``limit_bytes``; it ends there.
+        starved: The file has more than may be kept; it ends there.
     """
 
-    def __init__(self, source: Source, limit_bytes: int) -> None:
+    def __init__(self, source: Source, keeper: Keeper) -> None:
         self._source = source
-        self._limit_bytes = limit_bytes
-        self._kept = bytearray()
+        self._keeper = keeper
+        self._size = 0
         self._at = 0
         self.starved = False
 
@@ -188,13 +261,14 @@ class Spool:
 
     def read(self, size: int, /) -> bytes:
         """Return 1 to ``size`` bytes at the current place, ``b""`` at the end."""
-        while len(self._kept) <= self._at and not self.starved:
+        while self._size <= self._at and not self.starved:
             piece = self._source.read(64 * 1024)
             if not piece:
                 break
-            self._kept += piece
-            self.starved = len(self._kept) > self._limit_bytes
-        taken = bytes(self._kept[self._at : self._at + size])
+            self._keeper.keep(piece)
+            self._size += len(piece)
+            self.starved = self._size > self._keeper.limit_bytes
+        taken = self._keeper.again(self._at, min(size, max(0, self._size - self._at)))
         self._at += len(taken)
         return taken
 

@@ -12,13 +12,13 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing, suppress
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 import structlog
 
 from voicebus.audio.containers import Container
 from voicebus.audio.decode import AudioInfo, Decoding
-from voicebus.audio.source import Pipe
+from voicebus.audio.source import Pipe, Stored
 
 _PIPE_BYTES = 256 * 1024
 _PIECES = 32
@@ -35,12 +35,19 @@ class StreamDecoder:
     a running event loop. Use it as an async context manager, or call :meth:`aclose`.
     """
 
-    def __init__(self, container: Container, *, max_seconds: float) -> None:
-        """Args: ``container`` comes from :func:`voicebus.audio.sniff.sniff`, and is not PCM."""
+    def __init__(
+        self, container: Container, *, max_seconds: float, stored: BinaryIO | None = None
+    ) -> None:
+        """Args: ``container`` comes from :func:`voicebus.audio.sniff.sniff`, and is not PCM.
+
+        ``stored`` is a file that is here already: it is read where it is, by the thread, and
+        nothing is fed. It stays open until the decoder is closed.
+        """
         self._loop = asyncio.get_running_loop()
         self._room = asyncio.Event()
         self._pipe = Pipe(_PIPE_BYTES, on_room=lambda: self._call(self._room.set))
-        self._decoding = Decoding(self._pipe, container, max_seconds)
+        self._stored = None if stored is None else Stored(stored)
+        self._decoding = Decoding(self._stored or self._pipe, container, max_seconds)
         self._pieces: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._free = threading.Semaphore(_PIECES)
         self._closed = threading.Event()
@@ -101,6 +108,8 @@ class StreamDecoder:
         """Stop, whatever state it is in, and end the thread. May be called more than once."""
         self._closed.set()
         self._pipe.close()
+        if self._stored is not None:
+            self._stored.close()
         self._free.release()
         if self._thread is None:
             self._pieces.put_nowait(None)

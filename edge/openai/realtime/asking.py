@@ -171,9 +171,10 @@ def listening_of(session: Session) -> TranscribeRequest:
     asked = heard.transcription
     spoken = (asked.language or "") if asked is not None else ""
     language = spoken.partition("-")[0].lower()
+    is_known = language.isascii() and language.isalpha() and len(language) in (2, 3)
     return TranscribeRequest(
         settings=SessionSettings(
-            language=language if language.isascii() and len(language) in (2, 3) else "",
+            language=language if is_known else "",
             vocabulary=(asked.prompt or "") if asked is not None else "",
             turn_taking="manual" if detection is None else "pause",
             end_of_turn=ends,

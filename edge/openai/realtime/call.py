@@ -22,6 +22,7 @@ from edge.openai.realtime import client, told
 from edge.openai.realtime.answering import Orders
 from edge.openai.realtime.errors import BadEvent
 from edge.openai.realtime.machine import Realtime
+from edge.openai.realtime.overdue import Overdue
 from edge.openai.realtime.session import Format, Pcm
 from edge.openai.realtime.sound import rate_of
 from edge.openai.realtime.timing import Timing
@@ -30,7 +31,6 @@ from edge.outbox import Outbox, Parcel
 from edge.timeline import AudioClock
 from edge.visit import Visit
 from schemas.audio import AudioChunk, AudioEnded
-from schemas.claim import Claimed
 from schemas.session import AnswerAsked, CancelAsked
 from schemas.settings import SessionSettings
 from schemas.stt import TranscribeRequest
@@ -39,6 +39,7 @@ from schemas.turn import ConverseRequest, HangUp
 from voicebus import metrics
 from voicebus.errors import (
     BusUnavailable,
+    EngineTimeout,
     LimitReached,
     NoWorker,
     ProtocolError,
@@ -59,6 +60,8 @@ _GOING_AWAY: Final = 1012
 _INTERNAL: Final = 1011
 _FLUSH_S: Final = 1.0
 _LOOK_S: Final = 1.0
+_MESSAGE_CHARS: Final = 64 * 1024
+_LATE: Final = (EngineTimeout.code, "the answer did not come in time")
 
 
 def as_error(err: VoicebusError) -> ServerEvent:
@@ -90,8 +93,10 @@ class RealtimeCall:
         self._spelling = spelling
         self._outbox = Outbox(api.edge.outbox_bytes)
         self._turn = asyncio.Lock()
-        self._claimed: set[str] = set()
         self._begun_s = now_s()
+        roles = ("turn",) if machine.session.type == "realtime" else ()
+        stall_s = api.settings.stall_s
+        self._overdue = Overdue(api.edge.claim_s, stall_s, roles, self._begun_s)
         self._heard_since_s: float | None = None
         self._heard_s = 0.0
         self._listening: TranscribeRequest | None = None
@@ -171,11 +176,12 @@ class RealtimeCall:
         if isinstance(frame, bytes):
             raise BadEvent("Events are sent as text frames.", "invalid_event")
         event = client.parse(frame)
-        is_audio = isinstance(event, client.Append)
-        await self._visit.pace_frame(b"" if is_audio else frame, _unsaid)
         if isinstance(event, client.Append):
+            await self._visit.pace_frame(b"", _unsaid)
             await self._append(event.decoded())
             return
+        for _ in range(0, len(frame), _MESSAGE_CHARS):  # a large one is work for as many
+            await self._visit.pace_frame(frame, _unsaid)
         asked_s = now_s()
         if isinstance(event, client.ResponseCreate):
             self._expect_turn(event.event_id or "")
@@ -193,6 +199,7 @@ class RealtimeCall:
         """Read on when the caller may send more, and no more than the limit is ahead."""
         await self._visit.pace_audio(audio_s, _unsaid)
         now = now_s()
+        self._overdue.ask("stt", now)
         if self._heard_since_s is None:
             self._heard_since_s = now
         self._heard_s += audio_s
@@ -215,9 +222,8 @@ class RealtimeCall:
             if inbox.lost:  # the end of a turn, perhaps: better no session than a deaf one
                 raise BusUnavailable("this server is too busy for the session; try again later")
             self._timing.heard(event, now_s())
+            self._overdue.heard(event, now_s())
             match event:
-                case Claimed():
-                    self._claimed.add(event.role)
                 case ReplyChunk():
                     spoken_s = len(event.pcm) / 2 / event.rate_hz
                     metrics.EDGE_AUDIO_SECONDS.labels(KIND, "down").inc(spoken_s)
@@ -270,25 +276,17 @@ class RealtimeCall:
             self._outbox.put(Parcel(msgspec.json.encode(spelt).decode()))
 
     async def _limits(self) -> None:
-        edge, waited_s = self._api.edge, 0.0
+        edge, machine, overdue = self._api.edge, self._machine, self._overdue
         while now_s() - self._begun_s < edge.max_session_s:
             await asyncio.sleep(min(_LOOK_S, edge.claim_s / 4))
             self._visit.check()
-            self._expect_workers()
-            waited_s = waited_s + _LOOK_S if self._machine.waits_for_words else 0.0
-            if waited_s > self._api.settings.stall_s:
-                await self._do(self._machine.give_up_words)
-        raise ProtocolError("the session has reached its longest time", "session_expired")
-
-    def _expect_workers(self) -> None:
-        answers = self._machine.session.type == "realtime"
-        for role, asked_s in (
-            ("turn", self._begun_s if answers else None),
-            ("stt", self._heard_since_s),
-        ):
-            waited_s = now_s() - asked_s if asked_s is not None else 0.0
-            if role not in self._claimed and waited_s > self._api.edge.claim_s:
+            if overdue.lacks_worker(now_s()):
                 raise NoWorker("no worker is free to take this session; try again later")
+            if overdue.lacks_words(now_s(), are_due=machine.waits_for_words):
+                await self._do(machine.give_up_words)
+            if overdue.lacks_answer(now_s(), is_active=machine.is_answering):
+                await self._do(partial(machine.refuse_answer, *_LATE))
+        raise ProtocolError("the session has reached its longest time", "session_expired")
 
 
 def _bytes_per_s(wanted: Format) -> int:

@@ -21,7 +21,16 @@ from edge.openai.realtime.session import (
     explained,
 )
 
+LARGEST: Final = 1 << 20
+"""Most characters of an event that is no audio: what it holds is read at once, and kept."""
+
 EventId = Annotated[str, Meta(max_length=512)]
+
+Metadata = Annotated[
+    dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=512)]],
+    Meta(max_length=16),
+]
+"""What a client writes on a response; the bounds are the API's."""
 
 
 class ClientEvent(Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -133,7 +142,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     modalities: Modalities | None = None
     max_output_tokens: MaxTokens | None = None
     max_response_output_tokens: MaxTokens | None = None
-    metadata: Annotated[dict[str, str], Meta(max_length=16)] | None = None
+    metadata: Metadata | None = None
     audio: AnswerAudio | None = None
     voice: str | None = None
 
@@ -171,16 +180,26 @@ class _Head(Struct):
     event_id: Any = None
 
 
+class _Kind(Struct):
+    """Of an event that is large: nothing else of it is read."""
+
+    type: str = ""
+
+
 _decoder: Final[msgspec.json.Decoder[AnyClientEvent]] = msgspec.json.Decoder(AnyClientEvent)
 _heads: Final = msgspec.json.Decoder(_Head)
+_kinds: Final = msgspec.json.Decoder(_Kind)
+_APPEND: Final = "input_audio_buffer.append"
 
 
 def parse(text: str | bytes) -> AnyClientEvent:
     """Parse an event.
 
     Raises:
-        BadEvent: It is none that we know, or a field of it cannot be so.
+        BadEvent: It is none that we know, is too large, or a field of it cannot be so.
     """
+    if len(text) > LARGEST:
+        _expect_audio(text)
     try:
         event = _decoder.decode(text)
     except msgspec.ValidationError as err:
@@ -190,6 +209,17 @@ def parse(text: str | bytes) -> AnyClientEvent:
     if is_deep(event):
         raise BadEvent("The event is nested too deeply.", "invalid_json")
     return event
+
+
+def _expect_audio(text: str | bytes) -> None:
+    try:
+        kind = _kinds.decode(text).type
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        kind = ""
+    if kind != _APPEND:
+        raise BadEvent(
+            f"An event without audio may have {LARGEST} characters.", "request_too_large"
+        )
 
 
 def item_of(given: JsonObject, path: str) -> Item | Reference:

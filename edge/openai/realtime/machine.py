@@ -87,6 +87,11 @@ class Realtime:
         """Whether words of what was committed are still to come."""
         return self._caller.is_waiting
 
+    @property
+    def is_answering(self) -> bool:
+        """Whether a response is active."""
+        return self._answering.active is not None
+
     def open(self) -> Orders:
         """Return what is done first."""
         return self._stamped([{"type": "session.created", "session": self._described()}])

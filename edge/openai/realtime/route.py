@@ -192,13 +192,17 @@ async def _wanted(socket: WebSocket, api: Api, grant: Grant | None) -> tuple[Ses
     """Return how the session begins: as its secret says, else by the address's query.
 
     Raises:
+        AccessDenied: ``model_forbidden``: its secret is for another model.
         BadRequest: There is no such model.
         NoWorker: Nobody serves any.
     """
     given: JsonObject = {} if grant is None else dict(grant.session)
     if socket.query_params.get("intent") == "transcription":
         given.setdefault("type", "transcription")
-    model = socket.query_params.get("model", "") or str(given.get("model", ""))
+    granted = str(given.get("model") or "")
+    model = socket.query_params.get("model", "") or granted
+    if granted and model != granted:
+        raise AccessDenied("this client secret is for another model", "model_forbidden")
     voices = api.settings.voice_aliases()
     if given.get("type") == "transcription":
         heard: dict[str, Any] = {"input": {"transcription": {}}}

@@ -10,6 +10,9 @@ from msgspec.structs import replace
 
 from edge.openai.realtime.errors import BadEvent
 
+LARGEST_BYTES: Final = 512 * 1024
+"""Most of a session, as JSON: it is told with each change, and read again."""
+
 JsonObject = dict[str, Any]
 """An object of JSON."""
 
@@ -176,9 +179,12 @@ class Session(Struct, frozen=True, kw_only=True):
         """
         wanted_now = merged(msgspec.to_builtins(self), wanted)
         try:
-            return msgspec.convert(wanted_now, Session)
+            session = msgspec.convert(wanted_now, Session)
         except msgspec.ValidationError as err:
             raise BadEvent(*explained(str(err), path)) from err
+        if len(msgspec.json.encode(session)) > LARGEST_BYTES:
+            raise BadEvent(f"A session may have {LARGEST_BYTES} bytes.", "request_too_large", path)
+        return session
 
     def heard_as(self, settled: Session) -> Session:
         """Return the same with the caller heard as a recogniser that is at it already hears.

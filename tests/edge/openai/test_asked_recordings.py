@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import FormData
 
 from edge.openai.errors import BadRequest
-from edge.openai.recordings import PROMPT_CHARACTERS, TranscriptionRequest, asked_in, fields_of
+from edge.openai.recordings import (
+    PROMPT_CHARACTERS,
+    TranscriptionRequest,
+    asked_in,
+    fields_of,
+    posted_in,
+)
 from schemas.stt import RecogniseRequest
+from voicebus.errors import ProtocolError
 
 NAMES = st.sampled_from(
     [
@@ -72,3 +80,38 @@ def test_what_is_no_language_is_named(language: str) -> None:
         TranscriptionRequest(model="whisper-1", language=language).request(translate=False)
 
     assert refused.value.param == "language"
+
+
+FILE = b'"input_audio": {"format": "wav", "data": "' + b"AAAA" * 1_000 + b'"}'
+
+
+def test_a_file_in_json_counts_by_itself() -> None:
+    """It may be larger than all the rest, whose empty fields are none."""
+    body = b'{"model": "whisper-1", "language": null, "keywords": ["a"], ' + FILE + b"}"
+
+    asked, data = posted_in(body, 200)
+
+    assert (asked.keywords, asked.language) == (("a",), "")
+    assert data == bytes(3_000)
+
+
+@pytest.mark.parametrize("field", [b'"x": ', b'"input_audio": 7, "x": ', b'"keywords": '])
+def test_much_besides_the_file_is_refused(field: bytes) -> None:
+    """Before anything is made of it: a file's worth of small values takes seconds to read."""
+    body = b'{"model": "whisper-1", ' + field + b"[" + b"0," * 500 + b"0], " + FILE + b"}"
+
+    with pytest.raises(ProtocolError) as refused:
+        posted_in(body, 200)
+
+    assert refused.value.reason == "upload_too_large"
+
+
+@pytest.mark.parametrize("audio", [{"data": "?"}, 7, {}, None])
+def test_what_is_no_file_is_named(audio: object) -> None:
+    """As any other field is."""
+    body = msgspec.json.encode({"model": "whisper-1", "input_audio": audio})
+
+    with pytest.raises(BadRequest) as refused:
+        posted_in(body, 200)
+
+    assert refused.value.param.startswith("input_audio")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.edge.openai.serving import REPLY, api
+from tests.edge.openai.test_chat import LOOK
 from tests.voicebus.audio.test_encode import heard
 
 ASK: Any = [{"role": "user", "content": "hello"}]
@@ -46,6 +47,22 @@ async def test_words_and_sound_are_streamed(nats_server: str) -> None:
     assert "expires_at" in parts[-1]
     assert [choice.finish_reason for choice in deltas if choice.finish_reason] == ["stop"]
     assert deltas[-1].finish_reason == "stop"
+
+
+async def test_what_only_calls_a_function_has_no_sound(nats_server: str) -> None:
+    """Neither words nor a file of silence, which a client would play: as OpenAI answers it."""
+    call: Any = {"tools": [LOOK], "tool_choice": "required", "audio": {"format": "wav"}}
+    async with api(nats_server) as served:
+        said = await served.sdk.chat.completions.create(**SPOKEN, **call)
+        stream = await served.sdk.chat.completions.create(**SPOKEN, **call, stream=True)
+        deltas = [chunk.choices[0] async for chunk in stream]
+
+    message = said.choices[0].message
+    assert message.tool_calls is not None
+    assert (message.audio, message.content) == (None, None)
+    assert any(choice.delta.tool_calls for choice in deltas)
+    assert not any("audio" in choice.delta.model_dump(exclude_none=True) for choice in deltas)
+    assert deltas[-1].finish_reason == "tool_calls"
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,11 @@ import openai
 import pytest
 
 from edge.keys import Keys
+from schemas.llm import GenerateRequest
 from services.llm.engines.synthetic import SyntheticEngine, SyntheticSettings
+from subjects.catalog import Place, subject_of
 from tests.edge.openai.serving import api, llm
+from tests.workers import until
 from voicebus import metrics
 from voicebus.keys import Allowance, add_key, new_key
 
@@ -134,6 +137,53 @@ async def test_work_counts_as_turns_do(nats_server: str, tmp_path: Path) -> None
     assert first.headers["x-ratelimit-remaining-requests"] == "0"
     assert refused.value.type == "requests"
     assert int(refused.value.response.headers["x-ratelimit-remaining-tokens"]) < 1000
+
+
+async def test_each_answer_counts_as_a_turn(nats_server: str, tmp_path: Path) -> None:
+    """Whoever asks for several at once pays for several."""
+    path = tmp_path / "keys.json"
+    secret, key = new_key("one", Allowance(turns_per_min=6))
+    add_key(path, key)
+    ask: Any = [{"role": "user", "content": "hello"}]
+    async with api(nats_server, keys=Keys(path), key=secret) as served:
+        create = served.sdk.chat.completions.with_raw_response.create
+        first = await create(model="synthetic", messages=ask, n=4)
+        with pytest.raises(openai.RateLimitError):
+            await create(model="synthetic", messages=ask, n=4)
+
+    assert first.headers["x-ratelimit-remaining-requests"] == "2"
+
+
+async def test_the_sdk_tries_again_and_is_served_once(
+    nats_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was refused costs nothing: one job, and one turn of its share."""
+    monkeypatch.setattr("voicebus.sessions.sessions._FULL_RETRY_S", 0.5)
+    path = tmp_path / "keys.json"
+    secret, key = new_key("one", Allowance(turns_per_min=30))
+    add_key(path, key)
+    refused = metrics.API_REQUESTS.labels("/chat/completions", 503)._value
+    before = refused.get()
+    ask: Any = [{"role": "user", "content": "hello"}]
+    async with api(
+        nats_server, settings={"max_sessions": 1}, keys=Keys(path), key=secret
+    ) as served:
+        jobs = subject_of(GenerateRequest, Place(served.bus.cell, served.edge, "*"), job="*")
+        sdk = served.sdk.with_options(max_retries=5)
+        async with served.bus.listen(jobs) as inbox:
+            await served.bus.flush()
+            async with served.sessions.open("websocket"):
+                asking: asyncio.Future[Any] = asyncio.ensure_future(
+                    sdk.chat.completions.with_raw_response.create(model="synthetic", messages=ask)
+                )
+                await until(lambda: refused.get() > before, 20)
+            answer = await asking
+            await served.bus.flush()
+            asked = len(inbox)
+
+    assert answer.parse().choices[0].finish_reason == "stop"
+    assert answer.headers["x-ratelimit-remaining-requests"] == "29"
+    assert asked == 1
 
 
 async def test_a_caller_has_so_many_requests_at_once(nats_server: str, tmp_path: Path) -> None:

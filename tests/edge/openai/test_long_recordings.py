@@ -7,15 +7,18 @@ import itertools
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from edge.passages import LONGEST_SAMPLES
 from schemas.audio import AudioChunk
+from schemas.claim import Claimed
 from schemas.failure import Failure
 from schemas.stt import PassageCut, PassageRecognised, RecogniseRequest, TranscriptPartial
 from subjects.catalog import Place, subject_of
 from subjects.streams import Record, stream_of
 from tests.edge.openai.hearing import (
     MODEL,
+    ONE,
     heard,
     hearing,
     observing,
@@ -24,7 +27,8 @@ from tests.edge.openai.hearing import (
     wav,
     workers_of,
 )
-from tests.services.stt.ears import Recogniser, quiet, sound
+from tests.edge.openai.serving import api, stt
+from tests.services.stt.ears import Recogniser, ears_of, quiet, sound
 from tests.workers import jobs_left, until
 from voicebus.errors import EngineTimeout
 
@@ -179,6 +183,23 @@ async def test_only_so_many_recordings_are_in_work(nats_server: str) -> None:
     assert int(second.headers["retry-after"]) > 0
     assert second.headers["x-should-retry"] == "true"
     assert third.status_code == 200
+
+
+async def test_a_recording_waits_for_a_worker_as_long_as_any_request(nats_server: str) -> None:
+    """And not for as long as workers may be silent that have taken it."""
+    async with ears_of(Recogniser(recognise_ms=8_000)) as ears:
+        role, work = stt(ears)["stt"]
+        workers = {"stt": (replace(role, slots=1), work)}
+        settings = {"openai_queue_s": 2.0}
+        async with api(nats_server, workers, settings) as served, observing(served) as observer:
+            first = asyncio.create_task(heard(served.sdk, wav(ONE)))
+            await until(lambda: bool(observer.of(Claimed)), 20)
+            files = {"file": ("a.wav", wav(ONE))}
+            second = await served.http.post(FORM, data={"model": MODEL}, files=files)
+            first.cancel()
+            await asyncio.wait((first,))
+
+    assert (second.status_code, second.json()["error"]["code"]) == (503, "busy")
 
 
 async def test_nobody_who_hears_is_an_error(nats_server: str) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import httpx2
 import openai
 import pytest
 
+from services.tts.engines.synthetic import SyntheticEngine as Speaker
+from services.tts.engines.synthetic import SyntheticSettings as SpeakerSettings
 from tests.edge.openai.serving import api, llm, tts
 
 REALTIME = [
@@ -46,6 +50,23 @@ async def test_an_unknown_model_is_not_found(nats_server: str) -> None:
             await served.sdk.models.retrieve("nobody")
 
     assert (unknown.value.code, unknown.value.param) == ("model_not_found", "model")
+
+
+async def test_a_model_that_cannot_be_chosen_is_refused(nats_server: str) -> None:
+    """Speech is made by whoever is free: one of several models cannot be promised."""
+    other = Speaker(SpeakerSettings(ttfa_ms=1))
+    other.name = "other"
+    body = {"input": "Hello.", "response_format": "pcm"}
+    async with api(nats_server, tts()) as served:
+        alone = await served.http.post("/v1/audio/speech", json={**body, "model": "synthetic"})
+    async with api(nats_server, {"a": tts()["tts"], "b": tts(other)["tts"]}) as served:
+        while len((await served.http.get("/v1/models")).json()["data"]) < 5:
+            await asyncio.sleep(0.05)
+        named = await served.http.post("/v1/audio/speech", json={**body, "model": "synthetic"})
+        any_of_them = await served.http.post("/v1/audio/speech", json={**body, "model": "tts-1"})
+
+    assert (alone.status_code, any_of_them.status_code) == (200, 200)
+    assert (named.status_code, named.json()["error"]["code"]) == (400, "model_not_selectable")
 
 
 async def test_voices_are_listed_for_open_webui(nats_server: str) -> None:

@@ -19,6 +19,31 @@ def test_the_oldest_go_first() -> None:
     assert kept.find("r0", "") is None
 
 
+def test_who_keeps_the_most_loses_its_oldest() -> None:
+    """A key that asks very often throws out its own responses, and nobody else's."""
+    kept = Remembered(1_000)
+    kept.keep("quiet", CHAT, {"id": "first"})
+
+    for number in range(20):
+        kept.keep("busy", CHAT, {"id": f"r{number}"})
+
+    assert kept.find("first", "quiet") is not None
+    assert kept.find("r19", "busy") is not None
+    assert kept.find("r0", "busy") is None
+
+
+def test_who_has_nothing_left_counts_for_nothing() -> None:
+    """What was forgotten makes room, for others as well."""
+    kept = Remembered(1_000)
+    for number in range(4):
+        kept.keep(f"owner{number}", CHAT, {"id": "r"})
+        assert kept.forget("r", f"owner{number}")
+    for number in range(4):
+        kept.keep("late", CHAT, {"id": f"r{number}"})
+
+    assert all(kept.find(f"r{number}", "late") for number in range(4))
+
+
 def test_what_is_larger_than_all_is_not_kept() -> None:
     """Nor does it throw out the others."""
     kept = Remembered(1_000)

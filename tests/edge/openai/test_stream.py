@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from edge.openai.stream import DONE, KEEPALIVE, Streamed, begun, event, event_stream
+from edge.openai.stream import (
+    DONE,
+    KEEPALIVE,
+    Streamed,
+    begun,
+    begun_events,
+    event,
+    event_stream,
+)
 from voicebus.errors import EngineTimeout
 
 
@@ -95,6 +103,52 @@ async def test_nothing_is_lost_by_waiting_for_the_first_piece() -> None:
     none = [piece async for piece in await begun(pieces())]
 
     assert (some, none) == ([b"a", b"b"], [])
+
+
+async def test_a_first_event_that_is_late_holds_up_no_answer() -> None:
+    """The head and a comment go out; what fails behind them is an event."""
+    is_begun = asyncio.Event()
+
+    async def late() -> AsyncGenerator[bytes, None]:
+        await is_begun.wait()
+        yield b"a"
+        raise EngineTimeout("Too slow.")
+
+    async with asyncio.timeout(30):
+        response = await begun_events(late(), 0.05)
+    is_begun.set()
+    client = await sent(response)
+
+    first, *others = [body for body in client.bodies if body != KEEPALIVE]
+    assert client.bodies[0] == KEEPALIVE
+    assert first == b"a"
+    assert b'"code":"engine_timeout"' in others[0]
+    assert client.is_complete
+
+
+async def test_what_fails_in_time_is_raised() -> None:
+    """The bound of the wait changes nothing for who does not need it."""
+    with pytest.raises(EngineTimeout):
+        await begun_events(failing(), 30.0)
+
+
+async def test_who_leaves_before_the_first_piece_closes_what_makes_it() -> None:
+    """The wait is cancelled, and with it whatever it waits for."""
+    closed = asyncio.Event()
+
+    async def never() -> AsyncGenerator[bytes, None]:
+        try:
+            await asyncio.Event().wait()
+            yield b""
+        finally:
+            closed.set()
+
+    waiting = asyncio.create_task(begun_events(never(), 30.0))
+    await asyncio.sleep(0.05)
+    waiting.cancel()
+    await asyncio.wait((waiting,))
+
+    assert closed.is_set()
 
 
 async def test_who_is_cancelled_closes_what_made_the_pieces() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 
@@ -16,7 +18,7 @@ from tests.voicebus.audio.recordings import (
 from tests.voicebus.audio.test_sniff import NOT_AUDIO
 from voicebus.audio.containers import Container
 from voicebus.audio.decode import AudioInfo, Decoding, decode_file
-from voicebus.audio.source import Memory
+from voicebus.audio.source import Memory, Stored
 from voicebus.audio.wav import wav_header
 from voicebus.errors import AudioTooLong, CorruptAudio, UnsupportedAudio
 
@@ -78,6 +80,44 @@ def test_an_m4a_with_its_index_at_the_end_is_read_whole_first() -> None:
     assert recording("m4a").index(b"moov") > recording("m4a").index(b"mdat")
     assert abs(len(pcm) // 2 - sentence().size) <= 16 * 60
     assert not decoding.truncated
+
+
+def test_a_stored_m4a_with_its_index_at_the_end_is_read_where_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing of it is kept in memory, so that it may be of any size; it is checked as well."""
+    monkeypatch.setattr("voicebus.audio.demux.SPOOL_BYTES", 1_000)
+    kept = Decoding(Memory(recording("m4a")), Container.M4A, 600)
+    stored = Decoding(Stored(io.BytesIO(recording("m4a"))), Container.M4A, 600)
+    bomb = recording("m4a").replace(b"trak", b"cmov")
+
+    pcm = b"".join(stored.pieces())
+
+    assert abs(len(pcm) // 2 - sentence().size) <= 16 * 60
+    assert not stored.truncated
+    with pytest.raises(AudioTooLong):
+        list(kept.pieces())
+    with pytest.raises(CorruptAudio):
+        list(Decoding(Stored(io.BytesIO(bomb)), Container.M4A, 600).pieces())
+
+
+def test_what_is_long_may_take_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound of the work grows with what comes of it; what yields nothing has no more of it."""
+    passed_s = 0.0
+
+    def thread_time() -> float:
+        nonlocal passed_s
+        passed_s += 0.001  # a packet of AAC has 23 ms
+        return passed_s
+
+    monkeypatch.setattr("voicebus.audio.decode.time.thread_time", thread_time)
+    monkeypatch.setattr("voicebus.audio.decode._MAX_CPU_S", 0.02)
+    decoding = Decoding(Memory(recording("m4a")), Container.M4A, 600)
+
+    assert abs(len(b"".join(decoding.pieces())) // 2 - sentence().size) <= 16 * 60
+    monkeypatch.setattr("voicebus.audio.decode._CPU_SHARE", 0.01)
+    with pytest.raises(CorruptAudio, match="too long to decode"):
+        list(Decoding(Memory(recording("m4a")), Container.M4A, 600).pieces())
 
 
 def test_the_info_says_what_the_file_was() -> None:

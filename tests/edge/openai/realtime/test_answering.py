@@ -246,7 +246,9 @@ def test_nothing_is_begun_early_where_the_client_asks_for_answers() -> None:
 
 def test_what_cannot_be_asked_is_told_once_and_in_earnest() -> None:
     """A request that is too large: nothing is begun early, and the turn's end says why."""
-    scene = Scene(tools=[{"type": "function", "name": "f", "description": "x" * 950_000}])
+    scene = Scene(tools=[{"type": "function", "name": "f", "description": "x" * 500_000}])
+    for _ in range(3):
+        scene.type_text("\u20ac" * 60_000)
     pause(scene, "What time is it?")
     told = scene.hear(scene.workers.final("What time is it?", scene.now_ms))
 

@@ -18,7 +18,9 @@ from edge.openai.realtime.asking import (
 from edge.openai.realtime.client import Asked
 from edge.openai.realtime.errors import BadEvent
 from edge.openai.realtime.items import Content, Conversation, Item
-from edge.openai.realtime.session import Session
+from edge.openai.realtime.session import FunctionTool, Session
+from schemas.codec import decode, encode
+from schemas.stt import TranscribeRequest
 
 
 def text(role: str, words: str) -> Item:
@@ -64,8 +66,8 @@ def test_a_conversation_without_end_is_handed_on_in_part() -> None:
 
 def test_a_request_that_no_message_can_carry_is_refused() -> None:
     """The client is told; the session goes on."""
-    tool = {"name": "f", "description": "x" * 950_000}
-    wanted = wanted_of(Session().changed({"tools": [tool]}), None, Conversation())
+    tool = FunctionTool(name="f", description="x" * 950_000)
+    wanted = wanted_of(Session(), Asked(tools=(tool,)), Conversation())
 
     with pytest.raises(BadEvent) as caught:
         order_of(wanted, (text("user", "A."),), Naming(), 0)
@@ -110,7 +112,10 @@ HEARING: list[tuple[dict[str, Any], tuple[str, str, int, str]]] = [
         ("pause", "patient", 0, ""),
     ),
     ({"transcription": {"language": "en-US"}}, ("pause", "balanced", 500, "en")),
-    ({"transcription": {"language": "klingon"}}, ("pause", "balanced", 500, "")),
+    *(
+        ({"transcription": {"language": language}}, ("pause", "balanced", 500, ""))
+        for language in ("klingon", "12", "e!", "\u00e9n")
+    ),
 ]
 
 
@@ -119,7 +124,10 @@ def test_the_recogniser_listens_as_the_session_says(
     heard: dict[str, Any], expected: tuple[str, str, int, str]
 ) -> None:
     """Whose turn it is to end, by which pause, in which language."""
-    settings = listening_of(Session().changed({"audio": {"input": heard}})).settings
+    asked = listening_of(Session().changed({"audio": {"input": heard}}))
+    read = decode(encode(asked))  # as a worker does
 
+    assert isinstance(read, TranscribeRequest)
+    settings = read.settings
     ends = settings.end_of_turn
     assert (settings.turn_taking, ends.policy, ends.max_hold_ms, settings.language) == expected

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import pytest
 
-from edge.openai.realtime.client import Append, ResponseCreate, SessionUpdate, parse
+from edge.openai.realtime.client import LARGEST, Append, ResponseCreate, SessionUpdate, parse
 from edge.openai.realtime.errors import BadEvent
 
 BAD = [
@@ -82,3 +85,33 @@ def test_audio_that_is_no_base64_is_refused(audio: str) -> None:
     """Nothing of it is guessed."""
     with pytest.raises(BadEvent, match="base64"):
         Append(audio=audio).decoded()
+
+
+@pytest.mark.parametrize("kind", ["session.update", "conversation.item.create", "nothing", 7, []])
+def test_only_audio_is_large(kind: Any) -> None:
+    """What is read into objects and kept has a bound of its own."""
+    text = msgspec.json.encode({"type": kind, "session": {"tracing": "x" * LARGEST}})
+
+    with pytest.raises(BadEvent) as caught:
+        parse(text)
+
+    assert caught.value.reason == "request_too_large"
+
+
+def test_audio_may_be_large() -> None:
+    """A recording is sent as it is."""
+    coded = "AAAA" * (LARGEST // 2)
+
+    event = parse(msgspec.json.encode({"type": "input_audio_buffer.append", "audio": coded}))
+
+    assert isinstance(event, Append)
+    assert len(event.decoded()) == LARGEST // 2 * 3
+
+
+@pytest.mark.parametrize("metadata", [{"k": "v" * 513}, {"k" * 65: "v"}])
+def test_metadata_is_short(metadata: dict[str, str]) -> None:
+    """As OpenAI bounds it: it is told with each event of its response."""
+    with pytest.raises(BadEvent) as caught:
+        parse(msgspec.json.encode({"type": "response.create", "response": {"metadata": metadata}}))
+
+    assert caught.value.reason == "invalid_value"

@@ -164,6 +164,28 @@ async def test_a_client_secret_opens_the_session_that_it_was_made_for(
     assert late == (401, "client_secret_unknown")
 
 
+@pytest.mark.parametrize(
+    ("granted", "asked", "told"),
+    [
+        ({"model": "gpt-realtime"}, "?model=gpt-realtime-mini", "model_forbidden"),
+        ({"model": "gpt-realtime"}, "?model=gpt-realtime", "gpt-realtime"),
+        ({"model": "gpt-realtime"}, "", "gpt-realtime"),
+        ({}, "?model=gpt-realtime-mini", "gpt-realtime-mini"),
+    ],
+)
+async def test_a_client_secret_is_good_for_its_model(
+    nats_server: str, granted: dict[str, str], asked: str, told: str
+) -> None:
+    """The page that has it does not choose another; where it names none, the address does."""
+    async with api(nats_server, settings=SETTINGS) as served:
+        body = {"session": {"type": "realtime", **granted}}
+        made = await served.http.post("/v1/realtime/client_secrets", json=body)
+        async with socket(served, asked, Authorization=f"Bearer {made.json()['value']}") as opened:
+            first = json.loads(await opened.recv())
+
+    assert told == (first["error"]["code"] if "error" in first else first["session"]["model"])
+
+
 async def test_the_older_ways_to_a_secret(nats_server: str) -> None:
     """POST /v1/realtime/sessions and /transcription_sessions: flat in, flat out."""
     async with api(nats_server, settings=SETTINGS) as served:
