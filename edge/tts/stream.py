@@ -64,9 +64,10 @@ async def _audio(errand: Errand, asked: Asked) -> AsyncGenerator[bytes, None]:
             head = b""
         if utterance.is_done:
             break
+    rest = head + utterance.flush()
     metrics.EDGE_AUDIO_SECONDS.labels(KIND, "down").inc(utterance.seconds)
-    if head:
-        yield head
+    if rest:
+        yield rest
 
 
 class _Spoken(Response):
