@@ -1,9 +1,11 @@
-"""A call that waits for its persona or its conversation is a call all the same."""
+"""A call has its beat and is heard from its first moment on, also before it has joined."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from edge.telephony.audiosocket import AudioSocket
 from edge.telephony.settings import TelephonySettings
 from schemas.audio import AudioChunk
 from schemas.conversation import Joined
@@ -53,3 +55,18 @@ async def test_what_is_said_while_the_call_joins_is_understood_then(nats_server:
 
     assert asked.settings.language == "ru"
     assert [type(one) for one in office.heard].count(TranscribeRequest) == 1
+
+
+async def test_a_call_whose_beat_fails_ends(
+    nats_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be silent for good; the connection is closed and the workers are let go."""
+
+    def broken(self: AudioSocket, data: bytes) -> bytes:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(AudioSocket, "audio", broken)
+    async with desk(nats_server, PATIENT) as office, calling_by_tcp(office.tcp) as phone:
+        await office.until(ConverseRequest)
+        await office.until(SessionClosed)
+        await phone.until_closed()
