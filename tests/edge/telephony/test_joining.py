@@ -69,4 +69,5 @@ async def test_a_call_whose_beat_fails_ends(
     async with desk(nats_server, PATIENT) as office, calling_by_tcp(office.tcp) as phone:
         await office.until(ConverseRequest)
         await office.until(SessionClosed)
-        await phone.until_closed()
+
+        assert await phone.until_closed() == -1

@@ -49,7 +49,7 @@ class Scene:
     async def told(self) -> tuple[dict[str, Any], bytes]:
         """The next message to the client, and the audio before it."""
         audio = b""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             async for data in self.client:
                 if not isinstance(data, bytes):
                     return json.loads(data), audio
