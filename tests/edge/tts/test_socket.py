@@ -82,6 +82,7 @@ class Scene:
             chunk = ReplyChunk(turn=1, seq=seq, pcm=pcm, rate_hz=RATE_HZ, offset=offset)
             offset += len(pcm) // 2
             await self._bus.publish(chunk, place)
+            await self._bus.flush()  # no worker is faster than the bus
         await self._bus.publish(SpeechDone(turn=1, samples=offset, rate_hz=RATE_HZ), place)
 
 
