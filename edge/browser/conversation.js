@@ -226,13 +226,15 @@ export function createConversation({ player, send, show, words }) {
       else onMessage[data.type]?.(data);
     },
     // A new session counts its turns from 1 again.
-    begin(hasSound) {
+    begin() {
       known.turns.clear();
-      Object.assign(known, { hasSound, hangUp: "", heardSinceStart: false, settled: [] });
+      Object.assign(known, { hangUp: "", heardSinceStart: false, settled: [] });
       Object.assign(known, { callerSpeaks: false, isWaiting: false, isInterrupted: false });
       player.reset();
       pending(null);
     },
+    // Whether the session that begins has sound.
+    sounds(hasSound) { known.hasSound = hasSound; },
     // After a hang-up the rest is heard; without a server there is nothing more to be had.
     lost() {
       for (const turn of known.turns.values()) {

@@ -29,14 +29,9 @@ function lengthOf(spoken, isIn) {
   return words.reduce((sum, { word }) => sum + word.length, 0);
 }
 
-// Index in the reply up to which it is being spoken: a word appears when it begins.
-export function spokenUpTo({ reply, spoken, playedMs }) {
-  return indexBehind(reply, lengthOf(spoken, ({ start }) => start < playedMs));
-}
-
 // Index in the reply up to which it was heard. The server knows it: its history ends there. Until
 // it has said so, the words count whose end has left the player.
-export function heardUpTo({ reply, spoken, playedMs, heard }) {
+function heardUpTo({ reply, spoken, playedMs, heard }) {
   if (heard !== null && solid(reply).startsWith(solid(heard))) {
     return indexBehind(reply, solid(heard).length);
   }
@@ -50,9 +45,9 @@ export function shownOf(turn) {
   return { written, index: isCut ? heardUpTo(turn) : shownUpTo(turn), isCut };
 }
 
-function shownUpTo(turn) {
-  const isOver = Boolean(turn.outcome) && !turn.playing;
-  const isUntimed = !turn.spoken.length && turn.playedMs > UNTIMED_MS;
-  if (!turn.isSpoken || isOver || isUntimed) return turn.reply.length;
-  return spokenUpTo(turn);
+// Index in the reply up to which it is being spoken: a word appears when it begins.
+function shownUpTo({ reply, spoken, playedMs, playing, outcome, isSpoken }) {
+  const isUntimed = !spoken.length && playedMs > UNTIMED_MS;
+  if (!isSpoken || (outcome && !playing) || isUntimed) return reply.length;
+  return indexBehind(reply, lengthOf(spoken, ({ start }) => start < playedMs));
 }

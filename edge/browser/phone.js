@@ -1,7 +1,6 @@
 // A caller: microphone, loudspeaker, session and conversation together. Knows no element of the page.
 
 import { createConversation } from "./conversation.js";
-import { whoHasTheFloor } from "./floor.js";
 import { openMicrophone } from "./microphone.js";
 import { createPlayer } from "./player.js";
 import { createSocket } from "./socket.js";
@@ -25,6 +24,7 @@ export function createPhone({ dial, fields, words, show, take = () => {} }) {
   };
   let connectionBefore = "idle"; // while it is away
   let voice = null; // the microphone while it is on
+  let wish = 0; // counts: a microphone that is not wanted any more when it is there is closed
 
   const player = createPlayer((report) => conversation.played(report));
   const socket = createSocket({ dial, hello, receive, closed, away });
@@ -50,7 +50,9 @@ export function createPhone({ dial, fields, words, show, take = () => {} }) {
 
   function hello() {
     setConnection("connected");
-    const start = { type: "start", input: { format: "pcm_s16le" }, output: player.output, ...fields() };
+    const { output } = player;
+    conversation.sounds(output.audio);
+    const start = { type: "start", input: { format: "pcm_s16le" }, output, ...fields() };
     return state.isMuted ? [start, { type: "mute", muted: true }] : [start];
   }
 
@@ -58,7 +60,7 @@ export function createPhone({ dial, fields, words, show, take = () => {} }) {
     if (IN_SESSION.includes(state.connection)) return;
     if (state.connection !== "connecting") {
       setConnection("connecting");
-      conversation.begin(Boolean(player.context));
+      conversation.begin();
       show.begun();
     }
     await socket.connect();
@@ -88,20 +90,26 @@ export function createPhone({ dial, fields, words, show, take = () => {} }) {
   // ---------------------------------------------------------------- microphone
 
   async function startMicrophone() {
+    const ours = wish += 1;
+    const expectWanted = () => { if (ours !== wish) throw ours; };
     state.microphone = "starting";
     show.floor();
     let opened = null;
     try {
       await player.open();
+      expectWanted();
       opened = await openMicrophone(player.context, hear, stopMicrophone);
+      expectWanted();
       // A session that began in writing has no sound.
       if (IN_SESSION.includes(state.connection) && !conversation.known.hasSound) leave();
       await connect();
+      expectWanted();
       opened.listen();
       voice = opened;
       state.microphone = "on";
     } catch (error) {
       opened?.close();
+      if (ours !== wish) return; // whoever stopped it has shown so
       state.microphone = "off";
       if (error.name !== "ConnectionLost") show.problem(words.microphone(error));
     }
@@ -121,12 +129,15 @@ export function createPhone({ dial, fields, words, show, take = () => {} }) {
   }
 
   function stopMicrophone() {
-    if (!voice) return;
-    voice.close();
-    voice = null;
+    wish += 1;
+    if (state.microphone === "off") return;
     state.microphone = "off";
     showLevel(0);
-    socket.send({ type: "end_stream" });
+    if (voice) {
+      voice.close();
+      voice = null;
+      socket.send({ type: "end_stream" });
+    }
     if (state.isMuted) mute(false);
     show.floor();
   }
@@ -154,9 +165,17 @@ export function createPhone({ dial, fields, words, show, take = () => {} }) {
       state.connection = "idle";
       await connect();
     },
+    // Who has the floor: the first line that applies is the state.
     get floor() {
-      const isConnected = ["connected", "ready"].includes(state.connection);
-      return whoHasTheFloor({ conversation, isConnected, ...state });
+      const { known } = conversation;
+      if (conversation.isPaused) return "paused";
+      if (conversation.isSounding) return "assistant";
+      if (known.isInterrupted) return "interrupted";
+      if (known.callerSpeaks) return "caller";
+      if (conversation.isThinking) return "thinking";
+      if (state.microphone !== "on") return state.microphone;
+      if (!["connected", "ready"].includes(state.connection)) return "waiting";
+      return state.isMuted ? "muted" : "listening";
     },
   };
 }

@@ -47,6 +47,6 @@ export function createPlayer(onReport) {
       else onReport({ type: "flushed", turn: flushed, playedMs: 0, asked });
     },
     reset: () => order({ type: "reset" }),
-    close: () => context?.close(),
+    close: () => making?.then(() => context?.close(), () => {}),
   };
 }

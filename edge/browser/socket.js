@@ -7,6 +7,7 @@ import { createRing } from "./ring.js";
 const FINAL = [1000, 1008, 1009, 1013, 4001]; // a server that closes with these means it
 const WATCH_MS = 500;
 const DEAD_MS = 2000; // a server that is spoken to and says nothing cannot be reached
+const LATELY_MS = 60000; // or its path is slow: lost again as soon, it has twice the time
 const ANSWER_MS = 5000;
 const [SHORTEST_PAUSE_MS, LONGEST_PAUSE_MS] = [100, 3000];
 const PAUSE_PART = 0.25; // of the time without a server: so little is added to it
@@ -20,17 +21,19 @@ export function createSocket({ dial, hello, receive, closed, away }) {
   let socket = null;
   let watching = 0;
   let connecting = null;
+  let leaveOpening = null;
   let session = null; // what has to be known to come back
   let ring = createRing();
   let received = 0; // number of the last frame of the server
   let confirmed = 0;
   let unansweredAt = null;
+  let deadMs = DEAD_MS;
+  let lostAt = -Infinity;
   let has = createHas(); // of the conversation, for a server that has to be told
   let begun = null; // the first message
   let at = {}; // where the server was in what we sent, in its own words
 
   const isOpen = () => socket?.readyState === WebSocket.OPEN;
-  const isAway = () => Boolean(session?.isAway);
 
   function send(frame) {
     if (!isOpen() && !session) return; // one that closes without a goodbye comes back
@@ -96,22 +99,32 @@ export function createSocket({ dial, hello, receive, closed, away }) {
     closed(how);
   }
 
+  const lost = () => new DOMException("", "ConnectionLost");
+
   function open() {
+    const made = make();
     return new Promise((resolve, reject) => {
-      const opening = make();
-      opening.onopen = () => {
+      const settled = () => { leaveOpening = connecting = null; };
+      leaveOpening = () => {
+        drop(made);
+        settled();
+        reject(lost());
+      };
+      made.onopen = () => {
+        settled();
         [ring, received, confirmed, unansweredAt] = [createRing(), 0, 0, null];
         [has, at] = [createHas(), {}];
-        use(opening);
+        use(made);
         const [start, ...others] = hello();
         begun = { ...start, resume: true };
-        opening.send(JSON.stringify(begun));
+        made.send(JSON.stringify(begun));
         others.forEach(tell);
         resolve();
       };
-      opening.onclose = ({ reason }) => {
+      made.onclose = ({ reason }) => {
+        settled();
+        reject(lost());
         end({ wasOpen: false, reason });
-        reject(new DOMException("", "ConnectionLost"));
       };
     });
   }
@@ -171,7 +184,9 @@ export function createSocket({ dial, hello, receive, closed, away }) {
 
   function watch() {
     if (!isOpen() || !session) return;
-    if (unansweredAt !== null && performance.now() - unansweredAt > DEAD_MS) {
+    if (unansweredAt !== null && performance.now() - unansweredAt > deadMs) {
+      deadMs = lostAt + LATELY_MS > performance.now() ? 2 * deadMs : DEAD_MS;
+      lostAt = performance.now();
       drop(socket);
       socket = null;
       comeBack(session);
@@ -185,13 +200,14 @@ export function createSocket({ dial, hello, receive, closed, away }) {
     send: tell,
     sendAudio: send,
     connect() {
-      if (isOpen() || isAway()) return Promise.resolve();
-      connecting ??= open().finally(() => { connecting = null; });
+      if (isOpen() || session?.isAway) return Promise.resolve();
+      connecting ??= open();
       return connecting;
     },
     // The server is told goodbye; nothing that it still says is read.
     leave() {
       rest();
+      leaveOpening?.();
       if (!isOpen()) return;
       socket.onmessage = socket.onclose = null;
       socket.close(1000);

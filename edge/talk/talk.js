@@ -111,8 +111,8 @@ function showControls() {
 // ---------------------------------------------------------------- gestures
 
 $("talk").onclick = () => {
-  if (state.microphone === "on") phone.stopMicrophone();
-  else if (state.microphone === "off") phone.startMicrophone();
+  if (state.microphone === "off") phone.startMicrophone();
+  else phone.stopMicrophone();
 };
 
 $("mute").onclick = () => phone.mute(!state.isMuted);

@@ -83,6 +83,7 @@ class Call:
         self._sound = begun.sound
         self._begun = begun
         self._clock = AudioClock()
+        self._hearing = Hearing(session, self._clock)
         self._downlink = Downlink(self._clock, client_wire.Medium.SPEECH, KIND, session.responded)
         self._mouth = Mouth(begun.sound, wire.frame_ms, comfort)
         self._news: asyncio.Queue[Event] = asyncio.Queue()
@@ -98,22 +99,9 @@ class Call:
 
     async def run(self, protocol: str, chosen: SessionSettings, further: list[Happening]) -> str:
         """Run until the call is over; return why it is."""
-        chosen, early = await self._converse(chosen)
-        request = TranscribeRequest(settings=chosen)
-        self._hearing = Hearing(self._session, request, self._clock)
-        for event in early:
-            await self._heed(event)
-        self._metronome.join(self, self._beat)
-        tasks = [
-            asyncio.create_task(work)
-            for work in (
-                self._hear(further),
-                self._down(),
-                self._report(),
-                self._limits(),
-                self._farewell(),
-            )
-        ]
+        self._metronome.join(self, self._beat, self._break)
+        works = (self._down(chosen), self._report(), self._limits(), self._farewell())
+        tasks = [asyncio.create_task(work) for work in (self._hear(further), *works)]
         try:
             ends: list[asyncio.Future[Any]] = [*tasks, self._over]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -191,6 +179,10 @@ class Call:
         if not self._over.done():
             self._over.set_result(reason)
 
+    def _break(self, err: Exception) -> None:
+        if not self._over.done():
+            self._over.set_exception(err)
+
     def _beat(self, beat: int, at_s: float) -> None:
         """Send what is due. Called by the metronome."""
         if self._over.done():
@@ -203,7 +195,7 @@ class Call:
                 for mark in said.marks:
                     self._send(self._wire.mark(mark))
         except VoicebusError as err:
-            self._over.set_exception(err)
+            self._break(err)
         for event in self._mouth.settle(at_s):
             self._news.put_nowait(event)
         if self._mouth.is_talking:
@@ -220,7 +212,12 @@ class Call:
         while True:
             await self._session.tell(await self._news.get())
 
-    async def _down(self) -> None:
+    async def _down(self, chosen: SessionSettings) -> None:
+        """Join, then take what the workers say. The line is heard, and has its beat, meanwhile."""
+        chosen, early = await self._converse(chosen)
+        await self._hearing.begin(TranscribeRequest(settings=chosen))
+        for event in early:
+            await self._heed(event)
         async for _, event in self._session.inbox:
             await self._heed(event)
 

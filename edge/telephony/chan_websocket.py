@@ -79,7 +79,7 @@ class ChanWebSocket:
         return data
 
     def mark(self, _: str) -> list[Frame]:
-        """Old versions have none: the paced clock has to do."""
+        """Nothing: older versions have no marks, and the paced clock does."""
         return []
 
     def clear(self) -> list[Frame]:

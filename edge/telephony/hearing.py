@@ -25,25 +25,33 @@ class Hearing:
 
     Args:
         session: Where it goes.
-        request: How it is to be understood.
         clock: Notes when it came.
     """
 
-    def __init__(self, session: Session, request: TranscribeRequest, clock: AudioClock) -> None:
+    def __init__(self, session: Session, clock: AudioClock) -> None:
         self._session = session
-        self._request = request
+        self._request: TranscribeRequest | None = None
         self._clock = clock
         self._ear = Ear()
         self._waiting = bytearray()
         self._counted = metrics.EDGE_AUDIO_SECONDS.labels(KIND, "up")
 
+    async def begin(self, request: TranscribeRequest) -> None:
+        """It is known how the caller is to be understood: what was said up to now goes first."""
+        while len(self._waiting) >= _CHUNK_BYTES:
+            await self._send(request, _BYTES_PER_S)
+        self._request = request
+
     async def take(self, spoken: Spoken) -> None:
-        """Take a piece."""
+        """Take a piece. Before :meth:`begin` it waits."""
         self._waiting += self._ear.take(spoken, now_s())
-        if len(self._waiting) < _CHUNK_BYTES:
-            return
-        pcm, self._waiting = bytes(self._waiting), bytearray()
-        await self._session.send_audio(pcm, self._request)
+        if self._request is not None and len(self._waiting) >= _CHUNK_BYTES:
+            await self._send(self._request, len(self._waiting))
+
+    async def _send(self, request: TranscribeRequest, size: int) -> None:
+        pcm = bytes(self._waiting[:size])
+        del self._waiting[:size]
+        await self._session.send_audio(pcm, request)
         self._clock.note(self._session.offset, now_s())
         self._counted.inc(len(pcm) / _BYTES_PER_S)
 

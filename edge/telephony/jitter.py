@@ -19,6 +19,10 @@ MOST_WAITING: Final = 3
 MOST_FILLED_MS: Final = 1_000
 """No gap is filled with more. One that is longer is a pause of the carrier's clock."""
 
+MOST_LATE: Final = 10
+"""Pieces in a row, each with a higher number, that come too late. Behind them it is not the
+network: who sends them has begun to count anew, as after a hold or a transfer."""
+
 _GRAIN_MS: Final = 10
 """Times are rounded by who sends them."""
 
@@ -36,6 +40,8 @@ class Jitter:
     late: int = 0
     _next: int = -1
     _next_ms: float = -1.0
+    _late_in_a_row: int = 0
+    _last_late: int = -1
     _waiting: dict[int, Spoken] = field(default_factory=dict)
 
     def push(self, spoken: Spoken) -> list[Spoken]:
@@ -46,7 +52,13 @@ class Jitter:
             self._next = spoken.number
         if spoken.number < self._next or spoken.number in self._waiting:
             self.late += 1
-            return []
+            rises = spoken.number > self._last_late
+            self._late_in_a_row = self._late_in_a_row + 1 if rises else 1
+            self._last_late = spoken.number
+            if self._late_in_a_row < MOST_LATE:
+                return []
+            self._begin_anew(spoken.number)
+        self._late_in_a_row = 0
         self._waiting[spoken.number] = spoken
         if self._next not in self._waiting and len(self._waiting) > MOST_WAITING:
             self._next = min(self._waiting)
@@ -55,6 +67,11 @@ class Jitter:
             self._next += 1
             ready += self._in_time(piece)
         return ready
+
+    def _begin_anew(self, number: int) -> None:
+        """Go by the numbers and times that come now."""
+        self._next, self._next_ms = number, -1.0
+        self._waiting.clear()
 
     def _in_time(self, piece: Spoken) -> list[Spoken]:
         """Return a piece, with the silence before it that its time tells of."""

@@ -27,19 +27,22 @@ PARTS: Final = 4
 
 _STEP_S: Final = BEAT_S / PARTS
 Beat = Callable[[int, float], None]
-"""Told of a beat: its number, and the time in seconds. Does not wait, and does not raise."""
+"""Told of a beat: its number, and the time in seconds. Does not wait."""
+
+Failed = Callable[[Exception], None]
+"""Told of what a beat raised, which was the last one. Does not wait, and does not raise."""
 
 
 class Metronome:
     """Calls everybody on every beat while :meth:`run` runs."""
 
     def __init__(self) -> None:
-        self._parts: tuple[dict[object, Beat], ...] = tuple({} for _ in range(PARTS))
+        self._parts: tuple[dict[object, tuple[Beat, Failed]], ...] = tuple({} for _ in range(PARTS))
         self._joined = asyncio.Event()
 
-    def join(self, who: object, beat: Beat) -> None:
+    def join(self, who: object, beat: Beat, failed: Failed) -> None:
         """Be called from now on, in the quarter with the fewest calls."""
-        min(self._parts, key=len)[who] = beat
+        min(self._parts, key=len)[who] = beat, failed
         self._joined.set()
 
     def leave(self, who: object) -> None:
@@ -72,8 +75,10 @@ class Metronome:
 
     def _strike(self, step: int, at_s: float) -> None:
         beat, part = divmod(step, PARTS)
-        for strike in tuple(self._parts[part].values()):
+        for who, (strike, failed) in tuple(self._parts[part].items()):
             try:
                 strike(beat, at_s)
-            except Exception:  # one call's mistake must not silence all others
+            except Exception as err:  # one call's mistake must not silence all others
                 log.exception("call.beat_failed")
+                self.leave(who)
+                failed(err)

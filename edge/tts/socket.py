@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from edge import wire
 from edge.call import refusal
 from edge.connection import Connection
-from edge.errand import open_errand
+from edge.errand import Errand, open_errand
 from edge.settings import EdgeSettings
 from edge.tts.asked import Cancel, End, Manner, Ping, Start, Text, message
 from edge.tts.stream import KIND, patience
@@ -26,14 +26,17 @@ from voicebus.sessions.sessions import Sessions
 
 log: Final = structlog.get_logger()
 
+MOST_WAITING: Final = 16
+"""Texts that wait to be spoken; a client with more of them is read again when there is room."""
+
 
 async def talk(socket: WebSocket, sessions: Sessions, settings: EdgeSettings, visit: Visit) -> None:
     """Serve one client until it leaves."""
     await socket.accept(visit.subprotocol)
     connection = Connection(socket)
-    serving = asyncio.create_task(Speech(connection, sessions, settings, visit).serve())
-    watching = asyncio.create_task(_watch(visit))
-    tasks = (serving, watching)
+    speech = Speech(connection, sessions, settings, visit)
+    works = (speech.serve(), speech.speak(), _watch(visit))
+    tasks = [asyncio.create_task(work) for work in works]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -67,10 +70,12 @@ class Speech:
         self._settings = settings
         self._visit = visit
         self._manner: Manner = Manner()
-        self._utterance: Utterance | None = None
-        self._speaking: asyncio.Task[None] | None = None
+        self._growing: Utterance | None = None
+        self._texts: asyncio.Queue[tuple[int, Utterance]] = asyncio.Queue(MOST_WAITING)
+        self._saying: asyncio.Task[None] | None = None
         self._more = asyncio.Event()
         self._number = 0
+        self._started = 0
 
     async def serve(self) -> None:
         """Read until the client leaves.
@@ -78,33 +83,44 @@ class Speech:
         Raises:
             WebSocketDisconnect: It has.
         """
-        try:
-            while True:
-                frame = await self._connection.receive()
-                await self._visit.pace_frame(frame, lambda _: None)
-                try:
-                    await self._take(frame)
-                except ProtocolError as err:
-                    metrics.CLIENT_ERRORS.labels(KIND, wire.error(err)["code"]).inc()
-                    await self._tell(wire.error(err))
-        finally:
-            await self._stop()
+        while True:
+            frame = await self._connection.receive()
+            await self._visit.pace_frame(frame, lambda _: None)
+            try:
+                await self._take(frame)
+            except ProtocolError as err:
+                metrics.CLIENT_ERRORS.labels(KIND, wire.error(err)["code"]).inc()
+                await self._tell(wire.error(err))
+
+    async def speak(self) -> None:
+        """Speak the texts, one after the other. Runs until cancelled."""
+        while True:
+            number, utterance = await self._texts.get()
+            self._saying = saying = asyncio.create_task(self._say(utterance, number))
+            try:
+                await asyncio.wait((saying,))
+            finally:
+                saying.cancel()
+                await asyncio.wait((saying,))
+            if not saying.cancelled():
+                saying.result()
 
     async def _take(self, frame: str | bytes) -> None:
         if isinstance(frame, bytes):
             raise ProtocolError("text comes in text frames", "bad_frame")
         match message(frame):
             case Start() as manner:
-                if self._utterance is not None:
-                    raise ProtocolError("a text is being spoken; end it first", "bad_state")
+                if self._growing is not None:
+                    raise ProtocolError("a text has no end yet; end it first", "bad_state")
                 if manner.format == "wav":
                     raise ProtocolError("a socket carries no WAV - at `format`", "bad_field")
                 self._manner = manner
             case Text(text=text):
-                self._begun().add(text)
+                (await self._begun()).add(text)
                 self._more.set()
             case End():
-                self._begun().end()
+                (await self._begun()).end()
+                self._growing = None
                 self._more.set()
             case Cancel():
                 await self._stop()
@@ -112,37 +128,30 @@ class Speech:
             case Ping():
                 await self._tell({"type": "pong"})
 
-    def _begun(self) -> Utterance:
-        if self._utterance is None:
+    async def _begun(self) -> Utterance:
+        """Return the text that has no end yet: a new one once there is room for it."""
+        if self._growing is None:
+            self._growing = Utterance(self._manner)
             self._number += 1
-            self._utterance = Utterance(self._manner)
-            self._speaking = asyncio.create_task(self._speak(self._utterance, self._number))
-        return self._utterance
+            await self._texts.put((self._number, self._growing))
+        return self._growing
 
     async def _stop(self) -> None:
-        speaking, self._speaking, self._utterance = self._speaking, None, None
-        if speaking is not None:
-            speaking.cancel()
-            await asyncio.wait((speaking,))
+        """Drop what is said, and what waits behind it."""
+        self._growing = None
+        while not self._texts.empty():
+            self._texts.get_nowait()
+        if self._saying is not None:
+            self._saying.cancel()
+            await asyncio.wait((self._saying,))
 
-    async def _speak(self, utterance: Utterance, number: int) -> None:
+    async def _say(self, utterance: Utterance, number: int) -> None:
         try:
             opening = open_errand(
                 self._sessions, self._visit, KIND, ("tts",), patience(self._settings)
             )
             async with opening as errand:
-                asking = asyncio.create_task(self._ask(errand.ask, utterance))
-                hearing = asyncio.create_task(self._hear(errand.events(), utterance, number))
-                try:
-                    # Whichever ends, either all was spoken or something is wrong.
-                    await asyncio.wait((asking, hearing), return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    for task in (asking, hearing):
-                        task.cancel()
-                    await asyncio.wait((asking, hearing))
-                for task in (asking, hearing):
-                    if not task.cancelled():
-                        task.result()
+                await self._carry(errand, utterance, number)
         except WebSocketDisconnect:
             return  # whoever reads notices
         except VoicebusError as err:
@@ -157,36 +166,44 @@ class Speech:
             }
             await self._tell({**done, "synthetic": True} if utterance.is_synthetic else done)
         metrics.EDGE_AUDIO_SECONDS.labels(KIND, "down").inc(utterance.seconds)
-        if self._utterance is utterance:
-            self._utterance = self._speaking = None
 
-    async def _ask(self, ask: Any, utterance: Utterance) -> None:
-        while not utterance.is_done:
-            self._more.clear()
-            for request in utterance.due():
-                await ask(request)
-            await self._more.wait()
+    async def _carry(self, errand: Errand, utterance: Utterance, number: int) -> None:
+        """Ask for a text while it grows, and send its audio, to the last sample of it."""
+        events = errand.events()
+        coming = asyncio.ensure_future(anext(events))
+        try:
+            while not utterance.is_done:
+                self._more.clear()
+                for request in utterance.due():
+                    await errand.ask(request)
+                growing = asyncio.ensure_future(self._more.wait())
+                await asyncio.wait((coming, growing), return_when=asyncio.FIRST_COMPLETED)
+                growing.cancel()
+                if coming.done():
+                    for audio in utterance.take(coming.result()):
+                        await self._send(audio, utterance, number)
+                    coming = asyncio.ensure_future(anext(events))
+            # Nobody may have said anything since the text's end came: what the filter holds waits.
+            await self._send(utterance.flush(), utterance, number)
+        finally:
+            coming.cancel()
+            await asyncio.wait((coming,))
 
-    async def _hear(self, events: Any, utterance: Utterance, number: int) -> None:
-        is_begun = False
-        async for event in events:
-            for audio in utterance.take(event):
-                if not is_begun:
-                    is_begun = True
-                    await self._tell(self._start_told(number))
-                await self._connection.send(audio)
-            self._more.set()
-            if utterance.is_done:
-                return
-
-    def _start_told(self, number: int) -> dict[str, Any]:
-        sound = self._manner.sound
-        return {
-            "type": "audio_start",
-            "utterance": number,
-            "format": sound.coding.value,
-            "sample_rate": sound.rate_hz,
-        }
+    async def _send(self, audio: bytes, utterance: Utterance, number: int) -> None:
+        if not audio:
+            return
+        if number != self._started:
+            self._started = number
+            sound = utterance.sound
+            await self._tell(
+                {
+                    "type": "audio_start",
+                    "utterance": number,
+                    "format": sound.coding.value,
+                    "sample_rate": sound.rate_hz,
+                }
+            )
+        await self._connection.send(audio)
 
     async def _tell(self, told: dict[str, Any]) -> None:
         await self._connection.send(wire.encode(told))

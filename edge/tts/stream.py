@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack
-from typing import Final
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import AsyncExitStack, suppress
+from typing import Any, Final, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -23,6 +23,8 @@ from voicebus import metrics
 from voicebus.audio.wav import wav_header
 from voicebus.errors import VoicebusError
 from voicebus.sessions.sessions import Sessions
+
+T = TypeVar("T")
 
 KIND: Final = "tts"
 """Kind of client, for the log and the metrics."""
@@ -45,7 +47,7 @@ async def stream(
             asked = body(await read_body(request, MAX_BYTES, settings.upload_s, visit.upload))
             opening = open_errand(sessions, visit, KIND, ("tts",), patience(settings))
             errand = await stack.enter_async_context(opening)
-            pieces = await begun(_audio(errand, asked))
+            pieces = await _unless_left(begun(_audio(errand, asked)), request.receive)
         except ClientDisconnect:
             return Response(status_code=499)
         except VoicebusError as err:
@@ -64,9 +66,10 @@ async def _audio(errand: Errand, asked: Asked) -> AsyncGenerator[bytes, None]:
             head = b""
         if utterance.is_done:
             break
+    rest = head + utterance.flush()
     metrics.EDGE_AUDIO_SECONDS.labels(KIND, "down").inc(utterance.seconds)
-    if head:
-        yield head
+    if rest:
+        yield rest
 
 
 class _Spoken(Response):
@@ -85,16 +88,26 @@ class _Spoken(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
         async with self._opened:
-            sending = asyncio.ensure_future(self._streamed(scope, receive, send))
-            leaving = asyncio.ensure_future(_left(receive))
-            try:
-                await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for task in (sending, leaving):
-                    task.cancel()
-                await asyncio.wait((sending, leaving))
-            if not sending.cancelled():
-                sending.result()
+            with suppress(ClientDisconnect):
+                await _unless_left(self._streamed(scope, receive, send), receive)
+
+
+async def _unless_left(work: Coroutine[Any, Any, T], receive: Receive) -> T:
+    """Do work for a client whose request has been read.
+
+    Raises:
+        ClientDisconnect: It has left, and the work was given up.
+    """
+    working, leaving = asyncio.create_task(work), asyncio.create_task(_left(receive))
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (working, leaving):
+            task.cancel()
+        await asyncio.wait((working, leaving))
+    if working.cancelled():
+        raise ClientDisconnect
+    return working.result()
 
 
 async def _left(receive: Receive) -> None:

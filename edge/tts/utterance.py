@@ -7,6 +7,7 @@ the first has been spoken; what it brings too early waits.
 from __future__ import annotations
 
 from collections import deque
+from typing import Final
 
 from edge.tts.asked import MAX_CHARACTERS, Manner
 from schemas.event import Event
@@ -26,14 +27,15 @@ class Utterance:
         manner: How it is spoken.
 
     Attributes:
+        sound: What its audio is.
         sent_bytes: How much audio was given out.
         is_synthetic: Whether no real engine was asked.
     """
 
     def __init__(self, manner: Manner) -> None:
         self._manner = manner
-        self._sound = manner.sound
-        self._packing = Packing(self._sound.spoken_hz, self._sound)
+        self.sound: Final = manner.sound
+        self._packing = Packing(self.sound.spoken_hz, self.sound)
         self._splitter = Splitter(SplitterSettings())
         self._pieces: deque[str] = deque()
         self._characters = 0
@@ -52,7 +54,7 @@ class Utterance:
     @property
     def seconds(self) -> float:
         """How much audio was given out."""
-        return self._sound.ms(self.sent_bytes) / 1000
+        return self.sound.ms(self.sent_bytes) / 1000
 
     def add(self, text: str) -> None:
         """Take a piece of the text.
@@ -99,10 +101,13 @@ class Utterance:
         while early := self._early.pop(self._spoken + 1, None):
             for waiting in early:
                 made += self._said(waiting)
-        if self.is_done:
-            made.append(self._packing.finish())
-            self.sent_bytes += len(made[-1])
         return [piece for piece in made if piece]
+
+    def flush(self) -> bytes:
+        """Return the end of the audio, which waits for more: nothing more comes. Call it once."""
+        rest = self._packing.finish()
+        self.sent_bytes += len(rest)
+        return rest
 
     def _said(self, event: Event) -> list[bytes]:
         match event:

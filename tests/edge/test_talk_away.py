@@ -206,6 +206,29 @@ async def test_a_server_that_falls_silent_is_left(page: Page) -> None:
     assert [message["text"] for message in line.got("text")] == ["one", "two"]
 
 
+async def test_a_server_that_is_silent_again_gets_twice_the_time(page: Page) -> None:
+    """Its path may be slow: coming back every two seconds would never get a word through."""
+    clock = asyncio.get_running_loop().time
+    times: list[float] = []
+
+    async def script(line: Line) -> None:
+        if line is running.lines[0]:
+            await begin(line)
+            return
+        await line.until(lambda: bool(line.messages))
+        times.append(clock())
+        await line.say("resumed", frames=0)
+
+    async with edge(script) as running:
+        await page.goto(running.page)
+        await type_turn(page, "one")
+        async with asyncio.timeout(60):
+            while len(times) < 3:
+                await asyncio.sleep(0.1)
+
+    assert times[2] - times[1] > 3.5
+
+
 async def test_who_begins_anew_does_not_come_back(page: Page) -> None:
     """The button ends the waiting: the next session is a new one."""
     async with served(begin, begin) as (running, standing):

@@ -1,6 +1,6 @@
 // <voicebus-widget>: docs/reference/widget.md has its attributes, methods and events.
 
-import { createPhone, IN_SESSION } from "../browser/phone.js";
+import { createPhone } from "../browser/phone.js";
 import { EVENTS, FLOOR } from "./events.js";
 import { createStore, dial, fetchAll, fetchSite, textsOf } from "./site.js";
 import { createView } from "./view.js";
@@ -49,7 +49,7 @@ export class VoicebusWidget extends HTMLElement {
 
   close() {
     if (!this.#view?.isOpen || this.#isInline) return;
-    this.#phone.stopMicrophone();
+    this.stop();
     this.#view.close();
     this.#tell("close");
   }
@@ -63,7 +63,7 @@ export class VoicebusWidget extends HTMLElement {
       this.#view.askConsent();
       return;
     }
-    if (this.#phone.state.microphone !== "off") return;
+    if (this.microphone !== "off") return;
     const other = VoicebusWidget.#talking;
     if (other !== this) other?.stop();
     VoicebusWidget.#talking = this;
@@ -89,7 +89,7 @@ export class VoicebusWidget extends HTMLElement {
   }
 
   hangUp() {
-    this.#phone?.stopMicrophone();
+    this.stop();
     this.#phone?.leave();
   }
 
@@ -212,14 +212,16 @@ export class VoicebusWidget extends HTMLElement {
   async #link() {
     if (this.#showCode) return;
     this.#showCode = () => {};
-    const { createLink } = await import("./link.js");
-    this.#showCode = createLink({
+    const view = this.#view;
+    const loaded = await import("./link.js").catch(() => view.problem(this.#texts.unreachable));
+    if (view !== this.#view) return; // it has been taken away meanwhile
+    this.#showCode = loaded?.createLink({
       panel: this.#view.panel,
       texts: this.#texts,
       ask: () => this.#phone.say({ type: "link" }),
       join: (code) => {
         this.#code = code;
-        this.#phone.stopMicrophone();
+        this.stop();
         this.#phone.reconnect().catch(() => {}); // the reason is shown already
       },
       forget: () => this.forget().catch(() => {}),
@@ -235,7 +237,7 @@ export class VoicebusWidget extends HTMLElement {
       link: () => this.#link(),
       launch: () => (this.isOpen ? this.close() : this.open()),
       close: () => this.close(),
-      talk: () => (this.microphone === "on" ? this.stop() : this.talk()),
+      talk: () => (this.microphone === "off" ? this.talk() : this.stop()),
       mute: () => this.mute(!this.isMuted),
       cancel: () => this.cancel(),
       dismiss: () => this.#view.problem(""),
@@ -274,10 +276,9 @@ export class VoicebusWidget extends HTMLElement {
   }
 
   #show() {
-    const { state, conversation, floor } = this.#phone;
-    const { connection, microphone, isMuted } = state;
+    const { state: { connection, microphone, isMuted }, conversation, floor } = this.#phone;
     const isWaiting = connection === "connecting" || connection === "connected";
-    const name = connection === "away" ? "away" : FLOOR[floor] ?? (isWaiting ? "connecting" : "");
+    const name = connection === "away" ? "away" : isWaiting && floor === "off" ? "connecting" : FLOOR[floor] ?? floor;
     const text = this.#texts[name] ?? "";
     const { isRunning } = conversation;
     this.#view.showControls({ floor, text, microphone, isMuted, isRunning, canSpeak: this.#canSpeak });
@@ -290,10 +291,10 @@ export class VoicebusWidget extends HTMLElement {
   #end() {
     this.#loading += 1;
     if (!this.#phone) return;
-    this.#phone.stopMicrophone();
-    if (IN_SESSION.includes(this.state)) this.#phone.leave();
+    this.stop();
+    if (this.state !== "idle") this.#phone.leave();
     this.#phone.player.close();
     this.#root.replaceChildren();
-    [this.#phone, this.#view] = [null, null];
+    [this.#phone, this.#view, this.#showCode] = [null, null, null];
   }
 }

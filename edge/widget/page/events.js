@@ -1,16 +1,11 @@
 // What the widget tells: in its status line, and to the page.
 
-// The text for each state of the floor.
+// The text for a state of the floor whose name it has not.
 export const FLOOR = {
   starting: "connecting",
   waiting: "connecting",
-  muted: "muted",
-  listening: "listening",
   caller: "you_speak",
-  thinking: "thinking",
   assistant: "speaking",
-  paused: "paused",
-  interrupted: "interrupted",
 };
 
 // Which messages of the server are events of the element, and what of them.

@@ -68,10 +68,12 @@ export function createView({ root, sheets, texts, language, isInline, canLink, o
   const input = make("input", { id: "text", maxlength: "4000", placeholder: texts.type, "aria-label": texts.type, autocomplete: "off" });
   const send = make("button", { type: "submit", class: "icon", "aria-label": texts.send, title: texts.send }, icon("send"));
   const form = make("form", {}, talk, mute, cancel, input, send);
+  let sending = null; // until there is a connection
+  const sent = () => { sending = null; };
   form.onsubmit = (event) => {
     event.preventDefault();
     const text = input.value.trim();
-    if (text) on.send(text).then(() => { input.value = ""; }, () => {}); // the reason is shown already
+    if (text) sending ??= on.send(text).then(() => { input.value = ""; }, sent).then(sent); // the reason is shown already
   };
   const head = make("header", {}, make("div", {}, title, status));
   if (canLink) head.append(button("link", texts.link));
