@@ -12,6 +12,7 @@ from services.llm.engine import Piece
 from services.llm.engines.openai import OpenAIEngine, OpenAISettings
 from tests.services.llm.asking import ASK, DONE, SECRET, asking, failure_of, reply_of
 from tests.services.llm.upstream import (
+    Dripping,
     Script,
     Upstream,
     event,
@@ -130,6 +131,8 @@ async def test_an_upstream_refusal_is_told_in_a_sentence(
     [
         (hanging(), EngineTimeout, []),
         (hanging(text_event("Hello")), EngineTimeout, ["Hello"]),
+        (Dripping("Hello", {"content": ""}), EngineTimeout, ["Hello"]),
+        (Dripping("Hello", {"reasoning_content": "Well"}), EngineTimeout, ["Hello"]),
         (replying(), EngineError, []),
         (replying(text_event("Hello")), EngineError, ["Hello"]),
         (replying(text_event("Hello"), DONE), EngineError, ["Hello"]),
@@ -145,6 +148,8 @@ async def test_an_upstream_refusal_is_told_in_a_sentence(
     ids=[
         "hangs before the first token",
         "hangs in the middle",
+        "only shows that it lives",
+        "only thinks",
         "says nothing",
         "ends without a reason",
         "is done without a reason",
