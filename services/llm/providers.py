@@ -196,12 +196,15 @@ class Providers:
             await provider.engine.close()
 
     async def _warm_one(self, provider: Provider, first: asyncio.Future[None]) -> None:
-        pause_s = _FIRST_PAUSE_S
+        doubled_s = _FIRST_PAUSE_S
         while True:
+            pause_s = doubled_s
             try:
                 await provider.engine.warm()
             except EngineError as err:
-                self._note(provider, Breaker(until_s=_NOT_YET_S))
+                # A turn's answer may have said meanwhile that it is well: that counts for more.
+                self._note(provider, self._breakers[provider.name])
+                pause_s = max(pause_s, min(err.retry_after_s, self._rules.most_asked_s))
                 if not err.retryable:
                     log.error("provider.unusable", provider=provider.name, reason=str(err))
                     raise
@@ -213,7 +216,7 @@ class Providers:
                     first.set_result(None)
                 return
             await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+            doubled_s = min(2 * doubled_s, _LONGEST_PAUSE_S)
 
     def _candidate(self, provider: Provider, request: GenerateRequest) -> Candidate:
         model = provider.model_of(request)

@@ -106,6 +106,7 @@ async def test_nobody_listening_is_unavailable() -> None:
         (failing(404, {"error": {"message": "no"}}), UnknownModel, "has no model 'model-a'"),
         (failing(429, {}, "retry-after: 7"), EngineOverloaded, "Come back in 7 s"),
         (failing(429, {}, "retry-after: <b>soon</b>"), EngineOverloaded, r"overloaded\.$"),
+        (failing(429, {}, f"retry-after: {'9' * 400}"), EngineOverloaded, r"overloaded\.$"),
         (failing(503, {"error": "loading"}), EngineOverloaded, "overloaded"),
         (failing(500, "oops"), EngineUnavailable, "failed"),
         (failing(504, {}), EngineTimeout, "in time"),
