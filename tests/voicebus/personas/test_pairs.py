@@ -183,3 +183,26 @@ async def test_answers_are_read_again_when_they_changed(bus: Bus, tmp_path: Path
         assert book.answer("when") == "At five, sharp."
     path.write_text("question,answer\nWhen?,Never.")
     await ready(books, bus, "when", "Never.")
+
+
+async def test_a_book_that_fails_in_a_way_that_nobody_foresaw_is_read_once(
+    bus: Bus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not at the cost of every session; what was read before stays, and a newer one is tried."""
+    path, tried = tmp_path / "shop.faq.csv", list[Path]()
+
+    def fail(path: Path) -> list[Pair]:
+        tried.append(path)
+        raise MemoryError
+
+    books = Books(tmp_path)
+    path.write_text(CSV)
+    await ready(books, bus, "when", "At five, sharp.")
+    with monkeypatch.context() as patch:
+        patch.setattr("voicebus.personas.books.read_file", fail)
+        path.write_text("question,answer\nWhen?,Who knows.")
+        for _ in range(3):
+            await ready(books, bus, "when", "At five, sharp.")
+            assert len(tried) == 1
+    path.write_text("question,answer\nWhen?,Never.")
+    await ready(books, bus, "when", "Never.")
