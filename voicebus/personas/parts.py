@@ -147,11 +147,11 @@ async def _beside(bus: Bus, name: str) -> set[str]:
     return {subject for subject in info.state.subjects if theirs.fullmatch(subject)}
 
 
-class _State(msgspec.Struct):
+class _State(msgspec.Struct, frozen=True):
     subjects: dict[str, int] = {}
 
 
-class _Info(msgspec.Struct):
+class _Info(msgspec.Struct, frozen=True):
     error: ApiError | None = None
     state: _State = _State()
 
