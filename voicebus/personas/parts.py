@@ -32,6 +32,8 @@ _MOST_BYTES: Final = 64 << 20
 _PIECE_BYTES: Final = 64_000
 
 _TRIES: Final = 20
+_ABANDONED_NS: Final = 3600 * 10**9
+"""No import lasts that long."""
 
 
 def packed(pairs: Sequence[Pair]) -> list[FaqKept]:
@@ -117,21 +119,28 @@ async def put(bus: Bus, name: str, parts: Sequence[FaqKept]) -> None:
         BusError: It cannot be written.
     """
     first = faq_subject(bus.cell, name)
-    for _ in range(_TRIES):
-        for part in parts[1:]:
-            await _put(bus, faq_subject(bus.cell, name, part.version, part.seq), part)
-        if parts:
-            await _put(bus, first, parts[0])
-        # Older versions would fill the bucket, which is for personas.
-        await purge(bus, STREAM, first, keep=len(parts[:1]))
-        mine = {faq_subject(bus.cell, name, part.version, part.seq) for part in parts[1:]}
-        there = await _beside(bus, name)
-        for subject in sorted(there - mine):
+    for part in parts[1:]:
+        await _put(bus, faq_subject(bus.cell, name, part.version, part.seq), part)
+    replaced = await (_put(bus, first, parts[0]) if parts else find(bus, name))
+    # Older versions would fill the bucket, which is for personas.
+    await purge(bus, STREAM, first, keep=len(parts[:1]))
+    mine = _others_of(bus, name, parts[0]) if parts else set()
+    old = _others_of(bus, name, replaced) if replaced is not None else set()
+    for subject in sorted(await _beside(bus, name) - mine):
+        if subject in old or await _is_abandoned(bus, subject):
             await purge(bus, STREAM, subject)
-        if mine <= there:
-            return
-        # Others put a book here at the same time, and took ours for what an interrupted one left.
-    raise Fenced("others write these answers at the same time; try again")
+
+
+def _others_of(bus: Bus, name: str, first: FaqKept) -> set[str]:
+    """Return where the parts behind a first one are."""
+    version = first.version
+    return {faq_subject(bus.cell, name, version, number) for number in range(1, first.parts)}
+
+
+async def _is_abandoned(bus: Bus, subject: str) -> bool:
+    """Say whether a part is what an interrupted import has left, not what one writes just now."""
+    found = await bus.last(STREAM, subject)
+    return found is not None and time.time_ns() - found.stored_ns > _ABANDONED_NS
 
 
 async def _beside(bus: Bus, name: str) -> set[str]:
@@ -156,17 +165,19 @@ class _Info(msgspec.Struct, frozen=True):
     state: _State = _State()
 
 
-async def _put(bus: Bus, subject: str, part: FaqKept) -> None:
+async def _put(bus: Bus, subject: str, part: FaqKept) -> FaqKept | None:
+    """Put a part where it belongs; return what was there before, if that was something else."""
     for _ in range(_TRIES):
         newest = await bus.last(STREAM, subject)
-        if _part(newest) == part:
-            return
+        before = _part(newest)
+        if before == part:
+            return None
         try:
             await bus.keep(part, subject, 0 if newest is None else newest.sequence)
         except (Fenced, WriteInFlight):
             await asyncio.sleep(0.05)
             continue
-        return
+        return before
     raise Fenced("others write these answers at the same time; try again")
 
 
