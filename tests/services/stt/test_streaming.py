@@ -91,7 +91,7 @@ async def test_a_recognition_is_in_its_bounds(lane: StreamLane) -> None:
 
 async def test_ten_speakers_at_once_get_their_own_words(lane: StreamLane) -> None:
     """None has another's."""
-    clips = [recording("amiable"), recording("leisure")]
+    clips = [recording("amiable")[:20_000], recording("leisure")]
     alone = [(await heard(lane.begin(EN), clip))[-1] for clip in clips]
     together = await asyncio.gather(*(heard(lane.begin(EN), clip) for clip in clips * 5))
     await lane.close()
