@@ -19,7 +19,7 @@ SELF   := $(PIP) install --quiet --no-deps --no-build-isolation --no-index --edi
 UV     := 0.13.8
 # Heavy libraries stay out of the environment that everything else has, and these tests need them.
 ENGINES := build/engines
-HEAVY  := tests/services/stt tests/services/tts tests/e2e/test_cloned_voice.py tests/e2e/test_languages.py
+HEAVY  := tests/services/stt tests/services/tts $(addprefix tests/e2e/,test_cloned_voice.py test_languages.py test_vosk.py)
 # The engines that everybody has, and providers that fail over real HTTP; `make test` has them, too.
 LIGHT  := $(wildcard tests/services/*/test_engines*.py) tests/services/llm/test_openai.py \
           tests/services/llm/test_asking.py tests/services/llm/test_hedging.py tests/e2e/test_providers.py

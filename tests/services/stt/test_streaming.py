@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.stt.engine import Hint
+from services.stt.engine import Hint, Recognition
 from services.stt.streaming import Stream, Streaming, StreamLane
 from tests.models import model_path
 from tests.services.stt.speech import noise, recording, silence
@@ -188,6 +188,6 @@ class Broken:
         """Break."""
         raise ValueError(len(samples))
 
-    def finish(self) -> None:
+    def finish(self) -> Recognition:
         """Break."""
         raise ValueError
