@@ -89,17 +89,17 @@ async def test_a_recognition_is_in_its_bounds(lane: StreamLane) -> None:
     assert timed.queue_ms >= 0
 
 
-async def test_ten_speakers_at_once_get_their_own_words(lane: StreamLane) -> None:
+async def test_six_speakers_at_once_get_their_own_words(lane: StreamLane) -> None:
     """None has another's."""
-    clips = [recording("amiable")[:20_000], recording("leisure")]
+    clips = [recording("amiable")[:20_000], recording("leisure")[:40_000]]
     alone = [(await heard(lane.begin(EN), clip))[-1] for clip in clips]
-    together = await asyncio.gather(*(heard(lane.begin(EN), clip) for clip in clips * 5))
+    together = await asyncio.gather(*(heard(lane.begin(EN), clip) for clip in clips * 3))
     await lane.close()
 
     finals = [shown[-1] for shown in together]
     # An engine that adds noise of its own may change its mind in one word or another.
-    own = [jiwer.wer(text, final) for text, final in zip(alone * 5, finals, strict=True)]
-    others = [jiwer.wer(text, final) for text, final in zip(alone[::-1] * 5, finals, strict=True)]
+    own = [jiwer.wer(text, final) for text, final in zip(alone * 3, finals, strict=True)]
+    others = [jiwer.wer(text, final) for text, final in zip(alone[::-1] * 3, finals, strict=True)]
     assert max(own) < 0.5
     assert min(others) > max(own)
 
