@@ -42,6 +42,8 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         "TTS_XTTS_MODEL": str(checkpoint),
         "TTS_XTTS_LICENCE": "CPML",
         "TTS_XTTS_DEVICE": "cpu",
+        # Several threads wait for each other where the cores have other work, too.
+        "TTS_THREADS": "1",
         "TURN_PERSONAS_DIR": str(folder),
     }
     with System(folder / "system", chosen) as running:
