@@ -36,6 +36,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     (folder / "shop.faq.csv").write_text(BOOK)
     chosen = {
         **SYNTHETIC,
+        "LLM_SYNTHETIC_REPLY": "I am well.",
         "STT_ENGINE": "faster-whisper",
         "STT_MODEL": "whisper-base",
         "TTS_ENGINE": "xtts",
