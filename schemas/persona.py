@@ -26,6 +26,8 @@ class PersonaKept(Event, frozen=True, kw_only=True, tag="persona.kept"):
 class FaqKept(Event, frozen=True, kw_only=True, tag="persona.faq"):
     """A part of the questions that a persona answers at once. ``seq`` counts them; 0 comes last.
 
+    Part 0 is where its forerunner was, and takes its place; the others lie beside other versions.
+
     Fields
         version: Digest of all parts; those of another one do not belong to it.
         parts: How many there are.

@@ -23,9 +23,14 @@ def persona_subject(cell: str, name: str) -> str:
     return CATALOG[PersonaKept].pattern.format(cell=cell, item=name)
 
 
-def faq_subject(cell: str, name: str, part: int) -> str:
-    """Return the subject on which a part of a persona's instant answers is kept."""
-    return CATALOG[FaqKept].pattern.format(cell=cell, item=f"{name}_{part}")
+def faq_subject(cell: str, name: str, version: str = "", part: int = 0) -> str:
+    """Return the subject on which a part of a persona's instant answers is kept.
+
+    The first part has one subject for all versions, and names the version that counts; the others
+    lie beside those of other versions.
+    """
+    item = f"{name}_{version}_{part}" if part else f"{name}_0"
+    return CATALOG[FaqKept].pattern.format(cell=cell, item=item)
 
 
 def tools_subject(cell: str, server: str) -> str:

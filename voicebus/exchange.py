@@ -161,7 +161,7 @@ class Exchange:
         self.synthetic |= bool(message.get("synthetic"))
         number = message.get("turn")
         if number:
-            is_unasked = "said" in message
+            is_unasked = _is_unasked(message)
             # A new turn has taken the words that were open, unless it is the assistant's own.
             self.is_open &= number in self.turns or is_unasked
             self._take_turn(self.turns.setdefault(number, TurnInProgress()), message, at)
@@ -177,7 +177,7 @@ class Exchange:
     def _take_turn(self, turn: TurnInProgress, message: Message, at: float) -> None:
         match message["type"]:
             case "turn_started":
-                turn.text, turn.is_unasked = message["text"], "said" in message
+                turn.text, turn.is_unasked = message["text"], _is_unasked(message)
             case "audio_start":
                 turn.rate_hz, turn.is_speaking = message["sample_rate"], True
                 self.speaking = turn
@@ -257,6 +257,11 @@ def _joined(turns: list[TurnInProgress]) -> tuple[tuple[int, float], ...]:
             size_before = size
         before += length
     return tuple(found)
+
+
+def _is_unasked(message: Message) -> bool:
+    """Say whether the assistant speaks by itself; an answer that it knows is an answer."""
+    return "said" in message and not message.get("text")
 
 
 def error_of(code: str, message: str) -> VoicebusError:

@@ -22,11 +22,13 @@ class Rules(Struct, frozen=True, kw_only=True):
         failures: So many in a row.
         open_s: For so long at first; each further failure doubles it.
         most_open_s: And not for longer, unless the provider itself asks for it.
+        most_asked_s: For no longer than this, whatever it asks for: it may be wrong, too.
     """
 
     failures: int = 3
     open_s: float = 5.0
     most_open_s: float = 120.0
+    most_asked_s: float = 900.0
 
 
 class Breaker(Struct, frozen=True, kw_only=True):
@@ -80,5 +82,5 @@ def failed(breaker: Breaker, now_s: float, rules: Rules, pause_s: float = 0.0) -
         doublings = min(failures - rules.failures, _MOST_DOUBLINGS)
         until_s = now_s + min(rules.open_s * 2**doublings, rules.most_open_s)
     if pause_s > 0:
-        until_s = max(until_s, now_s + pause_s)
+        until_s = max(until_s, now_s + min(pause_s, rules.most_asked_s))
     return Breaker(failures=failures, until_s=max(until_s, breaker.until_s))

@@ -8,6 +8,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from services.llm.breaker import CLOSED, Breaker, state
+from services.llm.prices import Price
 
 Tier = Literal["own", "free", "cheap", "standard", "premium"]
 """What a model costs, roughly: ``own`` runs on a machine of ours."""
@@ -16,6 +17,9 @@ Preference = Literal["listed", "cheap"]
 """``listed``: as in the file. ``cheap``: what costs least first."""
 
 _TIERS: Final[tuple[Tier, ...]] = ("own", "free", "cheap", "standard", "premium")
+_CHEAP_USD: Final = 1.0
+_PREMIUM_USD: Final = 10.0
+"""For a million tokens of the reply: cheap up to here, premium from here on."""
 
 
 class Candidate(Struct, frozen=True, kw_only=True):
@@ -25,8 +29,8 @@ class Candidate(Struct, frozen=True, kw_only=True):
         name: By what it is known.
         models: What it serves, as far as that is known.
         continues: Whether it can be given the beginning of its own answer.
-        tier: What its model costs, roughly.
-        price: What a reply of it costs, to compare; None where that is not known.
+        tier: What the model costs, roughly, that it is asked for.
+        price: What a reply of that costs, to compare; None where it is not known.
         breaker: How it has done lately.
     """
 
@@ -36,6 +40,15 @@ class Candidate(Struct, frozen=True, kw_only=True):
     tier: Tier = "standard"
     price: float | None = None
     breaker: Breaker = CLOSED
+
+
+def tier_of(price: Price) -> Tier:
+    """Return what a model costs, roughly, of somebody else's."""
+    if not price.reply and not price.prompt:
+        return "free"
+    if price.reply <= _CHEAP_USD:
+        return "cheap"
+    return "premium" if price.reply >= _PREMIUM_USD else "standard"
 
 
 def order(

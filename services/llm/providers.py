@@ -36,7 +36,7 @@ class Provider(Struct, frozen=True, kw_only=True):
         engine: Asks it.
         models: What it serves besides what its engine knows of.
         instead_of: Models of others for which its own may stand in.
-        tier: What its models cost, roughly.
+        tier: What its models cost, roughly, that have no price of their own.
         price: Of every model that has none of its own; None where it is not known.
         prices: Those of its models.
     """
@@ -61,6 +61,11 @@ class Provider(Struct, frozen=True, kw_only=True):
     def price_of(self, model: str) -> Price | None:
         """Return what a model costs; None where it is not known."""
         return self.prices.get(model, self.price)
+
+    def tier_of(self, model: str) -> Tier:
+        """Return what a model costs, roughly."""
+        own = self.prices.get(model)
+        return self.tier if own is None else choice.tier_of(own)
 
 
 def alone(engine: Engine) -> Providers:
@@ -120,7 +125,7 @@ class Providers:
         if len(self._listed) == 1:
             return [self.first]
         names = choice.order(
-            (self._candidate(provider) for provider in self._listed.values()),
+            (self._candidate(provider, request) for provider in self._listed.values()),
             now_s=self._clock(),
             model=request.model,
             prefer=self._prefer,
@@ -191,12 +196,15 @@ class Providers:
             await provider.engine.close()
 
     async def _warm_one(self, provider: Provider, first: asyncio.Future[None]) -> None:
-        pause_s = _FIRST_PAUSE_S
+        doubled_s = _FIRST_PAUSE_S
         while True:
+            pause_s = doubled_s
             try:
                 await provider.engine.warm()
             except EngineError as err:
-                self._note(provider, Breaker(until_s=_NOT_YET_S))
+                # A turn's answer may have said meanwhile that it is well: that counts for more.
+                self._note(provider, self._breakers[provider.name])
+                pause_s = max(pause_s, min(err.retry_after_s, self._rules.most_asked_s))
                 if not err.retryable:
                     log.error("provider.unusable", provider=provider.name, reason=str(err))
                     raise
@@ -208,16 +216,16 @@ class Providers:
                     first.set_result(None)
                 return
             await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+            doubled_s = min(2 * doubled_s, _LONGEST_PAUSE_S)
 
-    def _candidate(self, provider: Provider) -> Candidate:
-        price = provider.price_of(provider.engine.model)
+    def _candidate(self, provider: Provider, request: GenerateRequest) -> Candidate:
+        model = provider.model_of(request)
         return Candidate(
             name=provider.name,
             models=frozenset((*provider.serves(), *provider.instead_of)),
             continues=provider.engine.continues,
-            tier=provider.tier,
-            price=prices.typical(price),
+            tier=provider.tier_of(model),
+            price=prices.typical(provider.price_of(model)),
             breaker=self._breakers[provider.name],
         )
 

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from services.llm.breaker import Rules
-from services.llm.choice import Preference, Tier
+from services.llm.choice import Preference, Tier, tier_of
 from services.llm.prices import Price
 from services.llm.quirks import QUIRKS, Kind
 from voicebus import toml_file
@@ -22,9 +22,6 @@ from voicebus.errors import ConfigError
 Seconds = Annotated[float, Meta(gt=0)]
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
-_CHEAP_USD: Final = 1.0
-_PREMIUM_USD: Final = 10.0
-"""For a million tokens of the reply: cheap up to here, premium from here on."""
 
 
 class ProviderConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,7 +38,7 @@ class ProviderConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         instead_of: Models of others that requests may name, and its own is taken for.
         tier: What it costs, roughly; empty: told by its price.
         price: What it costs.
-        prices: What its further models cost, by their names.
+        prices: What its further models cost, by their names, and in which tier they are.
         first_token_s: After so long without a first token, the next provider is asked.
         next_token_s: After so long without a further one.
         prefill: Whether it can go on behind the beginning of an answer; unset: as its kind does.
@@ -70,11 +67,7 @@ class ProviderConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             return self.tier
         if self.price is None:
             return "own" if QUIRKS[self.kind].is_own else "standard"
-        if not self.price.reply and not self.price.prompt:
-            return "free"
-        if self.price.reply <= _CHEAP_USD:
-            return "cheap"
-        return "premium" if self.price.reply >= _PREMIUM_USD else "standard"
+        return tier_of(self.price)
 
 
 class ProvidersFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

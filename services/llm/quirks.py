@@ -2,7 +2,7 @@
 
 Each row says what its provider documents. Models of one provider differ, too, and change by the
 month: what a row has wrong for a model is found out when it is warmed
-(:mod:`services.llm.engines.openai_probe`), so a row need not know every model.
+(:func:`services.llm.engines.openai_settings.simpler`), so a row need not know every model.
 """
 
 from __future__ import annotations

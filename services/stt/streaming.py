@@ -23,6 +23,7 @@ from voicebus.engine_thread import EngineThread, Hang
 from voicebus.errors import EngineUnavailable
 
 _PIECE_SAMPLES: Final = CALLER_RATE_HZ // 2
+_CLOSED: Final = "speech recognition is shutting down"
 
 _T = TypeVar("_T")
 
@@ -143,9 +144,24 @@ class Stream:
         return Timed(recognition, max(0.0, waited_ms - compute_ms), compute_ms)
 
     async def _done(self, work: Callable[[], _T], owner: Hashable) -> tuple[_T, float]:
-        """Have it done in the thread; return what comes of it, and how long it took."""
-        done = self._thread.submit_for((owner,), _timed, work)
-        return await asyncio.wrap_future(done)
+        """Have it done in the thread; return what comes of it, and how long it took.
+
+        Raises:
+            EngineUnavailable: The lane is closed.
+            EngineError: The engine failed.
+        """
+        try:
+            done = self._thread.submit_for((owner,), _timed, work)
+        except RuntimeError as err:  # the thread was stopped
+            raise EngineUnavailable(_CLOSED) from err
+        try:
+            return await asyncio.wrap_future(done)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # Nobody cancelled who waits: what waited in the thread was refused.
+            raise EngineUnavailable(_CLOSED) from None
 
     def _hear(self, samples: NDArray[np.float32]) -> str:
         return self._current().hear(samples)
@@ -205,7 +221,7 @@ class StreamLane:
             EngineUnavailable: The lane is closed.
         """
         if self._closed:
-            raise EngineUnavailable("speech recognition is shutting down")
+            raise EngineUnavailable(_CLOSED)
         self._begun += 1
         return Stream(self._engine, hint, self._threads[self._begun % len(self._threads)])
 

@@ -1,41 +1,54 @@
 from __future__ import annotations
 
-import pytest
-
-from benchmarks.engines_figures import Piece, Row, bars, figures, stream_figures, void_reasons
-
-
-def answers(lags_ms: list[float]) -> list[Row]:
-    """Answers about 100 ms each, every second of which says something new."""
-    return [
-        Row("one", 100.0 * (n + 1), lag_ms, 30.0, n // 2, changed=bool(n % 2))
-        for n, lag_ms in enumerate(lags_ms)
-    ]
-
-
-def test_a_partial_is_what_says_something_new() -> None:
-    """Answers that a client never sees do not make partials look quicker."""
-    found = figures(answers([1.0, 50.0] * 100), 1)
-
-    assert found["partials"] == 100
-    assert found["answers"] == 200
-    assert found["partial_lag_p50_ms"] == found["partial_lag_p95_ms"] == 50
-    assert found["rtf"] == pytest.approx(0.3)
-    assert [bar.holds for bar in bars(found)] == [True]
+from benchmarks.engines_figures import (
+    PartialRow,
+    Piece,
+    WordRow,
+    bars,
+    figures,
+    stream_figures,
+    void_reasons,
+    words_shown,
+)
+from schemas.stt import Word
 
 
-def test_partials_behind_the_limit_do_not_hold() -> None:
+def partial(end_ms: float, lag_ms: float, text: str = "one") -> PartialRow:
+    """A partial of one recording."""
+    return PartialRow(recording="a", utterance=1, end_ms=end_ms, lag_ms=lag_ms, text=text)
+
+
+def partials(lags_ms: list[float]) -> list[PartialRow]:
+    """Partials about 100 ms each."""
+    return [partial(100.0 * n, lag_ms) for n, lag_ms in enumerate(lags_ms, 1)]
+
+
+def test_late_partials_do_not_hold() -> None:
     """One in ten that is late is too many."""
-    found = figures(answers(([1.0, 50.0] * 9 + [1.0, 300.0]) * 10), 1)
+    in_time, late = partials([50.0] * 100), partials(([50.0] * 9 + [300.0]) * 10)
 
-    assert [bar.holds for bar in bars(found)] == [False]
+    assert figures(in_time, 1)["partials"] == 100
+    assert figures(in_time, 1)["partial_lag_p50_ms"] == 50
+    assert [bar.holds for bar in bars(figures(in_time, 1))] == [True]
+    assert [bar.holds for bar in bars(figures(late, 1))] == [False]
 
 
-def test_several_speakers_are_so_much_more_audio() -> None:
-    """Each begins anew, and what was computed is set against all that was heard."""
-    found = figures([*answers([1.0] * 10), *answers([1.0] * 10)], 1)
+def test_a_word_is_shown_where_all_before_it_are_as_in_the_end() -> None:
+    """What the engine has to hear behind a word is told without the time that it takes."""
+    shown = [
+        partial(400, 30, "won"),
+        partial(500, 30, "one"),
+        partial(900, 50, "one two three"),
+    ]
+    words = [Word("one", 0, 300), Word("two", 350, 600), Word("four", 650, 900)]
 
-    assert found["rtf"] == pytest.approx(0.3)
+    rows = words_shown(shown, words)
+
+    assert rows == [WordRow(ahead_ms=200, shown_ms=230), WordRow(ahead_ms=300, shown_ms=350)]
+    found = figures([*shown, *rows], 1)
+    assert (found["partials"], found["words"]) == (3, 2)
+    assert found["word_ahead_p50_ms"] == 250
+    assert found["word_shown_p50_ms"] == 290
 
 
 def test_what_the_engine_adds_is_told_by_pairs() -> None:
@@ -49,8 +62,8 @@ def test_what_the_engine_adds_is_told_by_pairs() -> None:
 
 def test_a_run_that_shows_little_decides_nothing() -> None:
     """Few partials, or a machine that others used, make a run void."""
-    assert void_reasons(answers([1.0] * 100), 0.0) == [
+    assert void_reasons([*partials([1.0] * 50), WordRow(ahead_ms=1, shown_ms=1)], 0.0) == [
         "50 partials are too few for a 95th percentile"
     ]
-    assert "not ours for 10%" in void_reasons(answers([1.0] * 400), 0.1)[0]
-    assert void_reasons(answers([1.0] * 400), 0.0) == []
+    assert "not ours for 10%" in void_reasons(partials([1.0] * 200), 0.1)[0]
+    assert void_reasons(partials([1.0] * 200), 0.0) == []

@@ -97,6 +97,23 @@ def test_what_the_assistant_says_by_itself_answers_nothing() -> None:
     assert (heard.turns, heard.transcript, heard.audio) == (1, "hi", b"")
 
 
+def test_an_answer_that_is_known_at_once_is_an_answer() -> None:
+    """It was asked for, though no language model was: whoever waits for one has it."""
+    answered = exchange(
+        (0.1, say("turn_started", text="When?", said="At nine.")),
+        (0.1, say("reply_done", text="At nine.")),
+        (0.1, say("audio_start", sample_rate=RATE_HZ)),
+        (0.2, SECOND),
+        (0.2, say("audio_complete", audio_seconds=1.0)),
+        (0.3, say("turn_ended", outcome="completed")),
+    )
+
+    assert answered.is_over(SETTLE_S + 1)
+    heard = answered.heard("s")
+    assert (heard.turns, heard.transcript, heard.reply) == (1, "When?", "At nine.")
+    assert heard.audio_seconds == 1.0
+
+
 def test_where_the_words_are_is_not_a_word() -> None:
     """The positions of spoken words change neither the reply nor its audio."""
     where = say("spoken", text="Oh", start_ms=0, end_ms=9, word_ends_ms=[9])

@@ -104,6 +104,10 @@ class Books:
             log.error("faq.unreadable", persona=traits.name, error=str(err))
             if isinstance(err, BusError):
                 return  # the next session tries again
+        except Exception:
+            # Tried again at each session it would cost each of them seconds, to no other end.
+            metrics.PERSONAS_REFUSED.inc()
+            log.exception("faq.unreadable", persona=traits.name, version=version)
         else:
             log.info("faq.read", persona=traits.name, version=version, questions=len(book.faq))
         book.version = version

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +15,7 @@ import msgspec
 from schemas.persona import FaqKept
 from subjects.catalog import CATALOG
 from subjects.kept import faq_subject
+from voicebus.bus.acks import ApiError, error_of
 from voicebus.bus.client import Bus
 from voicebus.bus.envelope import opened
 from voicebus.bus.purge import purge
@@ -30,6 +32,8 @@ _MOST_BYTES: Final = 64 << 20
 _PIECE_BYTES: Final = 64_000
 
 _TRIES: Final = 20
+_ABANDONED_NS: Final = 3600 * 10**9
+"""No import lasts that long."""
 
 
 def packed(pairs: Sequence[Pair]) -> list[FaqKept]:
@@ -74,26 +78,26 @@ def _pieces(lines: bytes) -> Iterator[bytes]:
         begin = end
 
 
-async def find(bus: Bus, name: str, part: int = 0) -> FaqKept | None:
-    """Return a part of a persona's book.
+async def find(bus: Bus, name: str) -> FaqKept | None:
+    """Return the first part of a persona's book: it tells which version counts.
 
     Raises:
         BusError: It cannot be read.
     """
-    found = await bus.last(STREAM, faq_subject(bus.cell, name, part))
-    return _part(found)
+    return _part(await bus.last(STREAM, faq_subject(bus.cell, name)))
 
 
 async def find_all(bus: Bus, name: str, first: FaqKept) -> list[FaqKept]:
     """Return a book whose first part is known.
 
     Raises:
-        ConfigError: It is being replaced: some parts are of another version.
+        ConfigError: It was replaced meanwhile: parts of it are gone.
         BusError: It cannot be read.
     """
     parts = [first]
     for number in range(1, first.parts):
-        part = await find(bus, name, number)
+        subject = faq_subject(bus.cell, name, first.version, number)
+        part = _part(await bus.last(STREAM, subject))
         if part is None or part.version != first.version:
             raise ConfigError(f"the answers of {name!r} are being replaced")
         parts.append(part)
@@ -103,6 +107,9 @@ async def find_all(bus: Bus, name: str, first: FaqKept) -> list[FaqKept]:
 async def put(bus: Bus, name: str, parts: Sequence[FaqKept]) -> None:
     """Put a book into the bucket, in the place of the one that is there; none: take it out.
 
+    The book that is there stays whole until the first part of this one takes its place: who is
+    interrupted has changed nothing.
+
     Args:
         bus: The connection, of the admin.
         name: The persona.
@@ -111,26 +118,66 @@ async def put(bus: Bus, name: str, parts: Sequence[FaqKept]) -> None:
     Raises:
         BusError: It cannot be written.
     """
-    before = await find(bus, name)
-    for part in reversed(parts):
-        await _put(bus, faq_subject(bus.cell, name, part.seq), part)
+    first = faq_subject(bus.cell, name)
+    for part in parts[1:]:
+        await _put(bus, faq_subject(bus.cell, name, part.version, part.seq), part)
+    replaced = await (_put(bus, first, parts[0]) if parts else find(bus, name))
     # Older versions would fill the bucket, which is for personas.
-    for number in range(max(len(parts), before.parts if before is not None else 0)):
-        subject = faq_subject(bus.cell, name, number)
-        await purge(bus, STREAM, subject, keep=int(number < len(parts)))
+    await purge(bus, STREAM, first, keep=len(parts[:1]))
+    mine = _others_of(bus, name, parts[0]) if parts else set()
+    old = _others_of(bus, name, replaced) if replaced is not None else set()
+    for subject in sorted(await _beside(bus, name) - mine):
+        if subject in old or await _is_abandoned(bus, subject):
+            await purge(bus, STREAM, subject)
 
 
-async def _put(bus: Bus, subject: str, part: FaqKept) -> None:
+def _others_of(bus: Bus, name: str, first: FaqKept) -> set[str]:
+    """Return where the parts behind a first one are."""
+    version = first.version
+    return {faq_subject(bus.cell, name, version, number) for number in range(1, first.parts)}
+
+
+async def _is_abandoned(bus: Bus, subject: str) -> bool:
+    """Say whether a part is what an interrupted import has left, not what one writes just now."""
+    found = await bus.last(STREAM, subject)
+    return found is not None and time.time_ns() - found.stored_ns > _ABANDONED_NS
+
+
+async def _beside(bus: Bus, name: str) -> set[str]:
+    """Return where parts of a persona's books are, all but first ones, of whatever version."""
+    any_part = faq_subject(bus.cell, "*").removesuffix("_0")
+    body = msgspec.json.encode({"subjects_filter": any_part})
+    answer = await bus.request(f"$JS.API.STREAM.INFO.{STREAM}", body)
+    info = msgspec.json.decode(answer, type=_Info)
+    if info.error is not None:
+        raise error_of(info.error)
+    first = faq_subject(bus.cell, name)
+    theirs = re.compile(re.escape(first.removesuffix("_0")) + r"_[0-9a-f]{12}_[1-9][0-9]*")
+    return {subject for subject in info.state.subjects if theirs.fullmatch(subject)}
+
+
+class _State(msgspec.Struct, frozen=True):
+    subjects: dict[str, int] = {}
+
+
+class _Info(msgspec.Struct, frozen=True):
+    error: ApiError | None = None
+    state: _State = _State()
+
+
+async def _put(bus: Bus, subject: str, part: FaqKept) -> FaqKept | None:
+    """Put a part where it belongs; return what was there before, if that was something else."""
     for _ in range(_TRIES):
         newest = await bus.last(STREAM, subject)
-        if _part(newest) == part:
-            return
+        before = _part(newest)
+        if before == part:
+            return None
         try:
             await bus.keep(part, subject, 0 if newest is None else newest.sequence)
         except (Fenced, WriteInFlight):
             await asyncio.sleep(0.05)
             continue
-        return
+        return before
     raise Fenced("others write these answers at the same time; try again")
 
 

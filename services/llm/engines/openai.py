@@ -85,7 +85,6 @@ class OpenAIEngine:
                 async with asyncio.timeout_at(deadline):
                     stream = await self._open(request, model)
             stack.push_async_callback(_close, stream)
-            spoken = False
             numbering = chat.Calls()
             while True:
                 with translated(model):
@@ -96,8 +95,10 @@ class OpenAIEngine:
                 text, reason = chat.content(chunk)
                 calls = numbering.numbered(chat.tool_calls(chunk))
                 if text or calls:
-                    spoken = True
                     yield Piece(text=text, tool_calls=calls)
+                    # Nothing else counts: one that only thinks on, or says that it is alive, is
+                    # silent for who listens.
+                    deadline = clock() + settings.next_token_timeout_s
                 if reason:
                     counted = await _counted(chunk, stream)
                     yield Piece(
@@ -109,8 +110,6 @@ class OpenAIEngine:
                         cost_usd=counted.cost_usd,
                     )
                     return
-                if spoken:
-                    deadline = clock() + settings.next_token_timeout_s
 
     async def warm(self) -> None:
         """Choose the server's first model if none is set; generate one token.

@@ -21,6 +21,9 @@ from voicebus.errors import (
 
 _OVERLOADED_CODES: Final = frozenset({"429", "503", "rate_limit_exceeded", "overloaded_error"})
 
+_MOST_DIGITS: Final = 9
+"""Of a pause that is asked for: longer ones are nonsense, and would be told on."""
+
 
 @contextlib.contextmanager
 def translated(model: str) -> Iterator[None]:
@@ -64,7 +67,7 @@ def _of_status(err: openai.APIStatusError, model: str) -> EngineError:
             failure = EngineTimeout("The language model did not answer in time.")
         case 429 | 503:
             wait = err.response.headers.get("retry-after", "")
-            is_number = wait.isascii() and wait.isdigit()
+            is_number = wait.isascii() and wait.isdigit() and len(wait) <= _MOST_DIGITS
             when = f" Come back in {wait} s." if is_number else ""
             failure = EngineOverloaded(f"The language model is overloaded.{when}")
             failure.retry_after_s = float(wait) if is_number else 0.0

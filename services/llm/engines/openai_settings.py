@@ -33,7 +33,7 @@ class OpenAISettings(Struct, frozen=True, kw_only=True):
             tokens are in the server's prompt cache before the first of them begins.
         connect_timeout_s: For the connection.
         first_token_timeout_s: From the request to the first text.
-        next_token_timeout_s: From one sign of life to the next.
+        next_token_timeout_s: From one piece of the reply to the next; one without words is none.
     """
 
     base_url: str

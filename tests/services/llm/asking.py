@@ -12,12 +12,18 @@ import pytest
 from schemas.llm import GenerateRequest, Message
 from services.llm.engine import Piece
 from services.llm.engines.openai import OpenAIEngine, OpenAISettings
-from tests.services.llm.upstream import Script, Upstream, serving
+from tests.services.llm.upstream import Dripping, Hanging, Script, Upstream, serving
 from voicebus.errors import EngineError
 
 ASK = GenerateRequest(messages=(Message(role="user", content="Hello"),))
 DONE = b"data: [DONE]\n\n"
 SECRET = "sk-very-secret"
+
+PATIENT_S = 20.0
+"""Of whom nothing is to be late, on a slow machine either."""
+
+DEADLINE_S = 0.3
+"""Of whom something is."""
 
 
 @asynccontextmanager
@@ -28,8 +34,8 @@ async def asking(script: Script, **changes: Any) -> AsyncIterator[tuple[OpenAIEn
             base_url=upstream.url,
             model="model-a",
             api_key=SECRET,
-            first_token_timeout_s=0.3,
-            next_token_timeout_s=0.3,
+            first_token_timeout_s=PATIENT_S,
+            next_token_timeout_s=PATIENT_S,
         )
         engine = OpenAIEngine(msgspec.structs.replace(settings, **changes))
         yield engine, upstream
@@ -49,7 +55,14 @@ async def reply_of(
 async def failure_of(script: Script) -> tuple[EngineError, list[Piece]]:
     """The error in which the reply ends, and what came before it."""
     pieces: list[Piece] = []
-    async with asking(script) as (engine, upstream):
+    is_late = isinstance(script, Hanging | Dripping)
+    is_silent = isinstance(script, Hanging) and not script.events
+    first_s = DEADLINE_S if is_silent else PATIENT_S
+    next_s = DEADLINE_S if is_late else PATIENT_S
+    async with asking(script, first_token_timeout_s=first_s, next_token_timeout_s=next_s) as (
+        engine,
+        upstream,
+    ):
         with pytest.raises(EngineError) as caught:
             await reply_of(engine, into=pieces)
         assert upstream.url not in str(caught.value)

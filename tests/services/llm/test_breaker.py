@@ -54,6 +54,15 @@ def test_who_asks_for_a_pause_gets_it_at_once() -> None:
     assert state(known, 100.0) == "due"
 
 
+def test_who_asks_for_a_pause_without_end_is_tried_after_a_quarter_of_an_hour() -> None:
+    """A wrong header, or a clock in milliseconds, takes nobody away for good."""
+    for pause_s in (1e9, float("inf")):
+        known = failed(CLOSED, 10.0, Rules(), pause_s=pause_s)
+
+        assert state(known, 909.0) == "open"
+        assert state(known, 910.0) == "due"
+
+
 @given(st.lists(st.tuples(st.floats(0, 100), st.sampled_from(["failed", "asked", "left"]))))
 def test_it_is_never_left_alone_for_longer_than_the_rules_say(
     steps: list[tuple[float, str]],

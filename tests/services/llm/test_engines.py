@@ -1,4 +1,8 @@
-"""What every LLM engine keeps to, the synthetic and the real one."""
+"""What every LLM engine keeps to, the synthetic and the real ones.
+
+That a worker which drains lets its turns end, or hands them on, belongs to the worker, whatever
+its engine: tests/voicebus/test_worker_handover.py. How a server fails is in test_openai.py.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, suppress
 
 import pytest
 
@@ -19,6 +23,7 @@ from services.llm.settings import REPLY
 from tests.engines.vllm_server import vllm_server
 from tests.models import model_path
 from tests.timing import shortest_s
+from voicebus.errors import EngineError, RequestRefused
 
 VLLM = (pytest.mark.engines, pytest.mark.timeout(600))
 
@@ -119,6 +124,55 @@ async def test_a_reply_can_be_closed_at_any_piece(engine: Engine) -> None:
     assert await shortest_s(close, 0.05) < 0.05
     *_, last = [piece async for piece in engine.generate(ASK)]
     assert last.finish_reason == "stop"
+
+
+async def test_a_reply_can_be_cancelled_before_its_first_token(engine: Engine) -> None:
+    """Whoever waits for it is free within 50 ms, and the next reply is whole."""
+    long = "Tell me of the sea, of ships and of harbours. " * 10
+    asked = GenerateRequest(messages=(Message(role="user", content=long),))
+
+    async def cancel() -> float:
+        task = asyncio.ensure_future(anext(engine.generate(asked)))
+        await asyncio.sleep(0.004)
+        assert not task.done()
+        begun_s = time.perf_counter()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return time.perf_counter() - begun_s
+
+    assert await shortest_s(cancel, 0.05) < 0.05
+    *_, last = [piece async for piece in engine.generate(ASK)]
+    assert last.finish_reason == "stop"
+
+
+async def test_more_than_a_model_can_read_is_refused_and_nothing_else_is(engine: Engine) -> None:
+    """In words that show nothing of the server; the stand-in reads everything."""
+    book = GenerateRequest(messages=(Message(role="user", content="and so on " * 20_000),))
+
+    if engine.synthetic:
+        assert [piece async for piece in engine.generate(book)]
+    else:
+        with pytest.raises(RequestRefused) as refused:
+            _ = [piece async for piece in engine.generate(book)]
+        assert "127.0.0.1" not in str(refused.value)
+        assert not refused.value.retryable
+    *_, last = [piece async for piece in engine.generate(ASK)]
+    assert last.finish_reason == "stop"
+
+
+async def test_the_end_of_an_engine_ends_its_replies(engine: Engine) -> None:
+    """One that is being written neither hangs nor looks whole when it is not."""
+    reply = engine.generate(ASK)
+    assert (await anext(reply)).text
+
+    await engine.close()
+
+    async with asyncio.timeout(20), aclosing(reply):
+        with suppress(EngineError):
+            *_, last = [piece async for piece in reply]
+            assert last.finish_reason
+    await engine.close()
 
 
 async def test_many_replies_at_once_are_all_whole(engine: Engine) -> None:

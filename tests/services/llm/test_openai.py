@@ -12,6 +12,7 @@ from services.llm.engine import Piece
 from services.llm.engines.openai import OpenAIEngine, OpenAISettings
 from tests.services.llm.asking import ASK, DONE, SECRET, asking, failure_of, reply_of
 from tests.services.llm.upstream import (
+    Dripping,
     Script,
     Upstream,
     event,
@@ -105,6 +106,7 @@ async def test_nobody_listening_is_unavailable() -> None:
         (failing(404, {"error": {"message": "no"}}), UnknownModel, "has no model 'model-a'"),
         (failing(429, {}, "retry-after: 7"), EngineOverloaded, "Come back in 7 s"),
         (failing(429, {}, "retry-after: <b>soon</b>"), EngineOverloaded, r"overloaded\.$"),
+        (failing(429, {}, f"retry-after: {'9' * 400}"), EngineOverloaded, r"overloaded\.$"),
         (failing(503, {"error": "loading"}), EngineOverloaded, "overloaded"),
         (failing(500, "oops"), EngineUnavailable, "failed"),
         (failing(504, {}), EngineTimeout, "in time"),
@@ -130,6 +132,8 @@ async def test_an_upstream_refusal_is_told_in_a_sentence(
     [
         (hanging(), EngineTimeout, []),
         (hanging(text_event("Hello")), EngineTimeout, ["Hello"]),
+        (Dripping("Hello", {"content": ""}), EngineTimeout, ["Hello"]),
+        (Dripping("Hello", {"reasoning_content": "Well"}), EngineTimeout, ["Hello"]),
         (replying(), EngineError, []),
         (replying(text_event("Hello")), EngineError, ["Hello"]),
         (replying(text_event("Hello"), DONE), EngineError, ["Hello"]),
@@ -145,6 +149,8 @@ async def test_an_upstream_refusal_is_told_in_a_sentence(
     ids=[
         "hangs before the first token",
         "hangs in the middle",
+        "only shows that it lives",
+        "only thinks",
         "says nothing",
         "ends without a reason",
         "is done without a reason",

@@ -75,6 +75,41 @@ def test_what_costs_least_is_asked_first_where_the_file_says_so(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
+    ("model", "names"),
+    [("", ["a", "b"]), ("large", ["b", "a"]), ("huge", ["b", "a"]), ("other", ["b", "a"])],
+)
+def test_what_counts_is_the_price_of_the_model_that_is_asked_for(
+    tmp_path: Path, model: str, names: list[str]
+) -> None:
+    """A provider whose small model is cheap may be the dearer one for a large one.
+
+    The tier goes with it; of one that stands in for another it is that of its own model.
+    """
+    text = """prefer = "cheap"
+        [providers.a]
+        kind = "openai"
+        model = "small"
+        models = ["large", "huge", "other"]
+        price = {prompt = 0.1, reply = 0.4}
+        prices.large = {prompt = 3.0, reply = 9.0}
+        prices.huge = {prompt = 3.0, reply = 20.0}
+        prices.other = {prompt = 3.0, reply = 6.0}
+        [providers.b]
+        kind = "openai"
+        model = "middle"
+        models = ["large", "huge"]
+        instead_of = ["other"]
+        price = {prompt = 2.0, reply = 5.0}
+        prices.large = {prompt = 2.0, reply = 8.0}
+        prices.huge = {prompt = 2.0, reply = 9.0}
+    """
+    providers = build(LlmSettings(providers_file=str(written(tmp_path, text))))
+
+    asked = msgspec.structs.replace(ASK, model=model)
+    assert [provider.name for provider in providers.order(asked, begun=False)] == names
+
+
+@pytest.mark.parametrize(
     ("price", "tier"),
     [
         ("{prompt = 0, reply = 0}", "free"),

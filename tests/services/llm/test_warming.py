@@ -100,6 +100,29 @@ async def test_the_first_that_is_warm_is_enough() -> None:
         await providers.close()
 
 
+async def test_who_asks_for_a_pause_gets_it_while_it_is_warmed() -> None:
+    """Asked again before its time, a limited key would be limited for longer."""
+    limited = failing(429, {}, "retry-after: 60")
+    async with providing(limited, failing(503, {}), saying("Hello")) as (providers, upstreams):
+        await asyncio.wait_for(providers.warm(), 10)
+        asked, busy, _ = (upstream.bodies for upstream in upstreams)
+        await until(lambda: len(busy) > 2, 20)
+        assert len(asked) == 1
+        await providers.close()
+
+
+async def test_a_turn_that_was_answered_says_more_than_a_warming_that_fails() -> None:
+    """As with a server that refuses the warming's plain request for a while."""
+    async with providing(failing(503, {}), saying("Hello")) as (providers, (refusing, _)):
+        await asyncio.wait_for(providers.warm(), 10)
+        first, _ = sorted(providers.order(ASK, begun=False), key=lambda provider: provider.name)
+        providers.answered(first)
+        asked = len(refusing.bodies)
+        await until(lambda: len(refusing.bodies) > asked + 1, 20)
+        assert [p.name for p in providers.order(ASK, begun=False)] == ["a", "b"]
+        await providers.close()
+
+
 async def test_when_none_can_ever_answer_the_worker_does_not_start() -> None:
     """Both are set up wrongly: that is told at the start."""
     async with providing(failing(404, {}), failing(400, {})) as (providers, _):

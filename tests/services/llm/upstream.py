@@ -105,6 +105,27 @@ def hanging(*events: bytes) -> Hanging:
     return Hanging(events)
 
 
+class Dripping:
+    """A script: say something, then again and again an event in which nothing is said.
+
+    Args:
+        text: What is said.
+        delta: What comes after it, every 20 ms.
+    """
+
+    def __init__(self, text: str, delta: dict[str, Any]) -> None:
+        self.events = (text_event(text),)
+        self._drip = event({"choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+
+    async def __call__(self, _: Upstream, writer: asyncio.StreamWriter) -> None:
+        """Go on until the client leaves, or for longer than any test waits."""
+        writer.write(STREAM + self.events[0])
+        for _number in range(1000):
+            await writer.drain()
+            await asyncio.sleep(0.02)
+            writer.write(self._drip)
+
+
 def failing(status: int, body: object, *headers: str) -> Script:
     """Answer with an error."""
 

@@ -1,4 +1,4 @@
-"""Korean words, spoken by eSpeak NG: a voice of rules, the same on every machine."""
+"""Korean words, and others, spoken by eSpeak NG: a voice of rules, the same on every machine."""
 
 from __future__ import annotations
 
@@ -30,8 +30,13 @@ def _library() -> tuple[ctypes.CDLL, int]:
     return library, library.espeak_Initialize(_SYNCHRONOUS, 0, folder, 0)
 
 
-@cache
 def korean(text: str) -> NDArray[np.float32]:
+    """Return a Korean text as it is spoken; see :func:`spoken`."""
+    return spoken(text, "ko")
+
+
+@cache
+def spoken(text: str, language: str) -> NDArray[np.float32]:
     """Return a text as it is spoken, with some silence around it: mono at 16 kHz, -1 to 1.
 
     Source: https://github.com/espeak-ng/espeak-ng/blob/master/src/include/espeak-ng/speak_lib.h
@@ -46,11 +51,11 @@ def korean(text: str) -> NDArray[np.float32]:
 
     taking = _TAKE(take)
     library.espeak_SetSynthCallback(taking)
-    assert library.espeak_SetVoiceByName(b"ko") == 0
+    assert library.espeak_SetVoiceByName(language.encode()) == 0
     written = text.encode()
     library.espeak_Synth(written, len(written) + 1, 0, 0, 0, _UTF8, None, None)
     library.espeak_Synchronize()
     resampler = Resampler(rate_hz, 16_000)
-    spoken = np.concatenate([resampler.push(np.concatenate(pieces)), resampler.finish()])
+    said = np.concatenate([resampler.push(np.concatenate(pieces)), resampler.finish()])
     quiet = np.zeros(4_800, np.int16)
-    return np.concatenate([quiet, spoken, quiet]).astype(np.float32) / np.float32(32768)
+    return np.concatenate([quiet, said, quiet]).astype(np.float32) / np.float32(32768)

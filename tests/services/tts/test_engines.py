@@ -1,10 +1,14 @@
-"""What every TTS engine keeps to, the synthetic and the real one."""
+"""What every TTS engine keeps to, the synthetic and the real ones.
+
+That a worker which drains lets its turns end, or hands them on, belongs to the worker, whatever
+its engine: tests/voicebus/test_worker_handover.py.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 import numpy as np
 import pytest
@@ -13,8 +17,9 @@ from numpy.typing import NDArray
 from services.tts.engine import Engine
 from services.tts.engines.synthetic import SyntheticEngine, SyntheticSettings
 from services.tts.silence import leading_silence
+from services.tts.text import speakable
 from tests.timing import shortest_s
-from voicebus.errors import UnknownVoice
+from voicebus.errors import EngineError, UnknownVoice
 
 SENTENCES = "This is the first sentence. And here is the second one! Is this the third?"
 
@@ -77,6 +82,30 @@ async def test_an_unknown_voice_is_named(engine: Engine, voice: str) -> None:
     """A voice that does not exist is told before any work is done."""
     with pytest.raises(UnknownVoice, match=r"There is no voice '"):
         await anext(engine.synthesise("Hello.", voice, 1.0))
+
+
+@pytest.mark.parametrize("text", ["ﷺ", "日本語", "1e9999 %", "[[h@l'oU]]", "x" * 200])
+async def test_what_nobody_can_read_out_is_no_harm(engine: Engine, text: str) -> None:
+    """It is audio, silence, or an error of ours; and the next one is spoken."""
+    heard: list[NDArray[np.int16]] = []
+    with suppress(EngineError):
+        said = speakable(text, language="en")
+        async with aclosing(engine.synthesise(said, "", 1.0)) as pieces:
+            heard += [piece async for piece in pieces]
+
+    assert all(piece.dtype == np.int16 and piece.size for piece in heard)
+    assert (await spoken(engine, "Hello.")).size
+
+
+async def test_who_fails_fails_alone(engine: Engine) -> None:
+    """Who asks beside him is spoken to the end, and with the samples of his own text."""
+    alone = await spoken(engine, "Hello.")
+
+    speaking = asyncio.ensure_future(spoken(engine, "Hello."))
+    with pytest.raises(UnknownVoice):
+        await anext(engine.synthesise("Hello.", "nobody", 1.0))
+
+    assert len(await speaking) == len(alone)
 
 
 async def test_the_default_voice_has_a_name(engine: Engine) -> None:

@@ -10,7 +10,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from schemas.persona import Traits
+from schemas.event import Event
+from schemas.persona import FaqKept, Traits
 from subjects.kept import faq_subject
 from subjects.tokens import new_token
 from tests.workers import bus_in
@@ -30,6 +31,13 @@ async def bus(nats_server: str) -> AsyncIterator[Bus]:
     """A connection in a cell of its own."""
     async with bus_in(nats_server, new_token("c")) as bus:
         yield bus
+
+
+def packed_in_parts(answer: str) -> list[FaqKept]:
+    """A book of few questions that lies in three parts."""
+    part = parts.packed([Pair("When?", answer)])[0]
+    pieces = (part.data[:10], part.data[10:20], part.data[20:])
+    return [replace(part, parts=3, seq=seq, data=data) for seq, data in enumerate(pieces)]
 
 
 async def ready(books: Books, bus: Bus, question: str, answer: str) -> Book:
@@ -102,21 +110,65 @@ async def test_a_large_book_lies_in_several_parts(bus: Bus) -> None:
     assert first.parts == len(packed) > 1
     assert parts.unpacked(await parts.find_all(bus, "shop", first)) == pairs
     await parts.put(bus, "shop", parts.packed(PAIRS))
-    assert await parts.find(bus, "shop", 1) is None
+    with pytest.raises(ConfigError, match="being replaced"):
+        await parts.find_all(bus, "shop", first)
     await parts.put(bus, "shop", ())
     assert await parts.find(bus, "shop") is None
 
 
-async def test_a_book_of_which_a_part_is_another_ones_is_not_read(bus: Bus) -> None:
-    """It is being replaced: what was read before stays good."""
-    first, second = (
-        replace(part, parts=2, seq=seq) for seq, part in enumerate(2 * parts.packed(PAIRS))
-    )
-    await bus.keep(first, faq_subject(bus.cell, "shop", 0), 0)
-    await bus.keep(replace(second, version="x"), faq_subject(bus.cell, "shop", 1), 0)
+class Interrupted(Exception):
+    """Whoever imports is gone in the middle of it."""
 
-    with pytest.raises(ConfigError, match="being replaced"):
-        await parts.find_all(bus, "shop", first)
+
+@pytest.mark.parametrize("written", [0, 1, 2])
+async def test_an_interrupted_import_leaves_the_book_that_was_there(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch, written: int
+) -> None:
+    """At whichever part it breaks off; what it has left is gone with one of the next day."""
+    old, new = (packed_in_parts(name) for name in ("old", "new"))
+    await parts.put(bus, "shop", old)
+    keep, done = bus.keep, list[str]()
+
+    async def kept(event: Event, subject: str, last: int) -> int:
+        if len(done) == written:
+            raise Interrupted
+        done.append(subject)
+        return await keep(event, subject, last)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bus, "keep", kept)
+        with pytest.raises(Interrupted):
+            await parts.put(bus, "shop", new)
+    first = await parts.find(bus, "shop")
+    assert first == old[0]
+    assert await parts.find_all(bus, "shop", first) == old
+    assert len(await parts._beside(bus, "shop")) == len(old[1:]) + written
+    await parts.put(bus, "shop", old)
+    assert len(await parts._beside(bus, "shop")) == len(old[1:]) + written
+    monkeypatch.setattr(parts, "_ABANDONED_NS", 0)
+    await parts.put(bus, "shop", old)
+    assert len(await parts._beside(bus, "shop")) == len(old[1:])
+
+
+async def test_two_who_import_at_the_same_time_leave_one_whole_book(bus: Bus) -> None:
+    """Whose it is nobody knows."""
+    books = [packed_in_parts(name) for name in ("a", "b")]
+
+    for _ in range(10):
+        await asyncio.gather(*(parts.put(bus, "shop", book) for book in books))
+        first = await parts.find(bus, "shop")
+        assert first is not None
+        assert await parts.find_all(bus, "shop", first) in books
+        assert len(await parts._beside(bus, "shop")) == 2
+
+
+def test_parts_of_two_personas_never_share_a_subject() -> None:
+    """Whatever they are called."""
+    version = "0" * 12
+
+    assert faq_subject("c", f"shop_{version}_1") != faq_subject("c", "shop", version, 1)
+    assert faq_subject("c", f"shop_{version}") != faq_subject("c", "shop", version, 1)
+    assert faq_subject("c", "shop", "1" * 12) == faq_subject("c", "shop", version)
 
 
 async def test_answers_are_read_again_when_they_changed(bus: Bus, tmp_path: Path) -> None:
@@ -133,5 +185,28 @@ async def test_answers_are_read_again_when_they_changed(bus: Bus, tmp_path: Path
         book = await books.of(bus, SHOP)
         assert book is not None
         assert book.answer("when") == "At five, sharp."
+    path.write_text("question,answer\nWhen?,Never.")
+    await ready(books, bus, "when", "Never.")
+
+
+async def test_a_book_that_fails_in_a_way_that_nobody_foresaw_is_read_once(
+    bus: Bus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not at the cost of every session; what was read before stays, and a newer one is tried."""
+    path, tried = tmp_path / "shop.faq.csv", list[Path]()
+
+    def fail(path: Path) -> list[Pair]:
+        tried.append(path)
+        raise MemoryError
+
+    books = Books(tmp_path)
+    path.write_text(CSV)
+    await ready(books, bus, "when", "At five, sharp.")
+    with monkeypatch.context() as patch:
+        patch.setattr("voicebus.personas.books.read_file", fail)
+        path.write_text("question,answer\nWhen?,Who knows.")
+        for _ in range(3):
+            await ready(books, bus, "when", "At five, sharp.")
+            assert len(tried) == 1
     path.write_text("question,answer\nWhen?,Never.")
     await ready(books, bus, "when", "Never.")
