@@ -10,8 +10,8 @@ from edge.server import options
 from edge.settings import EdgeSettings
 from tests.edge import running
 from tests.edge.openai import serving
+from tests.edge.openai.realtime.connecting import socket
 from tests.edge.openai.realtime.sending import append, until
-from tests.edge.openai.realtime.test_route import socket
 from tests.edge.raw import TEXT, frame, raw
 
 

@@ -17,7 +17,8 @@ from edge.openai.realtime.call import RealtimeCall
 from edge.openai.realtime.machine import Realtime
 from schemas.stt import SpeechStarted
 from schemas.turn import HangUp
-from tests.edge.openai.realtime.test_route import SETTINGS, created, socket
+from tests.edge.openai.realtime.connecting import created, socket
+from tests.edge.openai.realtime.test_route import SETTINGS
 from tests.edge.openai.serving import Served, api
 from voicebus.sessions import session as sessions
 

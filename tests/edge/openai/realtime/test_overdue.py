@@ -11,8 +11,8 @@ from schemas.session import AnswerAsked
 from schemas.stt import TranscriptPartial
 from schemas.turn import TurnStarted
 from subjects.catalog import Place, place_of, subject_of
+from tests.edge.openai.realtime.connecting import created, socket
 from tests.edge.openai.realtime.sending import until
-from tests.edge.openai.realtime.test_route import created, socket
 from tests.edge.openai.serving import api
 
 TOKEN = TokenDelta(turn=1, text="Hello")

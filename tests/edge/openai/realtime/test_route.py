@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from openai.types.realtime import RateLimitsUpdatedEvent
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 
 from edge.keys import Keys
-from tests.edge.openai.serving import Served, api
+from tests.edge.openai.realtime.connecting import created, refusal, socket
+from tests.edge.openai.serving import api
 from voicebus.keys import Allowance, add_key, new_key, revoke_key
 
 PAGE = "https://page.example"
@@ -28,43 +26,6 @@ def key_and_file(tmp_path: Path) -> tuple[str, Path]:
     secret, key = new_key("client", Allowance())
     add_key(path, key)
     return secret, path
-
-
-@asynccontextmanager
-async def socket(
-    served: Served,
-    query: str = "",
-    subprotocols: Sequence[str] | None = None,
-    origin: str | None = None,
-    **headers: str,
-) -> AsyncIterator[ClientConnection]:
-    """A connection to /v1/realtime."""
-    url = str(served.http.base_url).replace("http", "ws", 1)
-    async with connect(
-        f"{url}v1/realtime{query}" if url.endswith("/") else f"{url}/v1/realtime{query}",
-        subprotocols=subprotocols,  # type: ignore[arg-type]  # plain strings
-        origin=origin,  # type: ignore[arg-type]  # a plain string
-        additional_headers={name.replace("_", "-"): value for name, value in headers.items()},
-        proxy=None,
-    ) as connection:
-        yield connection
-
-
-async def created(connection: ClientConnection) -> dict[str, Any]:
-    """The session, as it is told first."""
-    told = json.loads(await connection.recv())
-    assert told["type"] == "session.created"
-    session: dict[str, Any] = told["session"]
-    return session
-
-
-async def refusal(served: Served, **given: Any) -> tuple[int, str]:
-    """Status and code of a refused connection."""
-    with pytest.raises(InvalidStatus) as caught:
-        async with socket(served, **given):
-            pass
-    response = caught.value.response
-    return response.status_code, json.loads(response.body)["error"]["code"]
 
 
 async def test_a_program_comes_with_its_key_in_a_header(
@@ -257,62 +218,3 @@ async def test_what_cannot_be_had_is_refused(
         answer = await served.http.post(f"/v1/realtime/{path}", json=body)
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
-
-
-async def test_a_model_that_there_is_not_ends_the_session(nats_server: str) -> None:
-    """The client is told on the socket, where pages can read it."""
-    async with (
-        api(nats_server, settings=SETTINGS) as served,
-        socket(served, "?model=nobody") as opened,
-    ):
-        told = json.loads(await opened.recv())
-        with pytest.raises(ConnectionClosed) as caught:
-            await opened.recv()
-
-    assert (told["type"], told["error"]["code"]) == ("error", "model_not_found")
-    assert caught.value.rcvd is not None
-    assert caught.value.rcvd.code == 1008
-
-
-async def test_a_session_that_only_hears_needs_no_model(nats_server: str) -> None:
-    """intent=transcription, as Home Assistant's bridge asks for it."""
-    async with (
-        api(nats_server, settings=SETTINGS) as served,
-        socket(served, "?intent=transcription") as opened,
-    ):
-        session = await created(opened)
-
-    assert (session["type"], session["object"]) == (
-        "transcription",
-        "realtime.transcription_session",
-    )
-
-
-@pytest.mark.parametrize("frame", [b"\x00\x01", "{", '{"type":"x"}', '"' * 70_000])
-async def test_nonsense_is_answered_and_the_socket_stays(
-    nats_server: str, frame: str | bytes
-) -> None:
-    """Whatever a client sends: an error, and the next event is taken."""
-    async with api(nats_server, settings=SETTINGS) as served, socket(served) as opened:
-        await created(opened)
-        await opened.send(frame)
-        refused = json.loads(await opened.recv())
-        await opened.send('{"type":"input_audio_buffer.clear"}')
-        cleared = json.loads(await opened.recv())
-
-    assert refused["type"] == "error"
-    assert cleared["type"] == "input_audio_buffer.cleared"
-
-
-async def test_a_session_that_no_worker_takes_is_told_so(nats_server: str) -> None:
-    """It does not wait for ever: there is no turn worker here."""
-    settings = {**SETTINGS, "claim_s": 0.5}
-    async with api(nats_server, settings=settings) as served, socket(served) as opened:
-        await created(opened)
-        told = json.loads(await opened.recv())
-        with pytest.raises(ConnectionClosed):
-            await opened.recv()
-        await served.sessions.ended.wait()
-
-    assert told["error"]["code"] == "no_worker"
-    assert len(served.sessions) == 0
