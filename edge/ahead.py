@@ -14,6 +14,7 @@ import asyncio
 import contextvars
 import types
 from collections.abc import Callable, Coroutine, Generator
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -74,15 +75,25 @@ class Ahead:
             return False
         error, self._error = self._error, None
         if error is not None:
-            raise error
+            try:
+                raise error
+            finally:
+                del error  # or it refers to itself by its traceback
         await _rest(begun, self._waits_for)
         return True
 
     def close(self) -> None:
-        """The reader ends: nobody goes on with what was begun."""
-        if self._begun is not None:
-            self._begun.close()
-            self._begun = None
+        """The reader ends: nobody goes on with what was begun.
+
+        It is cancelled as the reader was, since locks hand on what they have promised only then.
+        """
+        begun, self._begun = self._begun, None
+        if begun is not None and self._error is None:
+            with suppress(StopIteration, asyncio.CancelledError):
+                begun.throw(asyncio.CancelledError())
+            begun.close()
+        # It is referred to by the frames of the reader's error, and refers to nothing that is.
+        del self._task, self._take, self._context
 
 
 @types.coroutine

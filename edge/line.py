@@ -115,11 +115,17 @@ class Line:
         """
         while True:
             await self._lost.wait()
-            try:
-                async with asyncio.timeout(self._grace_s):
-                    await self._back.wait()
-            except TimeoutError:
-                raise WebSocketDisconnect(LOST) from None
+            if not await self._comes_back():
+                raise WebSocketDisconnect(LOST)
+
+    async def _comes_back(self) -> bool:
+        # What is raised where a timeout is caught refers to its task, and so to itself: not there.
+        try:
+            async with asyncio.timeout(self._grace_s):
+                await self._back.wait()
+        except TimeoutError:
+            return False
+        return True
 
     async def flush(self) -> None:
         """Let the client have what waits for it, if it reads."""

@@ -169,6 +169,10 @@ class Visit:
         if self._idle_s and now_s() - self._seen_s > self._idle_s:
             raise ProtocolError(f"nothing was sent for {self._idle_s:g} s", "idle")
 
+    def excuse(self) -> None:
+        """It is not the caller that is silent: nothing of it is read for now."""
+        self._seen_s = now_s()
+
     async def pace_frame(self, frame: object, report: Report) -> None:
         """Wait until a frame that came may be read: who sends faster is read more slowly.
 
@@ -278,7 +282,7 @@ class Visit:
                 slowed = f"{what} faster than allowed; they are read more slowly from here on"
                 report(ProtocolError(slowed, "too_fast"))
             await asyncio.sleep(min(left_s, _NOTICE_EVERY_S))
-            self._seen_s = now_s()  # it is we who do not read
+            self.excuse()
 
 
 def _frames(per_s: float) -> Bucket:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Final, Self
 
 import httpx2
+from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.nats_server import NatsServer
@@ -85,7 +86,11 @@ class Process:
         return self._popen.wait(within_s)
 
     def restart(self) -> None:
-        """Start it again after its end."""
+        """Start it again after its end; elsewhere, if somebody else has its port by now."""
+        port = int(self.url.rpartition(":")[2])
+        if not parts.is_free(port) and self._part.renewed is not None:
+            self._part = replace(self._part.renewed(), name=self.name)
+            self.url = self._part.ready_url.rsplit("/", 1)[0]
         self._popen = self._spawn()
 
     def is_ready(self) -> bool:

@@ -118,13 +118,15 @@ class Rooms:
     def _admit(self, asked: Asked) -> bool:
         """Say whether somebody may have anything; who may not is told so now and then."""
         _, whence, wish = asked
+        if isinstance(wish, Moved):
+            return True  # Telegram says so, and nobody in the group; it is answered by nothing
         if not self._house.config.admits(whence.user, whence.room[0]):
             is_told = whence.is_private and self._is_news("not_admitted", whence.user)
             told = text_of("not_admitted", whence.language, number=whence.user)
             self.spawn(self._refuse(asked, told if is_told else ""))
             return False
         is_choice = isinstance(wish, Pressed) and wish.data not in _ANSWERED
-        if is_choice or isinstance(wish, Halted | Moved):
+        if is_choice or isinstance(wish, Halted):
             return True
         try:
             self._messages.take(str(whence.user), time.monotonic())

@@ -26,6 +26,8 @@ from voicebus.sessions.sessions import Sessions
 
 log: Final = structlog.get_logger()
 
+_EXCUSE_EVERY_S: Final = 5.0
+
 MOST_WAITING: Final = 16
 """Texts that wait to be spoken; a client with more of them is read again when there is room."""
 
@@ -133,8 +135,16 @@ class Speech:
         if self._growing is None:
             self._growing = Utterance(self._manner)
             self._number += 1
-            await self._texts.put((self._number, self._growing))
+            await self._queue(self._number, self._growing)
         return self._growing
+
+    async def _queue(self, number: int, utterance: Utterance) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(_EXCUSE_EVERY_S):
+                    return await self._texts.put((number, utterance))
+            except TimeoutError:
+                self._visit.excuse()
 
     async def _stop(self) -> None:
         """Drop what is said, and what waits behind it."""
@@ -177,8 +187,10 @@ class Speech:
                 for request in utterance.due():
                     await errand.ask(request)
                 growing = asyncio.ensure_future(self._more.wait())
-                await asyncio.wait((coming, growing), return_when=asyncio.FIRST_COMPLETED)
-                growing.cancel()
+                try:
+                    await asyncio.wait((coming, growing), return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    growing.cancel()
                 if coming.done():
                     for audio in utterance.take(coming.result()):
                         await self._send(audio, utterance, number)

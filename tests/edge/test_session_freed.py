@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from edge.call import Call
+from edge.line import Line
 from edge.settings import EdgeSettings
 from edge.uplink import Uplink
 from schemas.turn import ConverseRequest, HangUp
@@ -23,7 +24,7 @@ SETTINGS = EdgeSettings(resume_s=0.2)
 def alive(monkeypatch: pytest.MonkeyPatch) -> Iterator[weakref.WeakSet[Any]]:
     """What was made of sessions and is still there, while nobody collects."""
     known: weakref.WeakSet[Any] = weakref.WeakSet()
-    for made in (Call, Uplink):
+    for made in (Call, Uplink, Line):
         begin = made.__init__
 
         def noted(self: Any, *args: Any, begin: Any = begin, **kwargs: Any) -> None:
@@ -67,7 +68,7 @@ async def test_all_of_it_is_freed(
     async with scene(nats_server, SETTINGS) as opened:
         await opened.take(resume=returns)
         await opened.client.send_raw(bytes(6400))
-        assert len(alive) == 2
+        assert len(alive) == 3
         await end(opened)
         async with asyncio.timeout(10):
             while alive:

@@ -20,7 +20,7 @@ from voicebus.bus.client import Bus
 from voicebus.bus.envelope import opened
 from voicebus.bus.purge import purge
 from voicebus.bus.replay import Recorded
-from voicebus.errors import ConfigError, Fenced, WriteInFlight
+from voicebus.errors import BusError, ConfigError, Fenced, WriteInFlight
 from voicebus.personas.pairs import Pair
 
 STREAM: Final = CATALOG[FaqKept].stream
@@ -91,15 +91,14 @@ async def find_all(bus: Bus, name: str, first: FaqKept) -> list[FaqKept]:
     """Return a book whose first part is known.
 
     Raises:
-        ConfigError: It was replaced meanwhile: parts of it are gone.
-        BusError: It cannot be read.
+        BusError: It cannot be read, or was replaced meanwhile: parts of it are gone.
     """
     parts = [first]
     for number in range(1, first.parts):
         subject = faq_subject(bus.cell, name, first.version, number)
         part = _part(await bus.last(STREAM, subject))
         if part is None or part.version != first.version:
-            raise ConfigError(f"the answers of {name!r} are being replaced")
+            raise BusError(f"the answers of {name!r} are being replaced")
         parts.append(part)
     return parts
 
@@ -119,20 +118,34 @@ async def put(bus: Bus, name: str, parts: Sequence[FaqKept]) -> None:
         BusError: It cannot be written.
     """
     first = faq_subject(bus.cell, name)
-    for part in parts[1:]:
-        await _put(bus, faq_subject(bus.cell, name, part.version, part.seq), part)
+    mine = _others_of(bus, name, parts[0] if parts else None)
+    await _tidy(bus, name, mine, set())  # there may be no room else
+    await _put_others(bus, name, parts)
     replaced = await (_put(bus, first, parts[0]) if parts else find(bus, name))
     # Older versions would fill the bucket, which is for personas.
     await purge(bus, STREAM, first, keep=len(parts[:1]))
-    mine = _others_of(bus, name, parts[0]) if parts else set()
-    old = _others_of(bus, name, replaced) if replaced is not None else set()
-    for subject in sorted(await _beside(bus, name) - mine):
+    await _tidy(bus, name, mine, _others_of(bus, name, replaced))
+    # Where they were there before, another import may have taken them for abandoned meanwhile.
+    await _put_others(bus, name, parts)
+
+
+async def _put_others(bus: Bus, name: str, parts: Sequence[FaqKept]) -> None:
+    for part in parts[1:]:
+        await _put(bus, faq_subject(bus.cell, name, part.version, part.seq), part)
+
+
+async def _tidy(bus: Bus, name: str, mine: set[str], old: set[str]) -> None:
+    """Take out parts of an old book, and what interrupted imports have left."""
+    counts = _others_of(bus, name, await find(bus, name))
+    for subject in sorted(await _beside(bus, name) - mine - counts):
         if subject in old or await _is_abandoned(bus, subject):
             await purge(bus, STREAM, subject)
 
 
-def _others_of(bus: Bus, name: str, first: FaqKept) -> set[str]:
+def _others_of(bus: Bus, name: str, first: FaqKept | None) -> set[str]:
     """Return where the parts behind a first one are."""
+    if first is None:
+        return set()
     version = first.version
     return {faq_subject(bus.cell, name, version, number) for number in range(1, first.parts)}
 

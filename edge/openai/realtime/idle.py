@@ -32,8 +32,9 @@ class Idle:
             played_ms: How long the audio of a response plays that is done now.
         """
         for order in orders:
-            kind = order["type"] if isinstance(order, dict) else ""
-            match kind:
+            if not isinstance(order, dict) or _is_aside(order):
+                continue
+            match order["type"]:
                 case "response.created":
                     self._since_ms = None
                 case "input_audio_buffer.committed":  # a noise, if nothing answers it
@@ -55,3 +56,9 @@ class Idle:
             return None
         self._since_ms = None
         return since_ms, now_ms
+
+
+def _is_aside(order: ServerEvent) -> bool:
+    """Whether it is about a response of no conversation: the caller does not hear that one."""
+    response = order.get("response")
+    return isinstance(response, dict) and response.get("conversation_id") is None

@@ -106,6 +106,8 @@ class Realtime:
     def hear(self, data: bytes) -> Orders:
         """Take audio of the caller, in the session's input format."""
         orders = self._caller.append(data)
+        if self.is_answering:
+            return orders  # nobody expects the caller to speak
         silence = self._idle.over(self._session, self._buffer.end_ms)
         if silence is None or not self._session.answers_by_itself:
             return orders

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from schemas.claim import Claimed
 from schemas.event import Event
+from schemas.stt import AudioConsumed
 
 
 class Overdue:
@@ -36,6 +37,8 @@ class Overdue:
             self._claimed.add(event.role)
         if event.turn and self._answer_s is not None:
             self._answer_s = now_s
+        if isinstance(event, AudioConsumed):
+            self._words_s = None  # others may be due, but these came
 
     def lacks_worker(self, now_s: float) -> bool:
         """Whether nobody has taken the session, or its audio, in time."""
@@ -45,14 +48,26 @@ class Overdue:
         )
 
     def lacks_words(self, now_s: float, *, are_due: bool) -> bool:
-        """Whether words of the caller are due for too long; asked now and then."""
+        """Whether words of the caller are due for too long; asked now and then.
+
+        Whoever is told so gives them up: what is due afterwards has its own time.
+        """
         self._words_s = _since(self._words_s, now_s, lasts=are_due)
-        return self._words_s is not None and now_s - self._words_s > self._stall_s
+        if self._words_s is None or now_s - self._words_s <= self._stall_s:
+            return False
+        self._words_s = None
+        return True
 
     def lacks_answer(self, now_s: float, *, is_active: bool) -> bool:
-        """Whether nothing was heard of the active response for too long; asked now and then."""
+        """Whether nothing was heard of the active response for too long; asked now and then.
+
+        Whoever is told so refuses it: the next one has its own time.
+        """
         self._answer_s = _since(self._answer_s, now_s, lasts=is_active)
-        return self._answer_s is not None and now_s - self._answer_s > self._stall_s
+        if self._answer_s is None or now_s - self._answer_s <= self._stall_s:
+            return False
+        self._answer_s = None
+        return True
 
 
 def _since(since_s: float | None, now_s: float, *, lasts: bool) -> float | None:

@@ -57,6 +57,8 @@ class InTurn:
         try:
             async with self._turn:
                 try:
+                    # Who was interrupted may still be at work there: that is not this one's time.
+                    await run(self._thread, _nothing)
                     while True:
                         async with asyncio.timeout(self._piece_s):
                             piece = await run(self._thread, next, making, None)
@@ -71,3 +73,7 @@ class InTurn:
                         self._thread.submit(making.close)
         finally:
             made.put_nowait(None)
+
+
+def _nothing() -> None:
+    """Be done when the thread is free."""

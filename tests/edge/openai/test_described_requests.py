@@ -185,7 +185,9 @@ async def test_no_request_does_harm(nats_server: str) -> None:
     assert len(seen.statuses) == 14
     asked = {name: said for name, said in seen.statuses.items() if name.startswith("POST")}
     assert len(asked) == len(BODIES) + len(FORMS)
-    assert [name for name, said in asked.items() if not {200, 400} <= said] == [], asked
+    bodies = {name: said for name, said in asked.items() if name.partition("/v1")[2] in BODIES}
+    assert [name for name, said in asked.items() if 400 not in said] == [], asked
+    assert [name for name, said in bodies.items() if 200 not in said] == [], asked
 
 
 @pytest.mark.slow
@@ -195,3 +197,6 @@ async def test_thousands_of_requests_do_no_harm(nats_server: str) -> None:
     seen = await expect_no_harm(nats_server, 300)
 
     assert seen.requests > 3_000
+    asked = {name: said for name, said in seen.statuses.items() if name.startswith("POST")}
+    # That of a few recordings one is whole, and is sent with a model that there is, is luck.
+    assert [name for name, said in asked.items() if not {200, 400} <= said] == [], asked

@@ -121,8 +121,8 @@ async def test_functions_that_fail_harm_nobody() -> None:
 @pytest.mark.parametrize("way", ["pipe", "http"])
 async def test_ten_megabytes_are_refused_and_harm_nobody(way: str, by_http: ServerSettings) -> None:
     """What is called beside it comes in time, over the same connection."""
-    with capture_logs() as lines:
-        async with connected(BY_PIPE if way == "pipe" else by_http) as (shop, _):
+    async with connected(BY_PIPE if way == "pipe" else by_http) as (shop, _):
+        with capture_logs() as lines:
             large = asyncio.create_task(shop.call("large", LIMIT_S))
             await expect_well(shop)
             with pytest.raises(EngineError, match=r"larger than 1 MB|1048576 byte limit") as told:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,7 +17,7 @@ from subjects.kept import faq_subject
 from subjects.tokens import new_token
 from tests.workers import bus_in
 from voicebus.bus.client import Bus
-from voicebus.errors import ConfigError
+from voicebus.errors import BusError, ConfigError
 from voicebus.personas import parts
 from voicebus.personas.books import Book, Books
 from voicebus.personas.pairs import Pair, read_pairs
@@ -110,7 +111,7 @@ async def test_a_large_book_lies_in_several_parts(bus: Bus) -> None:
     assert first.parts == len(packed) > 1
     assert parts.unpacked(await parts.find_all(bus, "shop", first)) == pairs
     await parts.put(bus, "shop", parts.packed(PAIRS))
-    with pytest.raises(ConfigError, match="being replaced"):
+    with pytest.raises(BusError, match="being replaced"):
         await parts.find_all(bus, "shop", first)
     await parts.put(bus, "shop", ())
     assert await parts.find(bus, "shop") is None
@@ -160,6 +161,52 @@ async def test_two_who_import_at_the_same_time_leave_one_whole_book(bus: Bus) ->
         assert first is not None
         assert await parts.find_all(bus, "shop", first) in books
         assert len(await parts._beside(bus, "shop")) == 2
+
+
+async def test_who_imports_again_what_counts_has_it_whole(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though another import takes the place of the book, and its parts out, in between."""
+    old, new = (packed_in_parts(name) for name in ("old", "new"))
+    await parts.put(bus, "shop", old)
+    last, asked = bus.last, list[str]()
+
+    async def overtaken(stream: str, subject: str) -> Any:
+        asked.append(subject)
+        if subject == faq_subject(bus.cell, "shop") and len(asked) > len(old):
+            monkeypatch.undo()
+            await parts.put(bus, "shop", new)
+        return await last(stream, subject)
+
+    monkeypatch.setattr(bus, "last", overtaken)
+    await parts.put(bus, "shop", old)
+
+    first = await parts.find(bus, "shop")
+    assert first == old[0]
+    assert await parts.find_all(bus, "shop", first) == old
+    assert await parts._beside(bus, "shop") == parts._others_of(bus, "shop", first)
+
+
+async def test_what_an_interrupted_import_left_makes_room_before_the_next(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bucket is small: a book that would fit beside the one that counts is not refused."""
+    old, left, new = (packed_in_parts(name) for name in ("old", "left", "new"))
+    await parts.put(bus, "shop", old)
+    for part in left[1:]:
+        await parts._put(bus, faq_subject(bus.cell, "shop", part.version, part.seq), part)
+    monkeypatch.setattr(parts, "_ABANDONED_NS", 0)
+    beside: list[int] = []
+    keep = bus.keep
+
+    async def kept(event: Event, subject: str, last: int) -> int:
+        beside.append(len(await parts._beside(bus, "shop")))
+        return await keep(event, subject, last)
+
+    monkeypatch.setattr(bus, "keep", kept)
+    await parts.put(bus, "shop", new)
+
+    assert beside[0] == len(old[1:])
 
 
 def test_parts_of_two_personas_never_share_a_subject() -> None:

@@ -115,3 +115,11 @@ def test_metadata_is_short(metadata: dict[str, str]) -> None:
         parse(msgspec.json.encode({"type": "response.create", "response": {"metadata": metadata}}))
 
     assert caught.value.reason == "invalid_value"
+
+
+def test_what_says_twice_what_it_is_is_refused() -> None:
+    """One of them could let the other pass by the bound."""
+    whole = msgspec.json.encode({"type": "session.update", "session": {"tracing": "x" * LARGEST}})
+
+    with pytest.raises(BadEvent):
+        parse(whole[:-1] + b',"type":"input_audio_buffer.append"}')

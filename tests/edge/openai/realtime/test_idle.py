@@ -112,3 +112,28 @@ def test_a_timeout_that_would_never_leave_the_caller_alone_is_refused(wrong_ms: 
     (told,) = scene.say("session.update", session={"turn_detection": detection})
 
     assert told["error"]["param"].endswith("idle_timeout_ms")
+
+
+def test_nobody_is_prompted_while_an_answer_is_made() -> None:
+    """A noise meanwhile begins no silence: nobody expects the caller to speak."""
+    quiet = {**IDLE["audio"]["input"]["turn_detection"], "interrupt_response": False}
+    scene = Scene(audio={"input": {"transcription": {}, "turn_detection": quiet}})
+    hear_a_turn(scene)
+    assert scene.machine.is_answering
+    scene.hear(scene.workers.speech(scene.now_ms))
+    scene.hear(scene.workers.final("", scene.now_ms))
+
+    assert "input_audio_buffer.timeout_triggered" not in types(silence(scene, 40))
+
+
+def test_an_answer_aside_is_no_answer_to_the_caller() -> None:
+    """The silence is counted from what the caller hears: the answer before goes on playing."""
+    scene = Scene(**IDLE)
+    hear_a_turn(scene)
+    scene.deliver()
+    scene.say("response.create", response={"conversation": "none", "output_modalities": ["text"]})
+    scene.deliver()
+    quiet = (2_000 + ANSWER_MS) // HELLO_MS
+
+    assert "input_audio_buffer.timeout_triggered" not in types(silence(scene, quiet))
+    assert "input_audio_buffer.timeout_triggered" in types(silence(scene, 1))

@@ -8,7 +8,7 @@ from edge.openai.realtime.overdue import Overdue
 from schemas.claim import Claimed
 from schemas.llm import TokenDelta
 from schemas.session import AnswerAsked
-from schemas.stt import TranscriptPartial
+from schemas.stt import AudioConsumed, TranscriptPartial
 from schemas.turn import TurnStarted
 from subjects.catalog import Place, place_of, subject_of
 from tests.edge.openai.realtime.connecting import created, socket
@@ -50,6 +50,17 @@ def test_words_are_waited_for_by_the_clock() -> None:
     assert not waiting.lacks_words(121.0, are_due=True)
 
 
+def test_words_that_come_are_not_given_up_for_those_that_are_due_next() -> None:
+    """Who commits faster than words come has some due at every look."""
+    waiting = overdue()
+    for at_s in range(200):
+        assert not waiting.lacks_words(float(at_s), are_due=True)
+        waiting.heard(AudioConsumed(end_offset=at_s, finals=1), at_s + 0.5)
+
+    given_up = [waiting.lacks_words(float(at_s), are_due=True) for at_s in range(200, 400)]
+    assert 1 < sum(given_up) < 4
+
+
 def test_an_answer_of_which_nothing_is_heard() -> None:
     """What its turn says counts, what the caller says meanwhile does not."""
     waiting = overdue()
@@ -61,6 +72,14 @@ def test_an_answer_of_which_nothing_is_heard() -> None:
     assert waiting.lacks_answer(111.0, is_active=True)
     assert not waiting.lacks_answer(112.0, is_active=False)
     assert not waiting.lacks_answer(113.0, is_active=True)
+
+
+def test_the_answer_that_follows_a_forgotten_one_has_its_own_time() -> None:
+    """It is active at the next look, as the one before was at the last."""
+    waiting = overdue()
+    refused = [waiting.lacks_answer(float(at_s), is_active=True) for at_s in range(180)]
+
+    assert [at_s for at_s, is_refused in enumerate(refused) if is_refused] == [61, 123]
 
 
 async def test_an_answer_that_is_begun_and_forgotten_fails(nats_server: str) -> None:
