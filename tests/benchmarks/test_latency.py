@@ -14,6 +14,7 @@ from tests.benchmarks.rows import run
 from voicebus.parts import project_root
 
 
+@pytest.mark.slow
 @pytest.mark.model
 def test_a_run_writes_figures_that_its_rows_give(tmp_path: Path) -> None:
     """Two rounds against real processes: a file from which the figures can be computed anew."""

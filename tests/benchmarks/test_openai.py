@@ -191,6 +191,7 @@ async def test_both_sides_are_in_the_same_state_before_each_request() -> None:
     assert {tuple(sorted(order)) for order in orders} == {("again", "direct", "edge")}
 
 
+@pytest.mark.slow
 @pytest.mark.model
 def test_a_run_writes_figures_that_its_rows_give(tmp_path: Path) -> None:
     """Every part of it against real processes, as small as can be."""

@@ -98,6 +98,7 @@ async def test_a_place_that_is_free_again_is_given(
         )
 
 
+@pytest.mark.slow
 @pytest.mark.fault
 async def test_without_workers_it_is_said_at_once(
     small_system: System, key: tuple[str, Path]

@@ -109,6 +109,7 @@ async def test_a_model_that_cannot_translate_says_so(listening_system: System) -
             await client.audio.translations.create(model="whisper-1", file=file_of(sentence()))
 
 
+@pytest.mark.slow
 @pytest.mark.fault
 async def test_a_worker_that_is_killed_costs_no_words(tmp_path: Path) -> None:
     """Half of a recording's passages are in its hands: another one does them, each once."""

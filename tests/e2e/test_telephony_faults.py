@@ -102,6 +102,7 @@ async def test_a_peer_that_is_gone_leaves_nothing(office: Exchange, kind: str) -
     assert closed.reason == "lost"
 
 
+@pytest.mark.slow
 async def test_the_edge_dies_in_mid_turn(office: Exchange) -> None:
     """The exchange sees its connections end at once, and can call again when there is an edge.
 

@@ -66,7 +66,7 @@ async def over_websocket(system: System, begun: asyncio.Event) -> bytes:
     pytest.fail("closed before its end")
 
 
-@pytest.mark.parametrize("ask", [over_http, over_websocket])
+@pytest.mark.parametrize("ask", [over_http, pytest.param(over_websocket, marks=pytest.mark.slow)])
 async def test_a_voice_dies_in_mid_text_and_another_says_the_rest(
     system: System, ask: Callable[[System, asyncio.Event], Awaitable[bytes]]
 ) -> None:

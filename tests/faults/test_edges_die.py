@@ -22,6 +22,7 @@ CALLERS = 50
 PATIENT = Start(output_rate_hz=8000)
 
 
+@pytest.mark.slow
 async def test_an_edge_is_killed_under_its_sessions(crew: Crew, unharmed: Samples) -> None:
     """Clients see their connections end, no worker is left with a claim, and all may come again."""
     async with connected(crew, {}) as one, connected(crew, {}) as two:

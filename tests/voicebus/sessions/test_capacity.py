@@ -246,8 +246,11 @@ async def test_an_errand_needs_no_conversation(nats_server: str) -> None:
     assert errands == 1
 
 
-async def test_free_places_go_with_the_last_worker(nats_server: str) -> None:
+async def test_free_places_go_with_the_last_worker(
+    nats_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A worker that is killed says nothing any more; its places are not told as free for ever."""
+    monkeypatch.setattr("voicebus.sessions.room.GONE_S", 2.0)
     cell = new_token("c")
 
     def free() -> float | None:
