@@ -25,11 +25,11 @@ from benchmarks import autoscale_figures, command, measure, report
 from benchmarks.autoscale_callers import Crowd
 from benchmarks.autoscale_figures import Look, Step
 from benchmarks.recordings import recordings
-from benchmarks.systems import SYNTHETIC, base_environment, socket_url, starter
+from benchmarks.systems import SYNTHETIC, base_environment, socket_url, start_bus, starter
 from voicebus import parts
 from voicebus.scaling import Policy
 from voicebus.settings import PREFIX
-from voicebus.supervisor import Part, UpSettings
+from voicebus.supervisor import Part
 
 ROLE: Final = "stt"
 SLOTS: Final = 4
@@ -137,10 +137,7 @@ async def scale(
 async def _start_s(folder: Path, environ: Mapping[str, str]) -> float:
     """Return how long one worker takes to start while nothing else does."""
     async with starter(folder) as started:
-        up = UpSettings(data_dir=str(folder), nats_port=parts.free_port())
-        nats = parts.nats_part(up, environ)
-        await started.start(nats)
-        given = parts.environment({**environ, f"{PREFIX}NATS_URL": nats.shown_url})
+        given = await start_bus(started, environ)
         begun_s = time.perf_counter()
         await started.start(parts.worker_part(ROLE, given))
         return time.perf_counter() - begun_s
@@ -151,10 +148,7 @@ async def _scaled(folder: Path, environ: Mapping[str, str], callers: int) -> Asy
     """Run a system whose ears are an autoscaler's, with enough of them for so many callers."""
     spoken = recordings(None)[0].first(_SPEECH_S)
     async with starter(folder) as started:
-        up = UpSettings(data_dir=str(folder), nats_port=parts.free_port())
-        nats = parts.nats_part(up, environ)
-        await started.start(nats)
-        given = parts.environment({**environ, f"{PREFIX}NATS_URL": nats.shown_url})
+        given = await start_bus(started, environ)
         edge = parts.edge_part(parts.free_port(), given)
         least = math.ceil(Policy().slots(callers) / SLOTS)
         scaler = _scaler(folder, given, least)

@@ -162,6 +162,14 @@ async def start_llama(started: Starter, environ: Mapping[str, str]) -> str:
     return part.shown_url
 
 
+async def start_bus(started: Started, environ: Mapping[str, str]) -> dict[str, str]:
+    """Start a bus in the folder of the parts; return the environment of all that use it."""
+    up = UpSettings(data_dir=str(started.folder), nats_port=parts.free_port())
+    nats = parts.nats_part(up, environ)
+    await started.start(nats)
+    return parts.environment({**environ, f"{PREFIX}NATS_URL": nats.shown_url})
+
+
 async def start_system(started: Started, environ: Mapping[str, str]) -> str:
     """Start bus, workers and edge; return the address of /ws."""
     url, _ = await start_measured_system(started, environ)
@@ -172,10 +180,7 @@ async def start_measured_system(
     started: Started, environ: Mapping[str, str]
 ) -> tuple[str, dict[str, str]]:
     """Start bus, workers and edge; return the address of /ws, and of each worker's metrics."""
-    up = UpSettings(data_dir=str(started.folder), nats_port=parts.free_port())
-    nats = parts.nats_part(up, environ)
-    await started.start(nats)
-    given = parts.environment({**environ, f"{PREFIX}NATS_URL": nats.shown_url})
+    given = await start_bus(started, environ)
     edge = parts.edge_part(parts.free_port(), given)
     workers = [parts.worker_part(role, given) for role in parts.ROLES]
     await started.start(*workers, edge)

@@ -51,9 +51,8 @@ class Arrivals:
     def put_nowait(self, message: Any) -> None:
         """Add a message."""
         self._waiting.append(message)
-        reader = self._reader
-        if reader is not None and not reader.done():
-            reader.set_result(None)
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
 
     @property
     def is_awaited(self) -> bool:
@@ -82,6 +81,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         super().__init__(*args, **kwargs)
         self._pings = Bucket(PINGS_PER_MIN)
         self._ending = Ending()
+        # It has what uvicorn uses of a queue.
         self._arrivals = self.queue = Arrivals()  # type: ignore[assignment]
         self._ahead: dict[object, Any] = {"begin": None}
         self._is_heard = False

@@ -67,8 +67,8 @@ class Presence(Event, frozen=True, kw_only=True, tag="claim.presence"):
         returns: Edges only: how often it had lost the bus and came back to it.
         promised: Edges only: places of ``stt`` that it keeps for sessions of which nobody was asked
             to hear anything yet.
-        refused: Edges only: callers who were sent away of late because no place was free, and who
-            were told to come back by now.
+        refused: Edges only: callers who were sent away because no place was free, and are not to be
+            back before now: those of the last five seconds.
         models: The models that it serves, the default one first.
         voices: TTS only: the voices that it has, the default one first.
         servers: Tool only: the servers whose functions it calls.

@@ -27,6 +27,7 @@ from voicebus.sessions.sessions import Sessions
 log: Final = structlog.get_logger()
 
 _EXCUSE_EVERY_S: Final = 5.0
+"""Much sooner than a client that sends nothing is sent away."""
 
 MOST_WAITING: Final = 16
 """Texts that wait to be spoken; a client with more of them is read again when there is room."""
