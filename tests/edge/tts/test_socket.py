@@ -137,6 +137,23 @@ async def test_a_cancel_drops_the_texts_that_wait_too(nats_server: str) -> None:
     assert request.text == "Four."
 
 
+async def test_a_cancel_leaves_no_task_that_waits_for_more_of_the_text(nats_server: str) -> None:
+    """Nobody will say more of it: the task would stay as long as the server does."""
+    async with scene(nats_server) as opened:
+        before = len(asyncio.all_tasks())
+        for _ in range(3):
+            await opened.text("One.")
+            await opened.job()
+            await opened.send({"type": "cancel"})
+            while (await opened.told())[0]["type"] != "cancelled":
+                pass
+        async with asyncio.timeout(20):
+            while (left := len(asyncio.all_tasks())) > before:
+                await asyncio.sleep(0.05)
+
+    assert left <= before
+
+
 async def test_more_texts_than_may_wait_are_read_when_there_is_room(nats_server: str) -> None:
     """None is lost."""
     count = MOST_WAITING + 4
