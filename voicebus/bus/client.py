@@ -7,7 +7,6 @@ from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 import structlog
-from nats.aio.client import Client as Connection
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
@@ -20,7 +19,7 @@ from subjects.streams import stream_of
 from voicebus import metrics
 from voicebus.bus.acks import AckTracker, Message, Settled, Stored
 from voicebus.bus.answers import Answer, answers, taking
-from voicebus.bus.connection import close, establish
+from voicebus.bus.connection import Connection, close, establish
 from voicebus.bus.fence import Fence
 from voicebus.bus.identity import identify
 from voicebus.bus.inbox import Inbox

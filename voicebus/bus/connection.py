@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 import structlog
-from nats.aio.client import Client as Connection
+from nats.aio.client import Client
 
 from voicebus import metrics
 from voicebus.bus.identity import Identity, tls_of
@@ -23,6 +23,22 @@ server, of verbs and questions. Messages wait in :mod:`voicebus.bus.outbox`."""
 _REFUSAL: Final = "permissions violation"
 _QUIET_S: Final = 10.0
 """The same kind of error is logged at most this often."""
+
+
+class Connection(Client):
+    """nats-py's connection, except that whoever waits for it to write can be cancelled.
+
+    nats-py 2.16 takes a cancellation that comes in there for an answer, and its caller goes on: a
+    worker whose job is taken from it would keep it.
+    """
+
+    async def _flush_pending(self, force_flush: bool = False) -> Any:  # noqa: FBT001, FBT002 - nats-py's
+        task = asyncio.current_task()
+        cancelled = 0 if task is None else task.cancelling()
+        flushed = await super()._flush_pending(force_flush)
+        if task is not None and task.cancelling() > cancelled:
+            raise asyncio.CancelledError
+        return flushed
 
 
 async def establish(

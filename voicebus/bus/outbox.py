@@ -119,7 +119,7 @@ class Outbox:
         while newest > before:  # what was published meanwhile comes behind
             before = newest
             for newest, message in self._acks.kept(before):
-                # nats-py loses the cancellation that goes with another break.
+                # The cancellation that goes with another break comes a moment later.
                 if self._breaks > breaks or not self._nats.is_connected:
                     return again
                 again += newest <= self._newest_sent

@@ -13,12 +13,11 @@ from typing import Final
 import msgspec
 import structlog
 from msgspec import Struct
-from nats.aio.client import Client as Connection
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from subjects.tokens import new_token
-from voicebus.bus.connection import close, establish
+from voicebus.bus.connection import Connection, close, establish
 from voicebus.bus.identity import identify
 from voicebus.bus.questions import Questions
 from voicebus.failover.roster import Link

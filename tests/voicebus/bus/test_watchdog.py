@@ -31,6 +31,44 @@ async def test_a_cancelled_flush_leaves_the_connection_alive(nats_server: str) -
         await bus.flush()
 
 
+@pytest.mark.parametrize("moments", range(8))
+async def test_who_waits_for_the_bus_can_be_cancelled(nats_server: str, moments: int) -> None:
+    """Whatever it waits for just then: else a worker would keep what is taken from it."""
+    async with bus_at(nats_server) as bus:
+        waiting = asyncio.create_task(_flush_until_it_fails(bus))
+        for _ in range(moments):
+            await asyncio.sleep(0)
+        waiting.cancel()
+        done, _ = await asyncio.wait((waiting,), timeout=5)
+        for task in (waiting,) if not done else ():
+            task.cancel()
+
+    assert done
+
+
+async def test_who_waits_for_room_on_the_connection_can_be_cancelled(
+    own_nats_server: NatsServer,
+) -> None:
+    """A server that reads nothing makes whoever publishes much wait."""
+
+    async def publish() -> None:
+        while True:
+            await bus.publish_raw("too.much", bytes(1 << 19))
+
+    async with bus_at(own_nats_server.url) as bus:
+        own_nats_server.pause()
+        try:
+            publishing = asyncio.create_task(publish())
+            await asyncio.sleep(0.5)
+            publishing.cancel()
+            await asyncio.wait((publishing,), timeout=5)
+            is_cancelled = publishing.cancelled()
+        finally:
+            own_nats_server.resume()
+
+    assert is_cancelled
+
+
 async def _flush_until_it_fails(bus: Bus) -> None:
     while True:  # the signal takes a moment
         await bus.flush()
