@@ -31,7 +31,7 @@ from voicebus.supervisor import Part, Supervisor, UpSettings
 log: Final = structlog.get_logger()
 
 LOOK_S: Final = 0.5
-"""How often it looks whether there are enough workers, besides when the demand grows."""
+"""How often it looks whether there are enough workers, besides when there is news."""
 
 _NAME_LENGTH: Final = 40
 """Of 64: the role and a number stand behind it."""
@@ -68,8 +68,13 @@ async def main(stop: asyncio.Event, wanted: Sequence[Bounds]) -> None:
         raise ConfigError("workers of llm need VOICEBUS_LLM_URL: the model's server is elsewhere")
     logs = settings.read(UpSettings, os.environ, "UP_").folder() / "logs" / "autoscale"
     logs.mkdir(parents=True, exist_ok=True)
-    keeper = Supervisor(logs, _say_ready)
-    state = {"bus": False}
+    state, haste = {"bus": False}, Haste()
+
+    def came_up(part: Part, seconds: float) -> None:
+        log.info("worker.started", name=part.name, took_s=round(seconds, 1))
+        haste.hurry()
+
+    keeper = Supervisor(logs, came_up)
     name = own.name()[:_NAME_LENGTH]
     crews = {
         bounds.role: Crew(
@@ -90,7 +95,7 @@ async def main(stop: asyncio.Event, wanted: Sequence[Bounds]) -> None:
     async with process.running(lambda: dict(state), own, bus_settings, stop, further) as up:
         state["bus"] = True
         async with asyncio.TaskGroup() as processes:
-            watching = asyncio.create_task(_watch(up.bus, crews, processes))
+            watching = asyncio.create_task(_watch(up.bus, crews, haste, processes))
             stopping = asyncio.create_task(stop.wait())
             await asyncio.wait((watching, stopping), return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
@@ -104,9 +109,11 @@ async def main(stop: asyncio.Event, wanted: Sequence[Bounds]) -> None:
                 watching.result()
 
 
-async def _watch(bus: Bus, crews: Mapping[str, Crew], processes: asyncio.TaskGroup) -> None:
+async def _watch(
+    bus: Bus, crews: Mapping[str, Crew], haste: Haste, processes: asyncio.TaskGroup
+) -> None:
     """Listen to who is there and to how much there is to do, and have the crews follow it."""
-    headcount, haste = Headcount(), Haste()
+    headcount = Headcount()
     bus.on_reconnect.append(lambda: headcount.deafened(time.monotonic()))
     beats, demand = presence_subject(bus.cell, "*", "*"), demand_subject(bus.cell, "*")
     async with bus.listen(beats, demand) as inbox, asyncio.TaskGroup() as group:
@@ -157,7 +164,3 @@ def _worker(role: str, environ: Mapping[str, str], name: str, worker: str) -> Pa
     part = parts.worker_part(role, environ)
     environment = {**part.environment, f"{PREFIX}WORKER_ID": worker}
     return msgspec.structs.replace(part, name=name, environment=environment)
-
-
-def _say_ready(part: Part, seconds: float) -> None:
-    log.info("worker.started", name=part.name, took_s=round(seconds, 1))

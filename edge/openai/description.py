@@ -40,7 +40,7 @@ FORMS: Final[dict[str, Any]] = {
     "/audio/transcriptions": TranscriptionRequest,
     "/audio/translations": TranscriptionRequest,
 }
-"""What the fields of forms are read into; each form has a file, too."""
+"""What the fields of forms are read into; each form has a file, too. They may be JSON as well."""
 
 _JSON: Final = ("application/json",)
 _EVENTS: Final = (*_JSON, "text/event-stream")
@@ -120,8 +120,15 @@ def _content(path: str, body: dict[str, Any]) -> dict[str, Any]:
     if path in BODIES:
         return {"application/json": {"schema": body}}
     file = {"type": "string", "contentMediaType": "application/octet-stream"}
-    with_file = {"type": "object", "required": ["file"], "properties": {"file": file}}
-    return {"multipart/form-data": {"schema": {"allOf": [body, with_file]}}}
+    data = _with("data", {"type": "string", "contentEncoding": "base64"})
+    return {
+        "multipart/form-data": {"schema": {"allOf": [body, _with("file", file)]}},
+        "application/json": {"schema": {"allOf": [body, _with("input_audio", data)]}},
+    }
+
+
+def _with(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "required": [name], "properties": {name: schema}}
 
 
 def _parameter(name: str) -> dict[str, Any]:

@@ -14,8 +14,10 @@ import numpy as np
 
 from voicebus.audio.source import Peekable, Source
 
-MAX_BOX_BYTES = 4 * 1024 * 1024
-_MAX_SAMPLES = 1 << 18
+MAX_BOX_BYTES = 8 * 1024 * 1024
+_MAX_SAMPLES = 1 << 20
+"""Six hours of AAC at 48 kHz, for which FFmpeg makes room of some 30 bytes each."""
+
 _MAX_EDITS = 8
 _AUDIO = frozenset({b"mdat", b"free", b"skip", b"wide"})
 _COUNT_AT = {b"stsz": 12, b"stz2": 12, b"trun": 8, b"elst": 8}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -122,6 +123,8 @@ def _reaching(path: str, body: dict[str, Any]) -> dict[str, Any]:
         reaching["model"] = SERVED[path]
     if "file" in body:
         reaching["file"] = wav(ONE)
+    if "input_audio" in body:
+        reaching["input_audio"] = {"data": base64.b64encode(wav(ONE)).decode()}
     if len(str(body)) % 2:
         # What may be said in a field may still contradict another one: half of them are plain.
         reaching |= {name: plain for name, plain in PLAIN.items() if name in body}

@@ -43,11 +43,20 @@ def test_bodies_have_the_fields_of_their_structs() -> None:
     """What is read is what is described."""
     for path, kind in {**BODIES, **FORMS}.items():
         content = DESCRIPTION["paths"][f"/v1{path}"]["post"]["requestBody"]["content"]
-        media = "application/json" if path in BODIES else "multipart/form-data"
-        (name,) = refs(content[media]["schema"])
-        described = DESCRIPTION["components"]["schemas"][name]["properties"]
+        for described in content.values():
+            (name,) = refs(described["schema"])
+            fields = DESCRIPTION["components"]["schemas"][name]["properties"]
 
-        assert list(described) == list(kind.__struct_fields__)
+            assert list(fields) == list(kind.__struct_fields__)
+
+
+def test_what_is_a_form_may_be_json() -> None:
+    """With the file in it; and only that."""
+    for path in {**BODIES, **FORMS}:
+        content = DESCRIPTION["paths"][f"/v1{path}"]["post"]["requestBody"]["content"]
+
+        assert ("multipart/form-data" in content) == (path in FORMS)
+        assert "application/json" in content
 
 
 async def test_the_description_is_served(nats_server: str) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import cast
@@ -93,6 +95,25 @@ def encoded(samples: NDArray[np.int16], encoding: Encoding) -> bytes:
             for piece in (*filter(None, frames), None):
                 out.mux(stream.encode(piece))
         return path.read_bytes()
+
+
+def m4a_of_silence(seconds: int) -> bytes:
+    """AAC at 48 kHz with its index at the end: the same packet again and again."""
+    packed = io.BytesIO()
+    with av.open(packed, "w", format="mp4") as out:
+        stream = cast("AudioStream", out.add_stream("aac", rate=48_000, layout="mono"))
+        silence = av.AudioFrame.from_ndarray(
+            np.zeros((1, 4_096), np.float32), format="fltp", layout="mono"
+        )
+        silence.sample_rate = 48_000
+        quiet = bytes(next(iter(stream.encode(silence))))
+        for frame in range(seconds * 48_000 // 1_024):
+            packet = av.Packet(quiet)
+            packet.stream, packet.time_base = stream, Fraction(1, 48_000)
+            packet.pts = packet.dts = frame * 1_024
+            packet.duration = 1_024
+            out.mux_one(packet)
+    return packed.getvalue()
 
 
 def likeness(heard: NDArray[np.int16], said: NDArray[np.int16]) -> float:

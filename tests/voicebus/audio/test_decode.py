@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from tests.voicebus.audio.recordings import (
     Encoding,
     encoded,
     likeness,
+    m4a_of_silence,
     recording,
     sentence,
 )
@@ -99,6 +101,15 @@ def test_a_stored_m4a_with_its_index_at_the_end_is_read_where_it_is(
         list(kept.pieces())
     with pytest.raises(CorruptAudio):
         list(Decoding(Stored(io.BytesIO(bomb)), Container.M4A, 600).pieces())
+
+
+def test_an_m4a_of_four_hours_is_read() -> None:
+    """The longest that an edge takes: its index has 675,000 frames."""
+    hours = m4a_of_silence(4 * 3_600)
+
+    pieces = Decoding(Stored(io.BytesIO(hours)), Container.M4A, 14_400).pieces()
+
+    assert sum(len(piece) for piece in itertools.islice(pieces, 20)) > 20 * 640
 
 
 def test_what_is_long_may_take_long(monkeypatch: pytest.MonkeyPatch) -> None:
