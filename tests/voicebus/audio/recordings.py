@@ -101,7 +101,7 @@ def m4a_of_silence(seconds: int) -> bytes:
     """AAC at 48 kHz with its index at the end: the same packet again and again."""
     packed = io.BytesIO()
     with av.open(packed, "w", format="mp4") as out:
-        stream = cast("AudioStream", out.add_stream("aac", rate=48_000, layout="mono"))
+        stream = out.add_stream("aac", rate=48_000, layout="mono")
         silence = av.AudioFrame.from_ndarray(
             np.zeros((1, 4_096), np.float32), format="fltp", layout="mono"
         )
