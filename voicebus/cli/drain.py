@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import sys
 import time
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from schemas.codec import encode
 from subjects.processes import order_subject, presence_subject
 from subjects.streams import ROLES
 from voicebus import control, operator, settings
-from voicebus.bus.client import Bus, connect
+from voicebus.bus.client import Bus
 from voicebus.bus.inbox import Inbox
 from voicebus.errors import BusError, NoWorker
 from voicebus.supervisor import UpSettings
@@ -48,7 +49,7 @@ def _run_drain(args: argparse.Namespace) -> int:
     try:
         asyncio.run(_drain(args.worker, wait=args.wait))
     except BusError as error:
-        print(f"voicebus drain: {error}")
+        print(f"voicebus drain: {error}", file=sys.stderr)
         return 1
     return 0
 
@@ -59,11 +60,8 @@ def _run_restart(args: argparse.Namespace) -> int:
 
 
 async def _drain(worker: str, *, wait: bool) -> None:
-    bus = await connect(operator.bus_settings(os.environ, "admin"), "drain")
-    try:
+    async with operator.connected("admin", "drain") as bus:
         await drain(bus, worker, wait=wait)
-    finally:
-        await bus.close()
     print(f"{worker} has ended" if wait else f"{worker} was asked to drain")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import shutil
 import sys
 from contextlib import suppress
@@ -13,12 +12,10 @@ from typing import Any, Final
 import msgspec
 
 from voicebus import operator
-from voicebus.bus.client import connect
 from voicebus.errors import BusError
 from voicebus.overview import LISTEN_S, Observer, draw
 
 _HOME_AND_CLEAR: Final = "\x1b[H\x1b[J"
-_CONNECT_S: Final = 5.0
 
 
 def add_parser(subparsers: Any) -> None:
@@ -44,29 +41,27 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _top(args: argparse.Namespace) -> None:
-    settings = operator.bus_settings(os.environ, "monitor")
-    try:
-        async with asyncio.timeout(_CONNECT_S):
-            bus = await connect(settings, "top")
-    except TimeoutError:
-        raise BusError(f"no bus answers at {settings.shown_url}") from None
-    observer = Observer(bus)
-    following = asyncio.create_task(observer.follow())
-    try:
-        await asyncio.sleep(LISTEN_S)
-        if args.json:
-            found = msgspec.json.encode(await observer.look())
-            print(msgspec.json.format(found).decode())
+    async with operator.connected("monitor", "top") as bus:
+        observer = Observer(bus)
+        following = asyncio.create_task(observer.follow())
+        try:
+            await asyncio.sleep(LISTEN_S)
+            await _show(observer, args)
+        finally:
+            following.cancel()
+
+
+async def _show(observer: Observer, args: argparse.Namespace) -> None:
+    if args.json:
+        found = msgspec.json.encode(await observer.look())
+        print(msgspec.json.format(found).decode())
+        return
+    while True:
+        size = shutil.get_terminal_size()
+        drawn = draw(await observer.look(), size.lines)
+        if args.once or not sys.stdout.isatty():
+            print(drawn)
             return
-        while True:
-            size = shutil.get_terminal_size()
-            drawn = draw(await observer.look(), size.lines)
-            if args.once or not sys.stdout.isatty():
-                print(drawn)
-                return
-            fitting = "\n".join(line[: size.columns] for line in drawn.splitlines())
-            print(f"{_HOME_AND_CLEAR}{fitting}", end="", flush=True)
-            await asyncio.sleep(args.every)
-    finally:
-        following.cancel()
-        await bus.close()
+        fitting = "\n".join(line[: size.columns] for line in drawn.splitlines())
+        print(f"{_HOME_AND_CLEAR}{fitting}", end="", flush=True)
+        await asyncio.sleep(args.every)

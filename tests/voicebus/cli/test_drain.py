@@ -6,10 +6,12 @@ import asyncio
 
 import pytest
 
+from tests.voicebus.cli.loopback import silent_port
 from tests.voicebus.toys import Work, ask, role
 from tests.workers import bus_in, new_place, until, until_done, worker_in
 from voicebus.cli import drain as command
 from voicebus.cli.drain import drain
+from voicebus.cli.main import main
 from voicebus.errors import NoWorker
 
 
@@ -56,3 +58,15 @@ async def test_a_worker_that_is_not_there_cannot_be_drained(
     async with bus_in(nats_server, place.cell) as bus:
         with pytest.raises(NoWorker, match="nobody"):
             await drain(bus, "nobody", wait=False)
+
+
+@pytest.mark.parametrize("words", [("drain", "stt-1"), ("top", "--once")])
+def test_without_a_bus_they_say_so(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One sentence, code 1: nobody waits for a bus that is not there."""
+    monkeypatch.setenv("VOICEBUS_NATS_URL", f"nats://127.0.0.1:{silent_port()}")
+    monkeypatch.setattr("voicebus.operator._CONNECT_S", 0.3)
+
+    assert main(list(words)) == 1
+    assert "no bus answers" in capsys.readouterr().err
