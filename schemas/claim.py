@@ -62,8 +62,9 @@ class Presence(Event, frozen=True, kw_only=True, tag="claim.presence"):
         engine: What it runs.
         metrics: URL of its metrics page.
         life: New at each start of a process that keeps its name; empty for others.
-        final_p50_ms: STT only: from an end of turn to the final, half of the time.
-        final_p99_ms: STT only: the same, 99 of 100 times.
+        p50_ms: How long callers waited for it lately, half of the time: STT from an end of turn to
+            the final, LLM to the first token, TTS to the first sound; 0 where nobody says.
+        p99_ms: The same, 99 of 100 times.
         returns: Edges only: how often it had lost the bus and came back to it.
         promised: Edges only: places of ``stt`` that it keeps for sessions of which nobody was asked
             to hear anything yet.
@@ -82,8 +83,8 @@ class Presence(Event, frozen=True, kw_only=True, tag="claim.presence"):
     engine: str = ""
     metrics: str = ""
     life: str = ""
-    final_p50_ms: float = 0.0
-    final_p99_ms: float = 0.0
+    p50_ms: float = 0.0
+    p99_ms: float = 0.0
     returns: int = 0
     promised: int = 0
     refused: int = 0

@@ -36,7 +36,7 @@ class WorkerRow(Struct, frozen=True, kw_only=True):
         state: ``ready``, ``draining`` or ``drained``.
         busy: How many claims or sessions it holds.
         slots: How many it can hold.
-        p50_ms: STT: from an end of turn to the final, half of the time; 0 where nobody says.
+        p50_ms: What callers wait for, half of the time: see :class:`schemas.claim.Presence`.
         p99_ms: The same, 99 of 100 times.
         metrics: URL of its metrics page.
     """
@@ -124,8 +124,8 @@ def worker_rows(present: Iterable[Presence]) -> tuple[WorkerRow, ...]:
             state=presence.state,
             busy=presence.busy,
             slots=presence.slots,
-            p50_ms=presence.final_p50_ms,
-            p99_ms=presence.final_p99_ms,
+            p50_ms=presence.p50_ms,
+            p99_ms=presence.p99_ms,
             metrics=presence.metrics,
         )
         for presence in present

@@ -24,7 +24,8 @@ class Role(Struct, frozen=True, kw_only=True):
         engine: What it runs, for people.
         worker: Name of the process on the bus.
         metrics_url: Where its metrics are.
-        final_ms: STT only: median and 99th percentile of the time to a final, as of now.
+        answers_ms: Median and 99th percentile of what callers waited for lately, as of now: a final
+            of STT, the first token of LLM, the first sound of TTS.
         models: The models that it serves, as of now: an engine may learn them when it is warmed.
         voices: TTS only: the voices that it has, as of now.
         servers: Tool only: the servers whose functions it calls.
@@ -39,7 +40,7 @@ class Role(Struct, frozen=True, kw_only=True):
     engine: str
     worker: str = ""
     metrics_url: str = ""
-    final_ms: Callable[[], tuple[float, float]] = lambda: (0.0, 0.0)
+    answers_ms: Callable[[], tuple[float, float]] = lambda: (0.0, 0.0)
     models: Callable[[], tuple[str, ...]] = tuple
     voices: Callable[[], tuple[str, ...]] = tuple
     servers: tuple[str, ...] = ()

@@ -94,7 +94,7 @@ class Vitals:
 
     async def say(self) -> None:
         """Give one sign of life."""
-        p50_ms, p99_ms = self._role.final_ms()
+        p50_ms, p99_ms = self._role.answers_ms()
         presence = Presence(
             role=self._role.name,
             worker=self._role.worker,
@@ -103,8 +103,8 @@ class Vitals:
             state=self._state(),
             engine=self._role.engine,
             metrics=self._role.metrics_url,
-            final_p50_ms=p50_ms,
-            final_p99_ms=p99_ms,
+            p50_ms=p50_ms,
+            p99_ms=p99_ms,
             models=self._role.models(),
             voices=self._role.voices(),
             servers=self._role.servers,

@@ -36,6 +36,7 @@ from services.llm.writer import Writer
 from voicebus import metrics
 from voicebus.claim import Claim
 from voicebus.errors import ProtocolError
+from voicebus.lately import Lately
 from voicebus.release import is_released
 from voicebus.tracing.context import exemplar
 from voicebus.turns import unless_cancelled
@@ -44,8 +45,14 @@ JOIN_S: Final = 0.03
 """Tokens are joined over this long: at 100 tokens/s a message each would be mostly envelope."""
 
 
-async def answer(claim: Claim, providers: Providers) -> None:
-    """Generate one turn's reply, or go on with it where another worker was lost."""
+async def answer(claim: Claim, providers: Providers, firsts: Lately | None = None) -> None:
+    """Generate one turn's reply, or go on with it where another worker was lost.
+
+    Args:
+        claim: The turn.
+        providers: Who writes.
+        firsts: Takes note of how long first tokens took.
+    """
     request = claim.request
     if isinstance(request, SummariseRequest):
         await summarise(claim, request, providers)
@@ -65,6 +72,8 @@ async def answer(claim: Claim, providers: Providers) -> None:
         await unless_cancelled(claim, _generate(part, request, writer, asking, bill))
     finally:
         await bill.tell()
+        if firsts is not None and writer.ttft_ms:
+            firsts.note(writer.ttft_ms)
     if not writer.is_done and writer.made:
         unheard = request.speculative and await is_released(claim) is False
         reason = "speculative" if unheard else "interrupted"
@@ -76,7 +85,6 @@ async def _generate(
 ) -> None:
     begun_s = time.perf_counter()
     last = Piece(text="")
-    ttft_s = 0.0
     stream = asking.pieces()
     async with (
         aclosing(stream),
@@ -84,10 +92,9 @@ async def _generate(
     ):
         async for joined in batches:
             last = joined[-1]
-            if not ttft_s:
-                ttft_s = time.perf_counter() - begun_s
+            writer.ttft_ms = writer.ttft_ms or (time.perf_counter() - begun_s) * 1000
             await writer.write()
-    duration_s = time.perf_counter() - begun_s
+    duration_s, ttft_s = time.perf_counter() - begun_s, writer.ttft_ms / 1000
     provider, model = asking.answered.provider, asking.answered.model
     metrics.LLM_TTFT_SECONDS.labels(provider.name, model).observe(ttft_s, exemplar())
     metrics.LLM_SECONDS.labels(provider.name, model).observe(duration_s, exemplar())
@@ -105,7 +112,7 @@ async def _generate(
             revision=request.revision,
             text=writer.text.strip(),
             model=model,
-            ttft_ms=ttft_s * 1000,
+            ttft_ms=writer.ttft_ms,
             duration_ms=duration_s * 1000,
             tokens=writer.pieces - writer.made + made,
             finish_reason=last.finish_reason,

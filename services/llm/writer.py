@@ -28,6 +28,7 @@ class Writer:
         text: The reply so far.
         pieces: How many pieces of text the model has streamed for it.
         made: How many of them were streamed to us.
+        ttft_ms: How long the first of those took; 0 before.
         is_done: Whether the reply was written to its end.
     """
 
@@ -50,6 +51,7 @@ class Writer:
         self.text = published.text
         self.pieces = published.tokens
         self.made = 0
+        self.ttft_ms = 0.0
         self.is_done = False
 
     async def speak(self, piece: Piece) -> None:

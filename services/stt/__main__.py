@@ -127,7 +127,7 @@ async def main(stop: asyncio.Event) -> None:
         slots=chosen.slots,
         engine=f"{ears.engine} {ears.model}",
         models=lambda: (ears.model,),
-        final_ms=lambda: (ears.pace.p50_ms, ears.pace.p99_ms),
+        answers_ms=ears.pace.finals.quantiles,
         stuck=ears.stuck,
     )
     try:

@@ -7,6 +7,8 @@ from typing import Final
 
 import numpy as np
 
+from voicebus.lately import Lately
+
 _REMEMBERED: Final = 256
 _ENOUGH: Final = 20
 _SPEECH_PER_DOUBLE_S: Final = 10.0
@@ -22,7 +24,11 @@ _SHARE: Final = 3.0
 
 
 class Pace:
-    """What finals and partials took lately. One per worker, used on its event loop."""
+    """What finals and partials took lately. One per worker, used on its event loop.
+
+    Attributes:
+        finals: How long finals were waited for.
+    """
 
     def __init__(self, partial_ms: int = 0) -> None:
         """Begin without data.
@@ -31,13 +37,13 @@ class Pace:
             partial_ms: Shortest time between two partials of a session, however idle the machine.
         """
         self._partial_ms = partial_ms
-        self._waited: deque[float] = deque(maxlen=_REMEMBERED)
+        self.finals = Lately()
         self._scaled: deque[float] = deque(maxlen=_REMEMBERED)
         self._partials: deque[float] = deque(maxlen=_REMEMBERED)
 
     def note(self, speech_s: float, waited_ms: float) -> None:
         """Take in a final: how long its speech was, and how long it was waited for."""
-        self._waited.append(waited_ms)
+        self.finals.note(waited_ms)
         self._scaled.append(waited_ms / _scale(speech_s))
 
     def note_partial(self, compute_ms: float) -> None:
@@ -66,16 +72,6 @@ class Pace:
         """
         cost_ms = float(np.median(self._partials)) if self._partials else _UNKNOWN_PARTIAL_MS
         return max(self._partial_ms, round(_SHARE * cost_ms * max(1, sessions_speaking)))
-
-    @property
-    def p50_ms(self) -> float:
-        """Median time to a final; 0 before there was one."""
-        return float(np.median(self._waited)) if self._waited else 0.0
-
-    @property
-    def p99_ms(self) -> float:
-        """99th percentile of the time to a final; 0 before there was one."""
-        return float(np.percentile(self._waited, 99)) if self._waited else 0.0
 
 
 def _scale(speech_s: float) -> float:

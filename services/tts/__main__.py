@@ -18,6 +18,7 @@ from services.tts.text import speakable
 from services.tts.worker import speak
 from voicebus import settings
 from voicebus.errors import ConfigError
+from voicebus.lately import Lately
 from voicebus.models import ModelStore, default_folder
 from voicebus.process import run, serve_role
 from voicebus.role import Role, nothing_to_learn
@@ -113,19 +114,20 @@ async def main(stop: asyncio.Event) -> None:
     # XTTS speaks one text at a time, and knows when the time of one begins.
     engine: Engine = built if chosen.engine == "xtts" else Punctual(built, chosen.piece_s)
     phrases = Phrases(chosen.phrase_chars, chosen.phrase_memory_bytes)
+    firsts = Lately()
     role = Role(
         name="tts",
         slots=chosen.slots,
         engine=f"{engine.name} {' '.join(engine.voices)}",
+        answers_ms=firsts.quantiles,
         models=lambda: (engine.name,),
         voices=lambda: engine.voices,
         joined=library.follow if chosen.engine == "xtts" else nothing_to_learn,
         stuck=engine.stuck,
     )
     try:
-        await serve_role(
-            role, partial(speak, engine=engine, phrases=phrases), partial(warm, engine), stop
-        )
+        work = partial(speak, engine=engine, phrases=phrases, firsts=firsts)
+        await serve_role(role, work, partial(warm, engine), stop)
     finally:
         await phrases.close()
         await library.close()

@@ -48,6 +48,7 @@ class Voice:
         filling: Who speaks what is no part of the reply; None: the same.
 
     Attributes:
+        ttfa_ms: From the first text to the first chunk; 0 before, and where another worker made it.
         first_s: When the first chunk was published, by the monotonic clock; 0 before.
         is_done: Whether the turn was spoken to its end.
     """
@@ -71,7 +72,7 @@ class Voice:
         self._chunks = 0
         self._stretches = 0
         self._begun_s = 0.0
-        self._ttfa_s = 0.0
+        self.ttfa_ms = 0.0
         self._onset = Onset(engine.sample_rate_hz)
         self.first_s = _monotonic_s(published.first_ns)
         self.is_done = False
@@ -100,7 +101,7 @@ class Voice:
                 revision=self._request.revision,
                 samples=self._offset,
                 rate_hz=self._request.rate_hz,
-                ttfa_ms=self._ttfa_s * 1000,
+                ttfa_ms=self.ttfa_ms,
                 synthetic=self._engine.synthetic,
             )
         )
@@ -224,9 +225,10 @@ class Voice:
             self._chunks += 1
             self._offset += len(part)
         if len(samples) and not self.first_s:
-            self._ttfa_s = time.perf_counter() - self._begun_s
+            ttfa_s = time.perf_counter() - self._begun_s
+            self.ttfa_ms = ttfa_s * 1000
             self.first_s = time.monotonic()
-            metrics.TTS_TTFA_SECONDS.labels(self._engine.name).observe(self._ttfa_s, exemplar())
+            metrics.TTS_TTFA_SECONDS.labels(self._engine.name).observe(ttfa_s, exemplar())
         await asyncio.sleep(0)  # a long clause must not keep a cancellation waiting
 
 

@@ -27,17 +27,21 @@ from services.tts.voice import Voice
 from voicebus import metrics
 from voicebus.claim import Claim
 from voicebus.errors import ProtocolError
+from voicebus.lately import Lately
 from voicebus.sentences import Splitter, SplitterSettings
 from voicebus.turns import unless_cancelled
 
 
-async def speak(claim: Claim, engine: Engine, phrases: Phrases | None = None) -> None:
+async def speak(
+    claim: Claim, engine: Engine, phrases: Phrases | None = None, firsts: Lately | None = None
+) -> None:
     """Speak one turn, or go on with it where another worker was lost.
 
     Args:
         claim: The turn.
         engine: Who speaks.
         phrases: What need not be made, where the worker remembers phrases.
+        firsts: Takes note of how long the first sound took.
     """
     request = claim.request
     if not isinstance(request, SpeakRequest):
@@ -58,6 +62,8 @@ async def speak(claim: Claim, engine: Engine, phrases: Phrases | None = None) ->
         await claim.bus.flush()
         script = Script(claim, request, inbox)
         await unless_cancelled(claim, _speak(request, script, voice, published))
+        if firsts is not None and voice.ttfa_ms:
+            firsts.note(voice.ttfa_ms)
         if not voice.is_done and voice.made_ms:
             unheard_s = await script.unheard_ms(voice.made_ms, voice.first_s) / 1000
             reason = "speculative" if await script.released_s() is None else "interrupted"

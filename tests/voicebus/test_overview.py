@@ -27,7 +27,7 @@ def overview(sessions: int) -> Overview:
     """An overview with so many sessions."""
     present = [
         Presence(role="edge", worker="e1", slots=500, busy=sessions),
-        Presence(role="stt", worker="host-1", slots=64, busy=3, engine="toy", final_p50_ms=21.4),
+        Presence(role="stt", worker="host-1", slots=64, busy=3, engine="toy", p50_ms=21.4),
     ]
     return Overview(
         cell="local",

@@ -27,6 +27,7 @@ from voicebus import metrics
 from voicebus.bus.client import Bus
 from voicebus.bus.inbox import Inbox
 from voicebus.errors import EngineError, EngineUnavailable, ProtocolError
+from voicebus.lately import Lately
 
 REQUEST = GenerateRequest(turn=1, revision=2, messages=(Message(role="user", content="hello"),))
 REASONS = ("speculative", "interrupted")
@@ -76,10 +77,12 @@ class Turn:
         async for _, event in self._inbox:
             self.heard.append((time.perf_counter(), event))
 
-    async def answer(self, engine: Engine, request: GenerateRequest = REQUEST) -> None:
+    async def answer(
+        self, engine: Engine, request: GenerateRequest = REQUEST, firsts: Lately | None = None
+    ) -> None:
         """Do the work of the turn, and hear all of it."""
         claim = await claim_on(self.bus, self.place, "llm", request)
-        await answer(claim, alone(engine))
+        await answer(claim, alone(engine), firsts)
         await self.bus.flush()
         await asyncio.sleep(0.05)
 
@@ -114,8 +117,10 @@ async def turn_at(url: str) -> AsyncIterator[Turn]:
 
 async def test_a_reply_comes_as_text_as_clauses_and_as_a_whole(nats_server: str) -> None:
     """All three say the same, in order, under turn and revision."""
+    firsts = Lately()
     async with turn_at(nats_server) as turn:
-        await turn.answer(SyntheticEngine(SyntheticSettings(ttft_ms=30, tokens_per_s=200)))
+        engine = SyntheticEngine(SyntheticSettings(ttft_ms=30, tokens_per_s=200))
+        await turn.answer(engine, firsts=firsts)
 
     (done,) = turn.done()
     assert done.text == REPLY
@@ -129,6 +134,7 @@ async def test_a_reply_comes_as_text_as_clauses_and_as_a_whole(nats_server: str)
     assert (done.model, done.synthetic, done.finish_reason) == ("synthetic", True, "stop")
     assert done.tokens == len(REPLY.split())
     assert 25 <= done.ttft_ms < done.duration_ms
+    assert firsts.quantiles() == (done.ttft_ms, done.ttft_ms)
 
 
 async def test_the_first_clause_does_not_wait_for_the_reply(nats_server: str) -> None:

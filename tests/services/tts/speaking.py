@@ -19,6 +19,7 @@ from subjects.catalog import Place, session_log
 from tests.workers import bus_in, claim_on, new_place
 from voicebus.bus.client import Bus
 from voicebus.bus.inbox import Inbox
+from voicebus.lately import Lately
 
 SETTINGS = SyntheticSettings(ttfa_ms=5, ms_per_char=20)
 
@@ -80,10 +81,11 @@ class Turn:
         self,
         engine: Engine,
         request: SpeakRequest = SpeakRequest(turn=1),  # noqa: B008 - frozen
+        firsts: Lately | None = None,
     ) -> None:
         """Do the work of the turn, and hear all of it."""
         claim = await claim_on(self.bus, self.place, "tts", request)
-        await asyncio.wait_for(speak(claim, engine), 60)
+        await asyncio.wait_for(speak(claim, engine, firsts=firsts), 60)
         await self.bus.flush()
         await asyncio.sleep(0.05)
 

@@ -19,6 +19,7 @@ from tests.services.tts.speaking import Toy, clause, last, turn_at
 from tests.workers import bus_in, claim_on, new_place
 from voicebus.audio.pcm import samples_of
 from voicebus.errors import ProtocolError, UnknownVoice
+from voicebus.lately import Lately
 
 
 @pytest.mark.parametrize(
@@ -50,9 +51,10 @@ async def test_the_audio_is_whole_and_at_the_rate_that_was_asked_for(
 ) -> None:
     """Chunks join without a gap, none is long, and their sum is what the end says."""
     text = "A sentence of forty characters, or more."
+    firsts = Lately()
     async with turn_at(nats_server) as turn:
         await turn.tell(clause(0, text), last(1))
-        await turn.speak(Toy(), SpeakRequest(turn=1, rate_hz=rate_hz))
+        await turn.speak(Toy(), SpeakRequest(turn=1, rate_hz=rate_hz), firsts=firsts)
 
     position = 0
     for number, chunk in enumerate(turn.chunks()):
@@ -64,6 +66,7 @@ async def test_the_audio_is_whole_and_at_the_rate_that_was_asked_for(
     assert (done.samples, done.rate_hz, done.synthetic) == (position, rate_hz, True)
     assert abs(position / rate_hz - len(text) * 0.02) < 0.03
     assert done.ttfa_ms >= 5
+    assert firsts.quantiles() == (done.ttfa_ms, done.ttfa_ms)
 
 
 async def test_the_reply_begins_with_sound(nats_server: str) -> None:
