@@ -55,7 +55,7 @@ class OpenAISettings(Struct, frozen=True, kw_only=True):
     max_recording_bytes: int = 1 << 30
     max_recording_s: float = 14_400.0
     recordings: int = 8
-    passages: int = 4
+    passages: int = 8
     recording_stall_s: float = 300.0
 
     def __post_init__(self) -> None:
