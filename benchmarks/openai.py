@@ -64,6 +64,7 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
         metavar="MINUTES",
         help=f"of the file that is really recognised, in passages and not ({PASSAGES_MIN:g})",
     )
+    add("--manifest", type=Path, default=MANIFEST, metavar="TSV", help="sentences of the files")
     add("--seed", type=int, default=1, help="of the order and of what is said (1)")
     add("--json", type=Path, metavar="FILE", help="write all of it to a file")
     add("--check", action="store_true", help="exit code 1 if a bar does not hold, 2 if void")
@@ -124,14 +125,14 @@ async def _engines(args: argparse.Namespace, folder: Path, wanted: Sequence[str]
                 _say(f"{contest.kind}: {args.rounds} rounds")
                 rows += await compare(contest, args.rounds, args.seed)
         if "long" in wanted and args.engines == "real":
-            recording, said = talk(_sentences(), args.passages, args.seed)
+            recording, said = talk(_known(args.manifest), args.passages, args.seed)
             _say(f"{args.passages:g} min in passages and in one pass")
             rows += await measure_passages(sdk, direct, recording, said)
     return rows
 
 
 async def _long(args: argparse.Namespace, folder: Path) -> list[Row]:
-    recording, _ = talk(_sentences(), args.minutes, args.seed)
+    recording, _ = talk(_sentences(args.manifest), args.minutes, args.seed)
     environ: Mapping[str, str] = base_environment()
     rows = []
     for workers in (1, 2):
@@ -141,12 +142,18 @@ async def _long(args: argparse.Namespace, folder: Path) -> list[Row]:
     return rows
 
 
-def _sentences() -> tuple[Prompt, ...]:
+def _sentences(manifest: Path) -> tuple[Prompt, ...]:
     """Return recorded sentences: those of the telephone prompts, or the project's own."""
     try:
-        return read_prompts(MANIFEST, PROMPTS_FOLDER)
+        return read_prompts(manifest, PROMPTS_FOLDER)
     except ConfigError:
         return project_samples(_LONGEST_S)
+
+
+def _known(manifest: Path) -> tuple[Prompt, ...]:
+    """Return recorded sentences of which the words are known."""
+    known = tuple(sentence for sentence in _sentences(manifest) if sentence.text)
+    return known or project_samples(_LONGEST_S)
 
 
 def _say(text: str) -> None:
