@@ -45,7 +45,7 @@ run: $(VENV)/run.stamp ## Start everything and talk to it in a browser (ONCE=1, 
 
 test: $(VENV)/dev.stamp lint ## Check and test all but the browser, with real models, servers and sockets
 	$(BIN)/voicebus models pull --all
-	$(BIN)/python -m pytest -m "not (browser or slow or monitoring or operations or engines)" -n 3 $(ARGS)
+	$(BIN)/python -m pytest -m "not (browser or slow or monitoring or operations or engines)" -n 4 $(ARGS)
 
 browser-test: $(VENV)/dev.stamp ## The talk page and the widget in a real Chromium
 	$(BIN)/voicebus models pull --all
