@@ -9,6 +9,7 @@ from typing import Final
 
 import pytest
 
+from subjects.streams import Limits, streams
 from tests.secured import Secured
 
 EDGE: Final = "edge-two"
@@ -17,6 +18,11 @@ OUTSIDE: Final = (EDGE, BRIDGE)
 WORKERS: Final = ("stt", "turn", "llm", "tts")
 CARRIERS: Final = (*OUTSIDE, *WORKERS)
 OPERATORS: Final = ("monitor", "supervisor")
+
+NAMED_BY_SECRETS: Final = tuple(
+    stream.name for stream in streams(Limits()) if stream.name != "JOBS"
+)
+"""Streams of which nobody but the admin may ask for the subjects; those of jobs name sessions."""
 
 HEARING: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
     # what it would be, to whom it is refused, on which subjects
@@ -137,7 +143,15 @@ ASKING: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
     (
         "what there is",
         CARRIERS,
-        ("STREAM.INFO.AUDIO", "STREAM.NAMES", "CONSUMER.INFO.JOBS.test-stt"),
+        ("STREAM.INFO.AUDIO", "STREAM.LIST", "STREAM.INFO.JOBS", "CONSUMER.INFO.JOBS.test-stt"),
+    ),
+    (
+        "what there is, subject by subject: conversations, link codes, people and sessions",
+        OPERATORS,
+        (
+            *(f"STREAM.INFO.{name}" for name in NAMED_BY_SECRETS),
+            *("CONSUMER.LIST.SESSION", "CONSUMER.INFO.SESSION.x"),
+        ),
     ),
 )
 
