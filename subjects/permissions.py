@@ -73,11 +73,11 @@ def permissions(role: str, cell: str, user: str, edge: str = "*") -> Permissions
                 publish, subscribe = _bridged(cell, publish), (*subscribe, *_heard(role, cell))
             return Permissions(publish, subscribe)
         case "monitor":
-            return Permissions(_INSPECTION, (*_heard(role, cell), own_inbox))
+            publish = ("$JS.API.STREAM.LIST", *_counted(cell))
+            return Permissions(publish, (*_heard(role, cell), own_inbox))
         case "supervisor":
-            handing_on = ("$JS.ACK.JOBS.>", "$JS.ACK.*.*.JOBS.>", "$JS.API.STREAM.INFO.JOBS")
-            counting = (f"$JS.API.CONSUMER.INFO.JOBS.{consumer_name(cell, r)}" for r in ROLES)
-            publish = (*handing_on, *counting, *_written(role, cell), *_newest(role, cell))
+            handing_on = ("$JS.ACK.JOBS.>", "$JS.ACK.*.*.JOBS.>")
+            publish = (*handing_on, *_counted(cell), *_written(role, cell), *_newest(role, cell))
             return Permissions(publish, (*_heard(role, cell), own_inbox))
         case "admin":
             publish = ("$JS.API.>", f"{ROOT}.{cell}.>", f"$KV.{PERSONAS}.{cell}.>")
@@ -89,16 +89,15 @@ def permissions(role: str, cell: str, user: str, edge: str = "*") -> Permissions
     raise ValueError(f"no role of the bus: {role!r}")
 
 
-_INSPECTION: Final = (
-    "$JS.API.INFO",
-    "$JS.API.STREAM.NAMES",
-    "$JS.API.STREAM.LIST",
-    "$JS.API.STREAM.INFO.*",
-    "$JS.API.CONSUMER.NAMES.*",
-    "$JS.API.CONSUMER.LIST.*",
-    "$JS.API.CONSUMER.INFO.*.*",
-)
-"""How much there is of everything, and no message."""
+def _counted(cell: str) -> tuple[str, ...]:
+    """Return how the open jobs are listed and each queue is measured.
+
+    A question after one stream tells all subjects of it to whoever asks for them. Those of jobs
+    name sessions. Those of other streams are conversations, link codes and people, so they are
+    asked after by nobody here: the list of streams has their sizes and no subjects.
+    """
+    queues = (f"$JS.API.CONSUMER.INFO.JOBS.{consumer_name(cell, role)}" for role in ROLES)
+    return ("$JS.API.STREAM.INFO.JOBS", *queues)
 
 
 def _bridged(cell: str, publish: tuple[str, ...]) -> tuple[str, ...]:

@@ -16,6 +16,9 @@ def order_subject(cell: str, role: str, worker: str) -> str:
     return CATALOG[DrainAsked].pattern.format(cell=cell, role=role, worker=worker)
 
 
-def present_of(subject: str) -> str:
-    """Return the name of the process whose sign of life comes on this subject."""
-    return subject.rsplit(".", 1)[1]
+def is_own(presence: Presence, subject: str) -> bool:
+    """Say whether a sign of life is that of the process which its subject names.
+
+    Permissions bind the subject. What the message says of its sender is only what somebody wrote.
+    """
+    return subject.split(".")[-2:] == [presence.role, presence.worker]

@@ -15,7 +15,7 @@ import structlog
 from msgspec import Struct
 
 from schemas.claim import Presence
-from subjects.processes import presence_subject, present_of
+from subjects.processes import presence_subject
 from voicebus.bus.client import Bus
 from voicebus.errors import BusUnavailable
 
@@ -84,15 +84,13 @@ class EdgeWatch:
             while True:
                 try:
                     async with asyncio.timeout(1.0):
-                        subject, event = await inbox.next()
+                        _, event = await inbox.next()
                 except TimeoutError:
                     self._expire()
                     continue
                 if isinstance(event, Presence):
-                    # By the subject, which permissions bind, and not by what the message says.
-                    edge = present_of(subject)
-                    self._heard(edge, event.life)
-                    await self._tell_again(edge, event.returns)
+                    self._heard(event.worker, event.life)
+                    await self._tell_again(event.worker, event.returns)
                 self._expire()
 
     async def _tell_again(self, edge: str, returns: int) -> None:

@@ -116,20 +116,7 @@ class Overview(Struct, frozen=True, kw_only=True):
 
 def worker_rows(present: Iterable[Presence]) -> tuple[WorkerRow, ...]:
     """Return a row for each process, stage by stage."""
-    rows = [
-        WorkerRow(
-            role=presence.role,
-            worker=presence.worker,
-            engine=presence.engine,
-            state=presence.state,
-            busy=presence.busy,
-            slots=presence.slots,
-            p50_ms=presence.p50_ms,
-            p99_ms=presence.p99_ms,
-            metrics=presence.metrics,
-        )
-        for presence in present
-    ]
+    rows = msgspec.convert(list(present), list[WorkerRow], from_attributes=True)
     order = {role: place for place, role in enumerate(ROLES)} | _COLUMNS
     return tuple(sorted(rows, key=lambda row: (order.get(row.role, len(order)), row.worker)))
 
@@ -186,14 +173,22 @@ class Observer:
         self._present = alive
         present = [presence for _, presence in alive.values()]
         jobs = await self._ask("STREAM.INFO.JOBS", {"subjects_filter": every_job(self._bus.cell)})
-        names = [stream.name for stream in streams(Limits())]
         return Overview(
             cell=self._bus.cell,
             workers=worker_rows(present),
             queues=tuple([await self._queue(role, present) for role in ROLES]),
             sessions=session_rows(jobs["state"].get("subjects") or ()),
-            streams=tuple([_stream(await self._ask(f"STREAM.INFO.{name}", {})) for name in names]),
+            streams=await self._streams(),
         )
+
+    async def _streams(self) -> tuple[StreamRow, ...]:
+        # Not each by its name: that would be the right to ask for its subjects, which are secrets.
+        listed = (await self._ask("STREAM.LIST", {}))["streams"] or ()
+        rows = {row.name: row for row in map(_stream, listed)}
+        try:
+            return tuple(rows[stream.name] for stream in streams(Limits()))
+        except KeyError as missing:
+            raise BusError(f"the bus says nothing of the stream {missing}") from missing
 
     async def _queue(self, role: str, present: Iterable[Presence]) -> QueueRow:
         info = await self._ask(f"CONSUMER.INFO.JOBS.{consumer_name(self._bus.cell, role)}", {})

@@ -22,6 +22,7 @@ from tests.secured import CELL, EDGES, Secured
 from voicebus.bus.client import Bus
 from voicebus.bus.delivery import ACK, NAK
 from voicebus.bus.jobs import JobSource
+from voicebus.overview import Observer
 
 
 def place_of_one() -> Place:
@@ -56,12 +57,25 @@ async def test_the_monitor_sees_who_is_there_and_how_much(secured: Secured) -> N
             await stt.publish_raw(alive, encode(sign))
             _, seen = await first(inbox, lambda subject: subject == alive)
 
-        streams = (await info(bus, "STREAM.NAMES"))["streams"]
-        consumer = await info(bus, f"CONSUMER.INFO.JOBS.{consumer_name(CELL, 'stt')}")
+        found = await Observer(bus).look()
 
     assert seen == sign
-    assert set(streams) >= {"AUDIO", "REPLY", "SESSION", "JOBS"}
-    assert consumer["num_pending"] >= 0
+    assert {row.name for row in found.streams} >= {"AUDIO", "REPLY", "SESSION", "JOBS"}
+    assert [row.role for row in found.queues] == list(ROLES)
+
+
+async def test_the_list_of_streams_names_no_subject_of_a_conversation(secured: Secured) -> None:
+    """It has sizes, also for one who asks as one asks after a single stream."""
+    secret = new_token("c")
+    async with secured.bus("turn") as turn, secured.bus("monitor") as bus:
+        await turn.request(f"vb.{CELL}.conversation.{secret}", b"words")
+        asked = [b"", b'{"subjects_filter":">"}', b'{"deleted_details":true}', b'{"subject":">"}']
+        told = [await bus.request("$JS.API.STREAM.LIST", body) for body in asked]
+    async with secured.bus("admin") as admin:
+        stored = await admin.request("$JS.API.STREAM.INFO.CONVERSATION", b'{"subjects_filter":">"}')
+
+    assert secret in stored.decode()
+    assert [secret in answer.decode() for answer in told] == [False] * len(asked)
 
 
 async def test_the_supervisor_tells_the_monitor_how_much_work_there_is(secured: Secured) -> None:

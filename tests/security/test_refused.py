@@ -9,14 +9,20 @@ from typing import Final
 
 import pytest
 
+from subjects.streams import ROLES, Limits, streams
 from tests.secured import Secured
 
 EDGE: Final = "edge-two"
 BRIDGE: Final = "telegram-tg"
 OUTSIDE: Final = (EDGE, BRIDGE)
-WORKERS: Final = ("stt", "turn", "llm", "tts")
+WORKERS: Final = ROLES
 CARRIERS: Final = (*OUTSIDE, *WORKERS)
 OPERATORS: Final = ("monitor", "supervisor")
+
+NAMED_BY_SECRETS: Final = tuple(
+    stream.name for stream in streams(Limits()) if stream.name != "JOBS"
+)
+"""Streams of which nobody but the admin may ask for the subjects; those of jobs name sessions."""
 
 HEARING: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
     # what it would be, to whom it is refused, on which subjects
@@ -24,14 +30,22 @@ HEARING: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
     ("what another edge is told", OUTSIDE, ("dn.one.s1.final", "dn.one.>", "dn.*.*.token", "dn.>")),
     ("others' jobs", (*CARRIERS, *OPERATORS), ("job.>", "job.stt.one.s1.*", "job.*.*.*.*")),
     ("everything", (*CARRIERS, *OPERATORS), (">",)),
-    ("callers, by who answers them", ("turn", "llm", "tts"), ("up.*.*.audio", "up.one.s1.audio")),
-    ("replies, by who does not speak", ("stt", "turn", "llm"), ("dn.*.*.audio",)),
-    ("words, by who does not need them", ("stt", "tts"), ("dn.*.*.token", "dn.one.s1.token")),
+    (
+        "callers, by who answers them",
+        ("turn", "llm", "tts", "tool"),
+        ("up.*.*.audio", "up.one.s1.audio"),
+    ),
+    ("replies, by who does not speak", ("stt", "turn", "llm", "tool"), ("dn.*.*.audio",)),
+    (
+        "words, by who does not need them",
+        ("stt", "tts", "tool"),
+        ("dn.*.*.token", "dn.one.s1.token"),
+    ),
     ("jobs that were given up", (*CARRIERS, *OPERATORS), ("dead.>", "dead.stt.one.s1.session")),
-    ("orders to another role", ("turn", "llm", "tts", EDGE), ("order.stt.w1", "order.>")),
+    ("orders to another role", ("turn", "llm", "tts", "tool", EDGE), ("order.stt.w1", "order.>")),
     (
         "conversations as they go on",
-        (*OUTSIDE, "stt", "llm", "tts", *OPERATORS),
+        (*OUTSIDE, "stt", "llm", "tts", "tool", *OPERATORS),
         ("conversation.*", "conversation.c1", "link.*"),
     ),
     ("what bridges keep", (EDGE, *WORKERS, *OPERATORS), ("telegram.>", "telegram.1.chat.5")),
@@ -55,7 +69,7 @@ SPEAKING: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
     ),
     (
         "a conversation, or a link code, itself",
-        (*OUTSIDE, "stt", "llm", "tts", *OPERATORS),
+        (*OUTSIDE, "stt", "llm", "tts", "tool", *OPERATORS),
         ("conversation.c1", "link.d1"),
     ),
     ("work for the language model", (BRIDGE,), ("job.llm.tg.s1.1-0",)),
@@ -63,19 +77,36 @@ SPEAKING: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
     ("a claim", OUTSIDE, ("dn.one.s1.claim.stt.session", "dn.two.s2.claim.stt.session")),
     ("another's sign of life", OUTSIDE, ("presence.edge.one", "presence.stt.w1")),
     ("what callers do", WORKERS, ("up.one.s1.audio", "up.one.s1.control", "up.one.s1.played")),
-    ("transcripts", ("turn", "llm", "tts"), ("dn.one.s1.final", "dn.one.s1.partial")),
-    ("turns", ("stt", "llm", "tts"), ("dn.one.s1.turn", "dn.one.s1.cancel")),
-    ("replies as text", ("stt", "turn", "tts"), ("dn.one.s1.token", "dn.one.s1.clause")),
-    ("replies as audio", ("stt", "turn", "llm"), ("dn.one.s1.audio", "dn.one.s1.spoken")),
-    ("work", ("stt", "llm", "tts"), ("job.llm.one.s1.1-0", "job.tts.one.s1.1-0")),
+    ("transcripts", ("turn", "llm", "tts", "tool"), ("dn.one.s1.final", "dn.one.s1.partial")),
+    ("turns", ("stt", "llm", "tts", "tool"), ("dn.one.s1.turn", "dn.one.s1.cancel")),
+    ("replies as text", ("stt", "turn", "tts", "tool"), ("dn.one.s1.token", "dn.one.s1.clause")),
+    ("replies as audio", ("stt", "turn", "llm", "tool"), ("dn.one.s1.audio", "dn.one.s1.spoken")),
+    ("work", ("stt", "llm", "tts", "tool"), ("job.llm.one.s1.1-0", "job.tts.one.s1.1-0")),
+    ("calls of functions", ("stt", "llm", "tts", "tool", *OUTSIDE), ("job.tool.one.s1.1-0",)),
+    ("results of functions", ("stt", "llm", "tts", *OUTSIDE), ("dn.one.s1.tool", "dn.two.s2.tool")),
+    ("phrases", (*OUTSIDE, "stt", "turn", "llm", "tool", *OPERATORS), ("phrase.d1",)),
+    ("voices", (*CARRIERS, *OPERATORS), ("voice.v1",)),
     ("work that edges give out", WORKERS, ("job.stt.one.s1.session", "job.turn.one.s1.session")),
     ("passages of recordings", WORKERS, ("job.stt.one.s1.1-0",)),
     ("an order to end", (*CARRIERS, *OPERATORS), ("order.stt.w1", "order.llm.w1")),
     ("jobs that were given up, by who gives them out", OUTSIDE, ("dead.stt.two.s2.session",)),
-    ("jobs that another role gave up", ("turn", "llm", "tts"), ("dead.stt.one.s1.session",)),
+    (
+        "jobs that another role gave up",
+        ("turn", "llm", "tts", "tool"),
+        ("dead.stt.one.s1.session",),
+    ),
     ("how much work there is", (*CARRIERS, "monitor"), ("demand.stt",)),
     ("an edge's sign of life", WORKERS, ("presence.edge.one",)),
     ("anything", OPERATORS, ("up.one.s1.audio", "dn.one.s1.final", "job.stt.one.s1.session")),
+)
+
+KEEPING: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
+    ("personas, and their answers", (*CARRIERS, *OPERATORS), ("p1", "faq.p1_0")),
+    (
+        "which functions there are",
+        (*OUTSIDE, "stt", "turn", "llm", "tts", *OPERATORS),
+        ("tools.tea",),
+    ),
 )
 
 ASKING: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
@@ -108,7 +139,7 @@ ASKING: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
     ),
     (
         "for a conversation, or a link code, by its id",
-        (*OUTSIDE, "stt", "llm", "tts", *OPERATORS),
+        (*OUTSIDE, "stt", "llm", "tts", "tool", *OPERATORS),
         (
             "DIRECT.GET.CONVERSATION.vb.test.conversation.c1",
             "DIRECT.GET.LINK.vb.test.link.d1",
@@ -121,8 +152,12 @@ ASKING: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
     ),
     ("for all that bridges keep of chats", (BRIDGE,), ("DIRECT.GET.TELEGRAM",)),
     ("for jobs that were given up", (*CARRIERS, *OPERATORS), ("DIRECT.GET.DEAD",)),
-    ("for callers' audio", ("turn", "llm", "tts"), ("DIRECT.GET.AUDIO",)),
-    ("for replies' audio", (*OUTSIDE, "stt", "turn", "llm", *OPERATORS), ("DIRECT.GET.REPLY",)),
+    ("for callers' audio", ("turn", "llm", "tts", "tool"), ("DIRECT.GET.AUDIO",)),
+    (
+        "for replies' audio",
+        (*OUTSIDE, "stt", "turn", "llm", "tool", *OPERATORS),
+        ("DIRECT.GET.REPLY",),
+    ),
     (
         "for the newest of a subject",
         (*OUTSIDE, "monitor"),
@@ -131,13 +166,36 @@ ASKING: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
             "DIRECT.GET.AUDIO.vb.test.up.one.s1.audio",
         ),
     ),
+    (
+        "for personas and their answers",
+        (*OUTSIDE, "stt", "llm", "tts", "tool", *OPERATORS),
+        ("DIRECT.GET.KV_personas", "DIRECT.GET.KV_personas.$KV.personas.test.p1"),
+    ),
+    (
+        "for phrases and voices",
+        (*OUTSIDE, "stt", "turn", "llm", "tool", *OPERATORS),
+        ("DIRECT.GET.PHRASE", "DIRECT.GET.VOICE.vb.test.voice.v1"),
+    ),
+    (
+        "for jobs of tool",
+        ("stt", "turn", "llm", "tts", *OUTSIDE, *OPERATORS),
+        ("CONSUMER.MSG.NEXT.JOBS.test-tool",),
+    ),
     ("for jobs", (*OUTSIDE, *OPERATORS), ("CONSUMER.MSG.NEXT.JOBS.test-stt",)),
-    ("for jobs of stt", ("turn", "llm", "tts"), ("CONSUMER.MSG.NEXT.JOBS.test-stt",)),
-    ("for jobs of llm", ("stt", "turn", "tts"), ("CONSUMER.MSG.NEXT.JOBS.test-llm",)),
+    ("for jobs of stt", ("turn", "llm", "tts", "tool"), ("CONSUMER.MSG.NEXT.JOBS.test-stt",)),
+    ("for jobs of llm", ("stt", "turn", "tts", "tool"), ("CONSUMER.MSG.NEXT.JOBS.test-llm",)),
     (
         "what there is",
         CARRIERS,
-        ("STREAM.INFO.AUDIO", "STREAM.NAMES", "CONSUMER.INFO.JOBS.test-stt"),
+        ("STREAM.INFO.AUDIO", "STREAM.LIST", "STREAM.INFO.JOBS", "CONSUMER.INFO.JOBS.test-stt"),
+    ),
+    (
+        "what there is, subject by subject: conversations, link codes, people and sessions",
+        OPERATORS,
+        (
+            *(f"STREAM.INFO.{name}" for name in NAMED_BY_SECRETS),
+            *("CONSUMER.LIST.SESSION", "CONSUMER.INFO.SESSION.x"),
+        ),
     ),
 )
 
@@ -184,7 +242,12 @@ async def test_others_answers_are_nobodys(secured: Secured, user: str, other: st
 
 
 @pytest.mark.parametrize(
-    ("user", "subject"), [*rows(SPEAKING, "vb.test."), *rows(ASKING, "$JS.API.")]
+    ("user", "subject"),
+    [
+        *rows(SPEAKING, "vb.test."),
+        *rows(KEEPING, "$KV.personas.test."),
+        *rows(ASKING, "$JS.API."),
+    ],
 )
 async def test_publishing_is_refused(secured: Secured, user: str, subject: str) -> None:
     """Nobody speaks in another's name, or asks the server for more than their work needs."""

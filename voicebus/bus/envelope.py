@@ -3,7 +3,8 @@
 Whoever asks JetStream for something says where the answer is to go, and the server delivers it
 there with rights of its own. An acknowledgement, or a message out of the log, can so be sent to a
 subject that its sender may not publish on. A message counts only where messages of its kind belong,
-and only when it was published there.
+and only when it was published there. A sign of life counts only for the process that its subject
+names: nobody can be said to be full, stopped or there by somebody else.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from schemas.claim import Presence
 from schemas.codec import MalformedMessage, decode
 from schemas.event import Event
 from subjects.catalog import belongs
+from subjects.processes import is_own
 from voicebus import metrics
 
 HEARD_BEFORE: Final = "Voicebus-Heard-Before"
@@ -37,7 +40,11 @@ def opened(subject: str, payload: bytes, headers: Mapping[str, str] | None = Non
         except MalformedMessage:
             pass
         else:
-            if belongs(type(event), subject):
+            if belongs(type(event), subject) and _is_own(event, subject):
                 return event
     metrics.BUS_MALFORMED.inc()
     return None
+
+
+def _is_own(event: Event, subject: str) -> bool:
+    return not isinstance(event, Presence) or is_own(event, subject)

@@ -7,12 +7,15 @@ import asyncio
 import pytest
 
 from schemas.audio import AudioChunk
+from schemas.claim import Presence
 from schemas.codec import encode
 from schemas.event import Event
 from schemas.stt import TranscriptFinal
 from subjects.catalog import Place, subject_of
+from subjects.processes import presence_subject
 from tests.bus import bus_at, place_here
 from tests.schemas.examples import EXAMPLES
+from voicebus import metrics
 from voicebus.bus.envelope import opened
 
 PLACE = Place("here", "web", "s1")
@@ -20,7 +23,9 @@ AUDIO = subject_of(AudioChunk, PLACE)
 
 
 def subject_for(event: Event) -> str:
-    """Where an example belongs; only jobs and claims name a job, only presence a worker."""
+    """Where an example belongs; only jobs and claims name a job, only presence a process."""
+    if isinstance(event, Presence):
+        return presence_subject(PLACE.cell, event.role, event.worker)
     return subject_of(type(event), PLACE, "stt", "1-0").replace("*", "w1")
 
 
@@ -37,6 +42,22 @@ def test_a_message_is_taken_where_it_belongs(event: Event) -> None:
 def test_an_acknowledgement_is_no_message(payload: bytes) -> None:
     """The server sends one wherever a publisher told it to."""
     assert opened(AUDIO, payload) is None
+
+
+@pytest.mark.parametrize(
+    ("role", "worker"),
+    [("stt", "w1"), ("edge", "w1"), ("stt", "web"), ("", ""), ("presence.edge", "web")],
+)
+def test_a_sign_of_life_counts_for_whom_its_subject_names(role: str, worker: str) -> None:
+    """Who may speak as one edge says nothing of another, nor of any worker."""
+    subject = presence_subject(PLACE.cell, "edge", "web")
+    own = Presence(role="edge", worker="web", slots=1, busy=0)
+    forged = Presence(role=role, worker=worker, slots=1, busy=0, state="drained")
+    malformed = metrics.BUS_MALFORMED._value.get()
+
+    assert opened(subject, encode(own)) == own
+    assert opened(subject, encode(forged)) is None
+    assert metrics.BUS_MALFORMED._value.get() == malformed + 1
 
 
 def test_a_message_out_of_a_stream_is_not_one_that_was_said_now() -> None:
