@@ -36,8 +36,11 @@ session that outlives many of them is no failure."""
 
 
 REMEMBERED: Final = frozenset({"SESSION", "JOBS", "VOICE", "TELEGRAM", "UPDATES"})
-"""Streams of what must not be missing later. What is lost of audio while a cluster elects a leader,
-its publisher still has."""
+"""Streams of what must not be missing later, and in its order."""
+
+PLACED: Final = frozenset({"AUDIO", "REPLY"})
+"""Streams whose messages say where they belong, by offset and number: who reads puts them there,
+however late they were stored, and drops copies."""
 
 
 _VERSIONS: Final = 16

@@ -2,7 +2,8 @@
 
 nats-py's own asynchronous publish leaves futures that never resolve when the server answers with an
 error or not at all; here every publication has a deadline, and every outcome is counted. Until then
-the message is kept: a connection may break, and :mod:`voicebus.bus.outbox` sends it again.
+the message is kept: a connection may break, and :mod:`voicebus.bus.outbox` sends it again. So it
+does with audio that a stream did not take because it has no leader.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from subjects.streams import PLACED
 from voicebus import metrics, zeros
 from voicebus.errors import (
     BusError,
@@ -41,8 +43,16 @@ _IN_FLIGHT: Final = frozenset({10158, 10164})
 """A message of this number, or another fenced write of this claim, is not settled yet."""
 _STORE_FULL: Final = frozenset({10023, 10047, 10054, 10077, 10122})
 
+OVERTAKEN_S: Final = 1.0
+"""A stream answers in the order in which it was asked: when it has stored what was sent so much
+later, what has no answer was lost with the leader before."""
+
+_UNTAKEN: Final = -1.0
+"""Instead of when its time is over, for a message that no stream took: at once."""
+
 _SILENT: Final = "the bus did not acknowledge in time"
 _GONE: Final = "there was no connection to the bus for too long"
+_UNRECORDED: Final = "no stream records this message right now"
 
 Settled = Callable[[int, BusError | None], None]
 """Called once with (stream sequence, None) or (0, error)."""
@@ -116,6 +126,7 @@ class AckTracker:
         self.kept_bytes = 0
         self._pending: dict[int, _Pending] = {}  # in the order in which it was published
         self._next = 0
+        self._reached_s: dict[str, float] = {}  # when the time of what is stored would be over
         self._is_paused = False
         self._decoder = msgspec.json.Decoder(PubAck)
         self._ack_s = functools.cache(metrics.BUS_ACK_SECONDS.labels)
@@ -167,18 +178,17 @@ class AckTracker:
 
     def answer(self, number: int, payload: bytes, no_responders: bool) -> None:  # noqa: FBT001
         """Take the server's answer; unknown and malformed ones are ignored (they may be forged)."""
-        pending = self._pop(number)
+        pending = self._pending.get(number)
         if pending is None:
             return
-        if no_responders:
-            self._settle(pending, 0, BusUnavailable("no stream records this message right now"))
+        sequence, error = self._outcome(payload, no_responders)
+        if isinstance(error, BusUnavailable) and _comes_again(pending):
+            pending.expires_s = _UNTAKEN
             return
-        try:
-            ack = self._decoder.decode(payload)
-        except msgspec.DecodeError:
-            self._settle(pending, 0, BusError("the bus sent an answer that is none"))
-            return
-        self._settle(pending, ack.seq, error_of(ack.error) if ack.error else None)
+        if error is None:
+            self._reached_s[pending.stream] = pending.expires_s
+        self._pop(number)
+        self._settle(pending, sequence, error)
 
     def refuse(self, number: int, error: BusError) -> None:
         """Tell that a message will not be stored, if that is not settled."""
@@ -194,9 +204,32 @@ class AckTracker:
         """Give up what has waited longer than its deadline, and what nobody wants any more."""
         for number, pending in list(self._pending.items()):
             waits = self._is_paused and pending.message is not None
-            if now_s > pending.begun_s + GIVE_UP_S or (now_s > pending.expires_s and not waits):
-                late = BusUnavailable(_GONE) if waits else BusTimeout(_SILENT)
-                self.refuse(number, late)
+            is_over = now_s > pending.expires_s and not waits and not _comes_again(pending)
+            if is_over or now_s > pending.begun_s + GIVE_UP_S:
+                self.refuse(number, _late(pending, waits))
+
+    def overdue(self, now_s: float) -> list[tuple[int, Message]]:
+        """Return what is to be sent again over a connection that is well, oldest first.
+
+        Each has as much time for its answer as at first.
+        """
+        due = []
+        for number, pending in self._pending.items():
+            reached_s = self._reached_s.get(pending.stream, 0.0)
+            is_due = pending.expires_s < now_s or pending.expires_s + OVERTAKEN_S < reached_s
+            if is_due and pending.message is not None and _comes_again(pending):
+                pending.expires_s = now_s + pending.deadline_s
+                due.append((number, pending.message))
+        return due
+
+    def _outcome(self, payload: bytes, no_responders: bool) -> tuple[int, BusError | None]:  # noqa: FBT001
+        if no_responders:
+            return 0, BusUnavailable(_UNRECORDED)
+        try:
+            ack = self._decoder.decode(payload)
+        except msgspec.DecodeError:
+            return 0, BusError("the bus sent an answer that is none")
+        return ack.seq, error_of(ack.error) if ack.error else None
 
     def _pop(self, number: int) -> _Pending | None:
         pending = self._pending.pop(number, None)
@@ -212,6 +245,16 @@ class AckTracker:
             metrics.BUS_ACK_FAILURES.labels(pending.stream, error.code).inc()
         if pending.settled is not None:
             pending.settled(sequence, error)
+
+
+def _comes_again(pending: _Pending) -> bool:
+    return pending.stream in PLACED and pending.message is not None
+
+
+def _late(pending: _Pending, waits: bool) -> BusError:  # noqa: FBT001
+    if waits:
+        return BusUnavailable(_GONE)
+    return BusUnavailable(_UNRECORDED) if pending.expires_s == _UNTAKEN else BusTimeout(_SILENT)
 
 
 class Stored:

@@ -229,7 +229,7 @@ class Bus:
 
     async def watch(self) -> None:
         """Watch over acknowledgements and connection: see :func:`voicebus.bus.watchdog.watch`."""
-        await watch(self._nats, self._acks)
+        await watch(self._nats, self._acks, self._outbox.send_overdue)
 
     async def close(self) -> None:
         """Send what is waiting, then close."""

@@ -4,6 +4,8 @@ Whoever publishes does not wait for an acknowledgement, so at any moment some me
 way; with the server, or the connection to it, they are gone. They are kept until the store has
 answered, and sent again in the order in which they were published, before anything newer.
 
+Over a connection that is well, audio is sent again that a stream without a leader did not take.
+
 nats-py 2.16 does not help, and has to be kept from doing something else. What was written to a
 socket that broke it forgets. What it had not written yet, and what is published while there is no
 connection, it keeps, and writes as soon as there is one: behind its subscriptions, but before it
@@ -15,8 +17,10 @@ Verbs for JetStream it may keep: whoever settles a job waits for the job's messa
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Final
 
+from msgspec.structs import replace
 from nats.aio.client import Client as Connection
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
@@ -24,12 +28,16 @@ from nats.errors import Error as NatsError
 from subjects.catalog import ROOT
 from voicebus import metrics
 from voicebus.bus.acks import DEADLINE_S, KEPT_BYTES, AckTracker, Message, Settled
+from voicebus.bus.envelope import HEARD_BEFORE
 from voicebus.errors import BusUnavailable
 
 _OURS: Final = (f"PUB {ROOT}.".encode(), f"HPUB {ROOT}.".encode())
 """How a message on a subject of the catalog begins on the wire. Verbs and questions for JetStream
 are not among them: they may go out whenever there is a connection."""
 
+
+_AT_ONCE: Final = 64
+"""How many messages are sent again before others have their turn."""
 
 OTHERS_S: Final = 0.2
 """A server that died has lost everybody, and everybody comes back at about the same time. Whoever
@@ -126,6 +134,22 @@ class Outbox:
                 await self._send_kept(newest, message)
         self._is_open = True
         return again
+
+    async def send_overdue(self) -> None:
+        """Send once more what no stream has taken, though the connection is well.
+
+        It was heard the first time: those who listen drop it.
+        """
+        breaks = self._breaks
+        overdue = self._acks.overdue(time.monotonic()) if self.is_open else []
+        for count, (number, message) in enumerate(overdue):
+            if not count % _AT_ONCE:
+                await asyncio.sleep(0)
+            if self._breaks > breaks or not self.is_open:
+                return  # all that is kept goes over the next connection
+            if number in self._acks:
+                headers = {**(message.headers or {}), HEARD_BEFORE: "1"}
+                await self._send_kept(number, replace(message, headers=headers))
 
     def _is_another_server(self) -> bool:
         """Whether the server is another one than before, or was started anew."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
@@ -42,7 +43,9 @@ async def round_trip(connection: Connection) -> None:
         raise BusTimeout(_NO_ANSWER) from err
 
 
-async def watch(connection: Connection, acks: AckTracker) -> None:
+async def watch(
+    connection: Connection, acks: AckTracker, send_overdue: Callable[[], Awaitable[None]]
+) -> None:
     """Keep time for the acknowledgements, and make sure that somebody answers.
 
     nats-py's read loop can end on an unexpected error while the client still calls itself
@@ -55,6 +58,7 @@ async def watch(connection: Connection, acks: AckTracker) -> None:
     while True:
         await asyncio.sleep(EVERY_S)
         acks.expire(time.monotonic())
+        await send_overdue()
         if connection.is_closed:
             raise BusUnavailable("the connection to the bus was closed")
         if connection.is_connected and not await _is_alive(connection, acks):

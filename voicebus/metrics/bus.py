@@ -29,7 +29,7 @@ BUS_SAID_AGAIN = Counter(
 )
 BUS_SENT_AGAIN = Counter(
     "voicebus_bus_sent_again_total",
-    "Recorded messages that were on their way when the connection broke, and were sent again",
+    "Recorded messages that were sent again: the connection broke, or no leader took them",
     ["stream"],
 )
 BUS_UNSENT = Counter(

@@ -21,7 +21,7 @@ from voicebus.bus.client import Bus
 from voicebus.errors import BusError, BusTimeout, BusUnavailable, Fenced, StorageFull
 
 Outcome = tuple[int, BusError | None]
-MESSAGE = Message("AUDIO", "s.audio", b"\x01\x02")
+MESSAGE = Message("SESSION", "s.final", b"\x01\x02")
 CHUNK = AudioChunk(pcm=b"\x00\x00" * 160, offset=0)
 
 
@@ -196,8 +196,11 @@ async def test_a_full_stream_says_so(own_nats_server: NatsServer) -> None:
     assert failures._value.get() == before + 1
 
 
-async def test_a_stream_that_is_missing_is_unavailable(own_nats_server: NatsServer) -> None:
+async def test_a_stream_that_is_missing_is_unavailable(
+    own_nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Publishing where nothing records is not silently lost."""
+    monkeypatch.setattr(acks, "GIVE_UP_S", 1.0)
     place = new_place()
     async with bus_in(own_nats_server.url, place.cell) as bus:
         await bus.request("$JS.API.STREAM.DELETE.AUDIO", b"")

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 
+from schemas.audio import AudioChunk
 from schemas.claim import Claimed
 from schemas.codec import decode
 from schemas.event import Event
@@ -17,6 +18,7 @@ from schemas.llm import ClauseReady, GenerateRequest, TokenDelta
 from subjects.catalog import Place, subject_of
 from tests.bus import place_here
 from tests.cluster import ServerCluster, server_cluster
+from tests.voicebus.bus.sending import audio_in, chunk, log_of
 from tests.voicebus.toys import ASKED, Work, ask, role
 from tests.workers import claim_on, until, until_done
 from voicebus.bus import recorder
@@ -24,6 +26,7 @@ from voicebus.bus.client import Bus, Fence
 from voicebus.claim import Claim
 from voicebus.errors import Fenced
 from voicebus.process import attached
+from voicebus.sessions.session import Session
 from voicebus.settings import ProcessSettings
 from voicebus.worker import Worker
 
@@ -156,6 +159,35 @@ async def test_nothing_is_missing_from_the_log_after_a_leader_died(
 
     assert [event.text for event in tokens if isinstance(event, TokenDelta)] == words
     assert not claim.lost.done()
+
+
+async def test_a_callers_audio_is_stored_whole_though_its_leader_died(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """What its client is told to be stored goes on, too."""
+    with server_cluster(tmp_path_factory.mktemp("audio")) as cluster:
+        place = place_here()
+        async with (
+            bus_of(cluster) as bus,
+            bus_of(cluster, "edge") as edge,
+            bus.listen(subject_of(AudioChunk, place)),  # nobody says that no stream is there
+        ):
+            await bus.flush()
+            session = Session(edge, place)
+            dying = await leader_of(bus, "AUDIO")
+            for number in range(200):
+                await session._publish(chunk(number))
+                if number == 20:
+                    cluster.servers[dying].kill()
+                await asyncio.sleep(0.05)
+            await until(lambda: session.stored == 200, limit_s=40)
+            said = b"".join(chunk(number).pcm for number in range(200))
+            audio, limit_s = b"", time.monotonic() + 20
+            while audio != said and time.monotonic() < limit_s:  # a replica may be behind
+                await asyncio.sleep(0.1)
+                audio = audio_in(await log_of(bus, "AUDIO", subject_of(AudioChunk, place)))
+
+    assert audio == said
 
 
 async def leader_of(bus: Bus, stream: str) -> str:
