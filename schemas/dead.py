@@ -6,7 +6,7 @@ from schemas.event import Event
 
 
 class DeadLetter(Event, frozen=True, kw_only=True, tag="job.dead"):
-    """A job that is given to no other worker: it killed or failed too many, or is no message.
+    """A job that killed or failed so many workers that it is given to no other.
 
     Fields
         role: Whose job it was: ``stt``, ``turn``, ``llm`` or ``tts``.

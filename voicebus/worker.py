@@ -21,9 +21,9 @@ from schemas.event import Event
 from schemas.llm import GenerateRequest, Round, SummariseRequest
 from schemas.tool import ToolRequest
 from subjects.jobs import job_of
-from voicebus import metrics, unreadable, zeros
+from voicebus import metrics, zeros
 from voicebus.bus.client import Bus
-from voicebus.bus.delivery import ACK, NAK, Delivery
+from voicebus.bus.delivery import ACK, NAK, TERM, Delivery
 from voicebus.bus.jobs import JobSource
 from voicebus.claim import Claim
 from voicebus.edges import EdgeWatch
@@ -136,9 +136,9 @@ class Worker:
                 request = decode(delivery.payload)
                 job = job_of(delivery.subject)
                 claim = Claim(self._bus, self._role.name, delivery, request, job)
-            except (MalformedMessage, ValueError) as error:
-                verb = await unreadable.bury(self._bus, self._role, delivery, error)
-                await self._jobs.settle(delivery, verb)
+            except (MalformedMessage, ValueError):
+                metrics.BUS_MALFORMED.inc()
+                await self._jobs.settle(delivery, TERM)
                 self._jobs.ask()
                 continue
             task = group.create_task(self._hold(claim, delivery))
