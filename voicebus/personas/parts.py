@@ -127,6 +127,9 @@ async def put(bus: Bus, name: str, parts: Sequence[FaqKept]) -> None:
     await _tidy(bus, name, mine, _others_of(bus, name, replaced))
     # Where they were there before, another import may have taken them for abandoned meanwhile.
     await _put_others(bus, name, parts)
+    if parts and await find(bus, name) != parts[0]:
+        # Who replaced it meanwhile may have tidied up before these were put back.
+        await _tidy(bus, name, set(), mine)
 
 
 async def _put_others(bus: Bus, name: str, parts: Sequence[FaqKept]) -> None:
