@@ -143,10 +143,16 @@ async def _long(args: argparse.Namespace, folder: Path) -> list[Row]:
 
 
 def _sentences(manifest: Path) -> tuple[Prompt, ...]:
-    """Return recorded sentences: those of the telephone prompts, or the project's own."""
+    """Return the recorded sentences of a list; the project's own where nobody named one.
+
+    Raises:
+        ConfigError: The list that was named cannot be read.
+    """
     try:
         return read_prompts(manifest, PROMPTS_FOLDER)
     except ConfigError:
+        if manifest != MANIFEST:
+            raise
         return project_samples(_LONGEST_S)
 
 

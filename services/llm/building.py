@@ -66,7 +66,10 @@ def _single(chosen: LlmSettings) -> Provider:
 
 
 def _engine(told: ProviderConfig, chosen: LlmSettings) -> Engine:
-    from services.llm.engines.openai import OpenAIEngine, OpenAISettings  # noqa: PLC0415
+    from services.llm.engines.openai import (  # noqa: PLC0415 - a library that not all have
+        OpenAIEngine,
+        OpenAISettings,
+    )
 
     quirks = QUIRKS[told.kind]
     return OpenAIEngine(
@@ -92,7 +95,7 @@ def _engine(told: ProviderConfig, chosen: LlmSettings) -> Engine:
 
 
 def _synthetic(chosen: LlmSettings) -> Engine:
-    from services.llm.engines.synthetic import (  # noqa: PLC0415
+    from services.llm.engines.synthetic import (  # noqa: PLC0415 - for tests of load
         SyntheticEngine,
         SyntheticSettings,
     )

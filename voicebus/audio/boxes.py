@@ -16,7 +16,7 @@ from voicebus.audio.source import Peekable, Source
 
 MAX_BOX_BYTES = 8 * 1024 * 1024
 _MAX_SAMPLES = 1 << 20
-"""Six hours of AAC at 48 kHz, for which FFmpeg makes room of some 30 bytes each."""
+"""Six hours of AAC at 48 kHz."""
 
 _MAX_EDITS = 8
 _AUDIO = frozenset({b"mdat", b"free", b"skip", b"wide"})

@@ -163,6 +163,29 @@ async def test_two_who_import_at_the_same_time_leave_one_whole_book(bus: Bus) ->
         assert len(await parts._beside(bus, "shop")) == 2
 
 
+async def test_who_was_overtaken_at_the_end_leaves_nothing(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It puts its parts back, and another import has taken them out already."""
+    old, new = (packed_in_parts(name) for name in ("old", "new"))
+    tidy, tidied = parts._tidy, list[str]()
+
+    async def overtaken(where: Bus, name: str, mine: set[str], replaced: set[str]) -> None:
+        await tidy(where, name, mine, replaced)
+        tidied.append(name)
+        if len(tidied) == 2:
+            monkeypatch.undo()
+            await parts.put(bus, "shop", new)
+
+    monkeypatch.setattr(parts, "_tidy", overtaken)
+    await parts.put(bus, "shop", old)
+
+    first = await parts.find(bus, "shop")
+    assert first is not None
+    assert await parts.find_all(bus, "shop", first) == new
+    assert len(await parts._beside(bus, "shop")) == len(new) - 1
+
+
 async def test_who_imports_again_what_counts_has_it_whole(
     bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
