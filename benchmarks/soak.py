@@ -35,8 +35,9 @@ from voicebus.settings import PREFIX
 STEADY_S: Final = 3.0
 SPEECH_S: Final = 2.0
 SAMPLE_S: Final = 3.0
-WARM_SHARE: Final = 0.2
-"""Of the time, people call before anything counts: what is loaded once is loaded then."""
+WARM_SHARE: Final = 0.5
+"""Of the time, people call before anything counts: what is loaded once is loaded then, and what
+was taken for the first callers is written to for the first time."""
 
 _RECORDINGS: Final = 3
 _LONGEST_CALL_S: Final = 120.0

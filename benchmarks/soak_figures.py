@@ -2,52 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import numpy as np
 from msgspec import Struct
 
 from benchmarks.figures import Bar
+from benchmarks.growth import STRETCHES, Slope, slope
 from benchmarks.soak_callers import Deed
 from benchmarks.soak_samples import BusSample, ProcessSample
-
-BLOCKS: Final = 12
-"""Samples that follow each other are alike; means of so many stretches are nearly independent."""
-
-_T_975: Final = 2.228
-"""Student's t with ``BLOCKS`` - 2 degrees of freedom."""
-
-LEAST_MB_PER_H: Final = 6.0
-"""Slower growth would take a week to fill a gigabyte, and is no finding of a run of minutes."""
 
 ALLOWED: Final = 2
 """Tasks and descriptors come and go by themselves: a beat, a question, the page that is read."""
 
-LEAST_WARM_S: Final = 120.0
-"""Memory of every process grows for about so long after the first caller, and then stays."""
+LEAST_WARM_S: Final = 480.0
+"""Memory of every process grows less and less for so long after the first caller: of pages that it
+has taken some are written to for the first time, at random, whenever more is in use than before."""
 
 _SAID_AT_MOST: Final = 3
-
-
-class Slope(Struct, frozen=True, kw_only=True):
-    """Growth of a process.
-
-    Fields
-        mb_per_h: The slope of a straight line through the means of ``BLOCKS`` stretches.
-        low: Lower end of its 95 % interval.
-        high: Upper end.
-    """
-
-    mb_per_h: float
-    low: float
-    high: float
-
-    @property
-    def leaks(self) -> bool:
-        """Whether it grows: more than chance, and more than a little."""
-        return self.low > 0.0 and self.mb_per_h > LEAST_MB_PER_H
 
 
 class Stages(Struct, frozen=True, kw_only=True, tag="stages"):
@@ -66,28 +38,14 @@ class Stages(Struct, frozen=True, kw_only=True, tag="stages"):
     done_s: float
 
 
-def slope(times_s: Sequence[float], values_mb: Sequence[float]) -> Slope | None:
-    """Return how a value grows; None with fewer than two samples for each stretch.
-
-    Ordinary least squares; the interval is Student's, of the means' distances from the line.
-    """
-    if len(times_s) < 2 * BLOCKS:
-        return None
-    x = np.array([part.mean() for part in np.array_split(np.asarray(times_s) / 3600, BLOCKS)])
-    y = np.array([part.mean() for part in np.array_split(np.asarray(values_mb), BLOCKS)])
-    spread = float(np.sum((x - x.mean()) ** 2))
-    rise = float(np.sum((x - x.mean()) * (y - y.mean()))) / spread
-    left = y - y.mean() - rise * (x - x.mean())
-    error = math.sqrt(float(np.sum(left**2)) / (BLOCKS - 2) / spread)
-    return Slope(mb_per_h=rise, low=rise - _T_975 * error, high=rise + _T_975 * error)
-
-
 def slopes(samples: Sequence[ProcessSample], stages: Stages) -> dict[str, Slope]:
     """Return the growth of each process that was there all the time while people called."""
+    followed = _survivors(samples, stages)
     found = {}
-    for name, of_it in _survivors(samples, stages).items():
+    for name, of_it in followed.items():
         during = [s for s in of_it if stages.begun_s <= s.at_s <= stages.ended_s]
-        grown = slope([s.at_s for s in during], [s.memory_mb for s in during])
+        times_s, memory_mb = [s.at_s for s in during], [s.memory_mb for s in during]
+        grown = slope(times_s, memory_mb, len(followed))
         if grown is not None:
             found[name] = grown
     return found
@@ -169,7 +127,7 @@ def void_reasons(
     if stages.quiet_s < LEAST_WARM_S:
         reasons.append(f"too short: nothing counts that was warmed up for {stages.quiet_s:.0f} s")
     if not slopes(processes, stages):
-        reasons.append(f"too short: a slope takes {2 * BLOCKS} samples while people call")
+        reasons.append(f"too short: a slope takes {2 * STRETCHES} samples while people call")
     if not any(deed.turns for deed in deeds):
         said = [deed.error for deed in deeds if deed.error][:_SAID_AT_MOST]
         reasons.append(f"nobody was answered: {'; '.join(said) or 'nobody asked'}")

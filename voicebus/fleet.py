@@ -24,10 +24,17 @@ class Offers:
     """What each worker offers, as it said last. Pure; the clock is the caller's."""
 
     _workers: dict[str, tuple[Presence, float]] = field(default_factory=dict)
+    _looked_s: float = 0.0
+
+    def __len__(self) -> int:
+        return len(self._workers)
 
     def heard(self, presence: Presence, now_s: float) -> None:
         """Take a worker's sign of life."""
         self._workers[presence.worker] = (presence, now_s)
+        # Nobody may ever ask, and workers come and go.
+        if now_s - self._looked_s > GONE_S:
+            self._forget_gone(now_s)
 
     def models(self, role: str, now_s: float) -> tuple[str, ...]:
         """Return the models of a role's workers, each once; the same order in every process."""
@@ -37,9 +44,13 @@ class Offers:
         """Return the voices; a worker's default one comes first."""
         return _once(name for p in self._ready("tts", now_s) for name in p.voices)
 
-    def _ready(self, role: str, now_s: float) -> list[Presence]:
+    def _forget_gone(self, now_s: float) -> None:
+        self._looked_s = now_s
         for name in [n for n, (_, at_s) in self._workers.items() if now_s - at_s > GONE_S]:
             del self._workers[name]
+
+    def _ready(self, role: str, now_s: float) -> list[Presence]:
+        self._forget_gone(now_s)
         heard = (presence for _, (presence, _) in sorted(self._workers.items()))
         return [p for p in heard if p.role == role and p.state == "ready"]
 

@@ -65,18 +65,6 @@ class Answers:
         self._drafted: AnswerAsked | None = None
         self.turn = 0
         self.reply: Reply | None = None
-        self._steps: Final[dict[type[Event], Callable[..., Events]]] = {
-            AnswerAsked: self._on_asked,
-            CancelAsked: self._on_cancel,
-            ClauseReady: self._on_made,
-            ClauseSpoken: self._on_made,
-            GenerationDone: self._on_made,
-            SpeechDone: self._on_made,
-            Failure: self._on_failure,
-            TurnCancelled: self._on_log_cancelled,
-            TurnStarted: self._on_log_started,
-            TurnEnded: self._on_log_ended,
-        }
 
     @property
     def due_ms(self) -> float | None:
@@ -96,8 +84,8 @@ class Answers:
 
     def recall(self, event: Event, at_ms: float) -> Events:
         """Take in a message of the log; return the orders, which later decisions make void."""
-        known = self._steps.get(type(event))
-        return known(event, at_ms) if known else ()
+        known = _STEPS.get(type(event))
+        return known(self, event, at_ms) if known else ()
 
     def go_on(self, now_ms: float) -> Events:
         """Conclude from what was recalled what nobody has concluded yet."""
@@ -277,3 +265,18 @@ def _is_draft_of(drafted: AnswerAsked | None, asked: AnswerAsked) -> bool:
         return False
     generate = replace(drafted.generate, speculative=False)
     return (generate, drafted.speak) == (asked.generate, asked.speak)
+
+
+# Not in each session: one that refers to itself waits for the collector.
+_STEPS: Final[dict[type[Event], Callable[..., Events]]] = {
+    AnswerAsked: Answers._on_asked,
+    CancelAsked: Answers._on_cancel,
+    ClauseReady: Answers._on_made,
+    ClauseSpoken: Answers._on_made,
+    GenerationDone: Answers._on_made,
+    SpeechDone: Answers._on_made,
+    Failure: Answers._on_failure,
+    TurnCancelled: Answers._on_log_cancelled,
+    TurnStarted: Answers._on_log_started,
+    TurnEnded: Answers._on_log_ended,
+}

@@ -15,6 +15,7 @@ from typing import Final
 
 from schemas.event import Event
 from schemas.failure import Failure
+from schemas.llm import SummaryMade
 from schemas.session import CancelAsked, KeysPressed, PlaybackEnded, TurnTakingSet, UserText
 from schemas.stt import (
     AudioConsumed,
@@ -32,7 +33,7 @@ from services.turn.interruptions import Interruptions
 from services.turn.keypad import KEYS_DUE, Keypad
 from services.turn.persona import Persona
 from services.turn.reply import MADE, Reply
-from services.turn.silence import HANG_UP_DUE, LIMIT_DUE, PROMPT_DUE, Patience
+from services.turn.silence import CLIENT, HANG_UP_DUE, LIMIT_DUE, PROMPT_DUE, Patience
 from services.turn.speaking import SPEECH_DUE, Speaking
 from services.turn.turns import Events, Turns
 from services.turn.waiting import Waiting
@@ -63,27 +64,6 @@ class Conversation:
         self._keypad = Keypad(self._deadlines)
         self._drafted: TranscriptDraft | None = None
         self._patience = Patience(persona.settings.silence, self._deadlines)
-        self._steps: Final[dict[type[Event], Callable[..., Events]]] = {
-            SpeechStarted: self._on_speech,
-            SpeechPaused: self._interruptions.speech_paused,
-            SpeechResumed: self._on_resumed,
-            TranscriptPartial: self._interruptions.partial,
-            TranscriptDraft: self._on_draft,
-            TranscriptFinal: self._on_final,
-            AudioConsumed: self._on_consumed,
-            UserText: self._on_text,
-            KeysPressed: self._on_keys,
-            CancelAsked: self._on_cancel,
-            TurnTakingSet: self._on_turn_taking,
-            **dict.fromkeys(MADE, self._turns.take),
-            PlaybackEnded: self._turns.played,
-            Failure: self._on_failure,
-            TurnCancelled: self._turns.cancelled,
-            TurnStarted: self._on_log_started,
-            TurnEnded: self._on_log_ended,
-            **self._patience.steps,
-            **self._turns.summaries.steps,
-        }
 
     @property
     def turn(self) -> int:
@@ -114,8 +94,8 @@ class Conversation:
 
     def recall(self, event: Event, at_ms: float) -> Events:
         """Take in a message of the log; return the orders, which later decisions make void."""
-        known = self._steps.get(type(event))
-        return known(event, at_ms) if known else ()
+        known = _STEPS.get(type(event))
+        return known(self, event, at_ms) if known else ()
 
     def go_on(self, now_ms: float) -> Events:
         """Conclude from what was recalled what nobody has concluded yet."""
@@ -273,9 +253,6 @@ class Conversation:
         self._waiting.complete()
         return self._turns.end("interrupted", now_ms)
 
-    def _on_cancel(self, _: CancelAsked, now_ms: float) -> Events:
-        return self._turns.end("interrupted", now_ms)
-
     def _on_turn_taking(self, chosen: TurnTakingSet, _: float) -> Events:
         self._turns.is_live = chosen.turn_taking == "pause"
         return () if self._turns.is_live else self._turns.drop_draft()
@@ -296,3 +273,28 @@ class Conversation:
     def _await_caller(self, now_ms: float) -> None:
         if self._turns.is_live and not self._speaking:
             self._patience.await_caller(now_ms)
+
+
+# Here and not in each conversation: one that refers to itself waits for the collector, and with it
+# all that was said.
+_STEPS: Final[dict[type[Event], Callable[..., Events]]] = {
+    SpeechStarted: Conversation._on_speech,
+    SpeechPaused: lambda self, *what: self._interruptions.speech_paused(*what),
+    SpeechResumed: Conversation._on_resumed,
+    TranscriptPartial: lambda self, *what: self._interruptions.partial(*what),
+    TranscriptDraft: Conversation._on_draft,
+    TranscriptFinal: Conversation._on_final,
+    AudioConsumed: Conversation._on_consumed,
+    UserText: Conversation._on_text,
+    KeysPressed: Conversation._on_keys,
+    CancelAsked: lambda self, _, now_ms: self._turns.end("interrupted", now_ms),
+    TurnTakingSet: Conversation._on_turn_taking,
+    **dict.fromkeys(MADE, lambda self, *what: self._turns.take(*what)),
+    PlaybackEnded: lambda self, *what: self._turns.played(*what),
+    Failure: Conversation._on_failure,
+    TurnCancelled: lambda self, *what: self._turns.cancelled(*what),
+    TurnStarted: Conversation._on_log_started,
+    TurnEnded: Conversation._on_log_ended,
+    **dict.fromkeys(CLIENT, lambda self, *what: self._patience.take(*what)),
+    SummaryMade: lambda self, *what: self._turns.summaries.take(*what),
+}

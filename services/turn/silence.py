@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Final
 
 from schemas.event import Event
@@ -16,6 +15,9 @@ HANG_UP_DUE: Final = "silence"
 LIMIT_DUE: Final = "limit"
 """Names of the deadlines; those after which the caller is hung up on are named for the reason."""
 
+CLIENT: Final = (ClientLost, ClientReturned)
+"""What comes of the client's connection."""
+
 Nothing = tuple[()]
 
 
@@ -24,9 +26,6 @@ class Patience:
 
     That nothing is heard of a client whose connection is broken is no silence: it is not prompted
     then, and not hung up on. When it is back, the caller has all the time again.
-
-    Attributes:
-        steps: What is done when a message comes that is no concern of others.
     """
 
     def __init__(self, settings: Silence, deadlines: Deadlines) -> None:
@@ -34,10 +33,6 @@ class Patience:
         self._deadlines = deadlines
         self._prompts = 0
         self._is_away = self._is_awaited = False
-        self.steps: Final[Mapping[type[Event], Callable[[Event, float], Nothing]]] = {
-            ClientLost: self._on_lost,
-            ClientReturned: self._on_returned,
-        }
 
     def begin(self, begun_ms: float, max_session_s: float) -> None:
         """The session has begun; it lasts for so long at most, or without end for 0."""
@@ -75,13 +70,11 @@ class Patience:
         """Return the order to hang up for the reason that a deadline is named for."""
         return HangUp(reason=name)
 
-    def _on_lost(self, _: Event, __: float) -> Nothing:
-        self._is_away = True
-        self._deadlines.drop(PROMPT_DUE, HANG_UP_DUE)
-        return ()
-
-    def _on_returned(self, _: Event, now_ms: float) -> Nothing:
-        was_away, self._is_away = self._is_away, False
-        if was_away and self._is_awaited:
+    def take(self, event: Event, now_ms: float) -> Nothing:
+        """Take in that the client's connection broke, or that the client is back."""
+        was_away, self._is_away = self._is_away, isinstance(event, ClientLost)
+        if self._is_away:
+            self._deadlines.drop(PROMPT_DUE, HANG_UP_DUE)
+        elif was_away and self._is_awaited:
             self.await_caller(now_ms)
         return ()

@@ -11,9 +11,6 @@ It is ordered while a reply is heard, or behind one: nobody waits for the langua
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
-
 from schemas.event import Event
 from schemas.llm import SummariseRequest, SummaryMade
 from services.turn.history import History
@@ -32,7 +29,6 @@ class Summaries:
 
     Attributes:
         made: Those that were made, until somebody takes them from here.
-        steps: What is done with the messages of the session that are about them.
     """
 
     def __init__(self, history: History, persona: Persona) -> None:
@@ -41,7 +37,6 @@ class Summaries:
         self._asked = 0
         self._is_waiting = False
         self.made: list[SummaryMade] = []
-        self.steps: Final[dict[type[Event], Callable[..., Events]]] = {SummaryMade: self._take}
 
     def due(self, reply: Reply | None, draft: Reply | None) -> Events:
         """Return the order for a summary, if one is due and nobody waits for the model.
@@ -68,7 +63,8 @@ class Summaries:
             ),
         )
 
-    def _take(self, made: SummaryMade, _: float) -> Events:
+    def take(self, made: SummaryMade, _: float) -> Events:
+        """Take a summary in."""
         self._asked = max(self._asked, made.through)
         if made.through == self._asked:
             self._is_waiting = False

@@ -41,6 +41,15 @@ def test_who_is_silent_or_leaves_offers_nothing() -> None:
     assert offers.models("llm", GONE_S + 0.1) == ()
 
 
+def test_who_has_gone_is_forgotten_though_nobody_asks() -> None:
+    """Workers come and go for months, and on most days nobody wants to know what they offered."""
+    offers = Offers()
+    for number in range(1_000):
+        offers.heard(presence(f"w{number}", models=("one",)), float(number))
+
+    assert len(offers) <= 2 * GONE_S + 2
+
+
 async def test_who_asks_early_waits_for_the_first_sign_of_life(nats_server: str) -> None:
     """An edge that has just started does not say that nobody is there."""
     cell = new_token("c")
