@@ -38,6 +38,9 @@ VISITS: Final = 10
 SETTINGS: Final = {"EDGE_WIDGET_DEMO": "true", "STT_PARTIAL_MS": "200"}
 """Besides those of the engines: a page with widgets, and a caption five times a second."""
 
+_READING_S: Final = 3.0
+"""How long a visitor looks at the page: a browser that has just started is at work on its own."""
+
 _BEAT_S: Final = 0.002
 _NOTE: Final = """
 window.seen = [];
@@ -110,6 +113,7 @@ async def visit(number: int, chromium: str, folder: Path, url: str, bus: Bus) ->
         try:
             await page.command("Page.navigate", url=f"{url}/widget/demo")
             await page.until("document.querySelectorAll('voicebus-widget')[1]?.isReady")
+            await asyncio.sleep(_READING_S)
             await page.evaluate(_NOTE)
             await page.evaluate("shop.agree(), shop.talk()")
             await page.until("shop.turns.some(({ text }) => text)", 60)
