@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import shutil
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -29,6 +30,14 @@ FLAGS = (
 
 START_S = 100.0
 """A browser that was just installed reads hundreds of megabytes from a cold disk first."""
+
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+def installed() -> str:
+    """Return the path of an installed Chromium, or ""."""
+    return next(filter(None, map(shutil.which, NAMES)), "")
 
 
 class Page:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
+from tests.browser import installed
 from tests.nats_server import NatsServer
 from tests.sharing import Sharing, scheduling, shared_by
 from tests.system import System
@@ -83,10 +83,8 @@ def own_nats_server(tmp_path: Path) -> Iterator[NatsServer]:
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """Path of an installed Chromium. In CI (``CI=true``) a missing one is a failure."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        path = shutil.which(name)
-        if path is not None:
-            return path
+    if path := installed():
+        return path
     if os.environ.get("CI", "").lower() in {"1", "true"}:
         pytest.fail("CI must test the talk page: there is no Chromium here")
     pytest.skip("there is no Chromium here")

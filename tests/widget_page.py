@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urljoin
 
 import httpx2
 from starlette.applications import Starlette
@@ -50,6 +52,9 @@ for (const name of ["load", "open", "close", "statechange", "caption", "turn", "
 }
 """
 """Keeps every event of every widget."""
+
+
+IMPORT: Final = re.compile(r"""from ["'](\..*?)["']""")
 
 
 @dataclass
@@ -159,6 +164,23 @@ async def events(page: Page, site: str, name: str) -> list[Mapping[str, object]]
         f"noted.filter(([id, name]) => id === {site!r} && name === {name!r}).map((one) => one[2])"
     )
     return list(found)
+
+
+async def scripts(client: httpx2.AsyncClient) -> dict[str, int]:
+    """Return the bytes of each script that a page with a widget loads, as it is sent.
+
+    Not of those that play and record, which are loaded when somebody speaks.
+    """
+    loaded: dict[str, int] = {}
+    waiting = ["/widget/widget.js"]
+    while waiting:
+        path = waiting.pop()
+        answer = await client.get(path)
+        assert answer.status_code == 200, path
+        loaded[path] = int(answer.headers["content-length"])
+        found = {urljoin(path, name) for name in IMPORT.findall(answer.text)}
+        waiting += found - loaded.keys() - set(waiting)
+    return loaded
 
 
 async def open_sites(system: System, host: Host, **more: str) -> None:

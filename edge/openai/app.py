@@ -38,8 +38,9 @@ _ROUTES: Final[tuple[tuple[str, str, Handler], ...]] = (
     ("POST", "/realtime/client_secrets", realtime.make_secret),
     ("POST", "/realtime/sessions", realtime.make_session),
     ("POST", "/realtime/transcription_sessions", realtime.make_transcription_session),
+    ("POST", "/realtime/calls", realtime.refuse_call),
 )
-"""Every route: method, path below /v1, and who answers."""
+"""Every route of requests: method, path below /v1, and who answers."""
 
 _METHODS: Final = ("GET", "POST", "DELETE")
 _READABLE: Final = ("x-request-id", "retry-after", "x-should-retry")

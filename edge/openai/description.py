@@ -54,10 +54,16 @@ _ANSWERS: Final = {
 }
 """Media types of good answers, where they are not JSON alone."""
 
+NOT_SERVED: Final = {"/realtime/calls": "WebRTC is not served: a WebSocket to /v1/realtime is."}
+"""What every request there is answered with 501, so that clients see that it was not mistyped."""
+
 _REFUSALS: Final = {
     "4XX": "The request is wrong, too much, or the caller may not.",
     "5XX": "It cannot be done now.",
 }
+_ABOUT: Final = (
+    "/v1/realtime is a WebSocket, for which OpenAPI has no words; it is not described here."
+)
 _ERROR: Final = {
     "type": "object",
     "required": ["error"],
@@ -106,7 +112,7 @@ def describe(rows: Iterable[Row]) -> dict[str, Any]:
         paths.setdefault(shown, {})[method.lower()] = operation
     return {
         "openapi": "3.1.0",
-        "info": {"title": "voicebus: OpenAI's API", "version": "1"},
+        "info": {"title": "voicebus: OpenAI's API", "version": "1", "description": _ABOUT},
         "paths": paths,
         "components": {
             "schemas": {**components, "Error": _ERROR},
@@ -138,7 +144,11 @@ def _parameter(name: str) -> dict[str, Any]:
 def _responses(path: str) -> dict[str, Any]:
     error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
     good: dict[str, Any] = {media: {} for media in _ANSWERS.get(path, _JSON)}
+    if why_not := NOT_SERVED.get(path):
+        first = {"501": {"description": why_not, "content": error}}
+    else:
+        first = {"200": {"description": "Done.", "content": good}}
     return {
-        "200": {"description": "Done.", "content": good},
+        **first,
         **{status: {"description": why, "content": error} for status, why in _REFUSALS.items()},
     }

@@ -22,6 +22,7 @@ _BENCHMARKS: Final = (
     "openai",
     "telegram",
     "telephony",
+    "widget",
     "observing",
     "faq",
     "providers",

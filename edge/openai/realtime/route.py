@@ -11,7 +11,7 @@ import msgspec
 import structlog
 from msgspec import Meta, Struct
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from edge.access import presented_by
@@ -19,7 +19,7 @@ from edge.call import refusal as close_code
 from edge.connection import Connection
 from edge.openai import client_secrets
 from edge.openai.client_secrets import ClientSecrets, Grant, unix_s
-from edge.openai.endpoint import Api, Call, Endpoint
+from edge.openai.endpoint import Api, Call
 from edge.openai.errors import BadRequest, refusal
 from edge.openai.realtime import dialect, told
 from edge.openai.realtime.asking import Naming
@@ -71,17 +71,13 @@ class OlderSecretAsked(Struct, frozen=True, kw_only=True):
 
 
 def routes(api: Api) -> list[BaseRoute]:
-    """Return the socket's route, and that of what is not served."""
+    """Return the socket's route."""
     zeros.clients(KIND)
 
     async def connect(socket: WebSocket) -> None:
         await _connect(socket, api)
 
-    calls = "/realtime/calls"
-    return [
-        WebSocketRoute("/realtime", connect),
-        Route(calls, Endpoint(api, _refuse_webrtc, calls), methods=["POST"]),
-    ]
+    return [WebSocketRoute("/realtime", connect)]
 
 
 async def make_secret(call: Call) -> Response:
@@ -106,6 +102,13 @@ async def make_transcription_session(call: Call) -> Response:
     return await _older(call, "transcription")
 
 
+async def refuse_call(_: Call) -> Response:
+    """Refuse WebRTC, which is not served: a WebSocket to /v1/realtime is."""
+    raise ProtocolError(
+        "WebRTC is not served here: connect to /v1/realtime with a WebSocket", "not_implemented"
+    )
+
+
 async def _older(call: Call, kind: str) -> Response:
     body: JsonObject = await call.json(dict)
     origin = _origin_of(body)
@@ -123,13 +126,6 @@ def _origin_of(body: JsonObject) -> str:
         return msgspec.convert({"origin": body.pop("origin", "")}, OlderSecretAsked).origin
     except msgspec.ValidationError as err:
         raise BadRequest(str(err).partition(" - at `$")[0], "origin") from err
-
-
-async def _refuse_webrtc(_: Call) -> Response:
-    """POST /v1/realtime/calls."""
-    raise ProtocolError(
-        "WebRTC is not served here: connect to /v1/realtime with a WebSocket", "not_implemented"
-    )
 
 
 def _checked(given: JsonObject) -> Session:

@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import msgspec
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+from starlette.applications import Starlette
 
 from edge.access import Door
 from edge.app import create_app
@@ -93,6 +94,7 @@ class Served:
         sessions: The edge's sessions.
         bus: A connection to its bus.
         edge: Its name.
+        app: What it serves.
     """
 
     http: httpx2.AsyncClient
@@ -100,6 +102,7 @@ class Served:
     sessions: Sessions
     bus: Bus
     edge: str
+    app: Starlette
 
 
 @asynccontextmanager
@@ -150,7 +153,7 @@ async def api(
         )
         await stack.enter_async_context(http)
         await stack.enter_async_context(sdk)
-        yield Served(http, sdk, sessions, bus, edge)
+        yield Served(http, sdk, sessions, bus, edge, app)
         for helper in helpers:
             helper.cancel()
 

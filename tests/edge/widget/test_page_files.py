@@ -16,9 +16,9 @@ from subjects.tokens import new_token
 from tests.bus import bus_at
 from tests.edge.running import served
 from tests.plain import PLAIN
+from tests.widget_page import scripts
 
 PAGE = Path(__file__).parents[3] / "edge" / "widget" / "page"
-IMPORT = re.compile(r"""from ["'](\..*?)["']""")
 
 
 @asynccontextmanager
@@ -34,16 +34,8 @@ async def demo(url: str) -> AsyncIterator[httpx2.AsyncClient]:
 
 async def test_a_page_with_a_widget_loads_less_than_15_kilobytes(nats_server: str) -> None:
     """All scripts that it needs to talk, as they are sent, but for those that play and record."""
-    loaded: dict[str, int] = {}
-    waiting = ["/widget/widget.js"]
     async with demo(nats_server) as client:
-        while waiting:
-            path = waiting.pop()
-            answer = await client.get(path)
-            assert answer.status_code == 200, path
-            loaded[path] = int(answer.headers["content-length"])
-            found = {urljoin(path, name) for name in IMPORT.findall(answer.text)}
-            waiting += found - loaded.keys() - set(waiting)
+        loaded = await scripts(client)
 
     assert {"/browser/phone.js", "/browser/ring.js", "/widget/view.js"} <= loaded.keys()
     assert sum(loaded.values()) <= 15_000, loaded
