@@ -52,7 +52,10 @@ async def test_what_is_served_is_what_is_described(nats_server: str) -> None:
 async def test_what_is_not_served_says_so(nats_server: str) -> None:
     """WebRTC: whatever is sent there, as it is described: with 501 and a way out."""
     calls = "/v1/realtime/calls"
-    sent = ({"json": {}}, {"content": b"v=0", "headers": {"content-type": "application/sdp"}})
+    sent: tuple[dict[str, Any], ...] = (
+        {"json": {}},
+        {"content": b"v=0", "headers": {"content-type": "application/sdp"}},
+    )
     async with api(nats_server, {}) as served:
         answers = [await served.http.post(calls, **one) for one in sent]
 
