@@ -131,12 +131,16 @@ async def _cut(
                 await detect(samples.take_windows(WINDOW_SAMPLES))
             if cutter.cut is not None:
                 break
-    if cutter.cut is None and len(windows := samples.take_windows(WINDOW_SAMPLES)):
+    if cutter.cut is None and len(windows := _last_windows(samples)):
         await detect(windows)
-    if cutter.cut is None and (rest := samples.take_rest(WINDOW_SAMPLES)) is not None:
-        await detect(rest)
     utterances += cutter.finish(request.end)
     return utterances, min(cutter.cut or request.end, request.end)
+
+
+def _last_windows(samples: SampleBuffer) -> NDArray[np.float32]:
+    """Return what is left, its last window filled up: in one stretch, for each is a wait."""
+    windows, rest = samples.take_windows(WINDOW_SAMPLES), samples.take_rest(WINDOW_SAMPLES)
+    return windows if rest is None else np.concatenate((windows, rest))
 
 
 async def _understood(
