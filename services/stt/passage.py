@@ -46,7 +46,8 @@ _TAIL_SAMPLES: Final = CALLER_RATE_HZ // 5
 
 
 _STRETCH_SAMPLES: Final = 2 * CALLER_RATE_HZ
-"""Voice detection is quicker with long stretches, and live callers wait for one: some 10 ms."""
+"""So much is waited for: voice detection is quicker with long stretches. It gets a chunk more at
+the most, for live callers wait meanwhile."""
 
 
 class _Utterance(NamedTuple):

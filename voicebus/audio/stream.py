@@ -22,10 +22,11 @@ from voicebus.audio.source import Pipe, Stored
 
 _PIPE_BYTES = 256 * 1024
 _PIECES = 32
-_STORED_PIECE_MS = range(1000, 1001)
-_STORED_PIECES = 6
+_STORED_PIECE_MS = range(4000, 4001)
+_STORED_PIECES = 2
 """Nobody waits for the first word of a file that is here already. Each piece wakes the loop, which
-then waits for the thread to let go of the interpreter: many small ones take longer than decoding.
+then waits for the thread to let go of the interpreter, and holds it up in turn: with many small
+ones that takes longer than decoding.
 """
 
 _CLOSE_S = 5.0
@@ -97,8 +98,7 @@ class StreamDecoder:
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield PCM until the file, or :meth:`aclose`, ends it.
 
-        Pieces have 20 to 200 ms, those of a file that is here already a second; the last may have
-        less.
+        Pieces have 20 to 200 ms, those of a file that is here already 4 s; the last may have less.
 
         Raises:
             UnsupportedAudio: The codec, the sample rate or the channels are not accepted.
