@@ -138,14 +138,15 @@ class Recording:
 
     async def _put(self, chunk: bytes) -> None:
         """Send a chunk to the store, which may answer later."""
-        while self._sent >= self._passages.wanted:
+        end = self._sent + len(chunk) // 2
+        while end > self._passages.wanted:
             await self._settle(0)
             self._room.clear()
-            if self._sent >= self._passages.wanted:
+            if end > self._passages.wanted:
                 await self._room.wait()
         storing = asyncio.create_task(self._stored(AudioChunk(pcm=chunk, offset=self._sent)))
         self._sending.append((len(chunk) // 2, storing))
-        self._sent += len(chunk) // 2
+        self._sent = end
         self._visit.hear(len(chunk) / _BYTES_PER_S)
         await self._settle(SENT_AHEAD)
 
