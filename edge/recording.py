@@ -1,7 +1,7 @@
 """A file's way through the fleet: its audio onto the bus, what was said in it back, in order.
 
 The audio is stored before a worker is asked for it, and no further ahead than it is of use: of an
-hour, this process holds some seconds, and the stream some two minutes that nobody has read yet.
+hour, this process holds half a minute, and the stream some two minutes that nobody has read yet.
 """
 
 from __future__ import annotations
