@@ -1,7 +1,7 @@
 """A file's way through the fleet: its audio onto the bus, what was said in it back, in order.
 
 The audio is stored before a worker is asked for it, and no further ahead than it is of use: of an
-hour, this process holds some seconds, and the stream some two minutes that nobody has read yet.
+hour, this process holds half a minute, and the stream some two minutes that nobody has read yet.
 """
 
 from __future__ import annotations
@@ -29,10 +29,13 @@ from voicebus.sessions.stage_failed import StageFailed
 
 log: Final = structlog.get_logger()
 
-CHUNK_BYTES: Final = 2 * CALLER_RATE_HZ
-"""A second: live audio comes in small chunks because somebody waits for it."""
+_BYTES_PER_S: Final = 2 * CALLER_RATE_HZ
 
-SENT_AHEAD: Final = 8
+CHUNK_BYTES: Final = 4 * _BYTES_PER_S
+"""Four seconds, most sentences: live audio comes in small chunks because somebody waits for it, and
+here each message, and its acknowledgement, is what takes the time."""
+
+SENT_AHEAD: Final = 2
 """So many chunks may be on their way to the store: waiting for each by itself would add up."""
 
 _LOOK_S: Final = 1.0
@@ -135,15 +138,16 @@ class Recording:
 
     async def _put(self, chunk: bytes) -> None:
         """Send a chunk to the store, which may answer later."""
-        while self._sent >= self._passages.wanted:
+        end = self._sent + len(chunk) // 2
+        while end > self._passages.wanted:
             await self._settle(0)
             self._room.clear()
-            if self._sent >= self._passages.wanted:
+            if end > self._passages.wanted:
                 await self._room.wait()
         storing = asyncio.create_task(self._stored(AudioChunk(pcm=chunk, offset=self._sent)))
         self._sending.append((len(chunk) // 2, storing))
-        self._sent += len(chunk) // 2
-        self._visit.hear(len(chunk) / CHUNK_BYTES)
+        self._sent = end
+        self._visit.hear(len(chunk) / _BYTES_PER_S)
         await self._settle(SENT_AHEAD)
 
     async def _settle(self, most: int) -> None:

@@ -13,8 +13,9 @@ from voicebus.bus.client import Bus
 from voicebus.contiguous import Contiguous
 from voicebus.errors import BusError
 
-_BATCH: Final = 64
-"""Of messages. A recording's chunks are long, and those behind the stretch are read for nothing."""
+_BATCH: Final = 16
+"""Of messages: a minute. A recording's chunks are long, and those behind the stretch are read for
+nothing."""
 
 _TRIES: Final = 5
 _PAUSE_S: Final = 0.1

@@ -97,7 +97,7 @@ class VadLane:
     def _probabilities(self, batch: tuple[_Submission, ...]) -> list[NDArray[np.float32]]:
         answers = [np.empty(0, np.float32)] * len(batch)
         # Sessions that bring equally many windows share a pass: live ones bring one or two each,
-        # recordings a second's.
+        # recordings those of some seconds.
         alike = defaultdict[int, list[int]](list)
         for row, entry in enumerate(batch):
             alike[len(entry.windows)].append(row)

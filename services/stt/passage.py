@@ -46,7 +46,8 @@ _TAIL_SAMPLES: Final = CALLER_RATE_HZ // 5
 
 
 _STRETCH_SAMPLES: Final = 2 * CALLER_RATE_HZ
-"""Voice detection is quicker with long stretches, and live callers wait for one: some 10 ms."""
+"""So much is waited for: voice detection is quicker with long stretches. It gets a chunk more at
+the most, for live callers wait meanwhile."""
 
 
 class _Utterance(NamedTuple):
@@ -131,12 +132,16 @@ async def _cut(
                 await detect(samples.take_windows(WINDOW_SAMPLES))
             if cutter.cut is not None:
                 break
-    if cutter.cut is None and len(windows := samples.take_windows(WINDOW_SAMPLES)):
+    if cutter.cut is None and len(windows := _last_windows(samples)):
         await detect(windows)
-    if cutter.cut is None and (rest := samples.take_rest(WINDOW_SAMPLES)) is not None:
-        await detect(rest)
     utterances += cutter.finish(request.end)
     return utterances, min(cutter.cut or request.end, request.end)
+
+
+def _last_windows(samples: SampleBuffer) -> NDArray[np.float32]:
+    """Return what is left, its last window filled up: in one stretch, for each is a wait."""
+    windows, rest = samples.take_windows(WINDOW_SAMPLES), samples.take_rest(WINDOW_SAMPLES)
+    return windows if rest is None else np.concatenate((windows, rest))
 
 
 async def _understood(

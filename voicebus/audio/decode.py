@@ -30,8 +30,11 @@ _MAX_CPU_S = 60.0
 _CPU_SHARE = 0.1
 """Of each second that is decoded, besides: the codecs need less than a tenth of that."""
 
-_MIN_PIECE_BYTES = OUT_HZ * 2 * 20 // 1000
-_MAX_PIECE_BYTES = OUT_HZ * 2 * 200 // 1000
+_BYTES_PER_MS = OUT_HZ * 2 // 1000
+
+LIVE_PIECE_MS = range(20, 201)
+"""Somebody may be speaking while it is decoded, and is to be heard soon."""
+
 _TRUNCATED_S = 0.15
 
 _log = structlog.get_logger()
@@ -66,22 +69,26 @@ class Decoding:
         self._source = source
         self._cpu_started_s = 0.0
 
-    def pieces(self) -> Generator[bytes]:
-        """Yield PCM in pieces of 20 to 200 ms; only the last may be shorter.
+    def pieces(self, lengths_ms: range = LIVE_PIECE_MS) -> Generator[bytes]:
+        """Yield PCM in pieces of bounded length; only the last may be shorter.
+
+        Args:
+            lengths_ms: From the shortest to the longest.
 
         Raises:
             UnsupportedAudio: The codec, the sample rate or the channels are not accepted.
             CorruptAudio: Nothing could be decoded, or decoding took too much CPU time.
             AudioTooLong: There is more audio than ``max_seconds``. What was yielded is valid.
         """
-        waiting = b""
+        shortest, longest = lengths_ms[0] * _BYTES_PER_MS, lengths_ms[-1] * _BYTES_PER_MS
+        waiting = bytearray()
         for pcm in self._pcm():
             waiting += pcm
-            while len(waiting) >= _MIN_PIECE_BYTES:
-                yield waiting[:_MAX_PIECE_BYTES]
-                waiting = waiting[_MAX_PIECE_BYTES:]
+            while len(waiting) >= shortest:
+                yield bytes(waiting[:longest])
+                del waiting[:longest]
         if waiting:
-            yield waiting
+            yield bytes(waiting)
 
     def _pcm(self) -> Iterator[bytes]:
         self._cpu_started_s = time.thread_time()
@@ -196,7 +203,13 @@ def _resampler() -> av.AudioResampler:
 
 def _bytes_of(frames: Sequence[av.AudioFrame | None]) -> bytes:
     # A resampler with nothing to change hands back what it got, at the end that is None.
-    return b"".join(frame.to_ndarray().tobytes() for frame in frames if frame is not None)
+    # A frame's memory may be longer than its samples. An array of each would take longer than the
+    # decoding of a small one.
+    return b"".join(
+        bytes(memoryview(frame.planes[0])[: 2 * frame.samples])
+        for frame in frames
+        if frame is not None
+    )
 
 
 def _starved(container: Container) -> AudioTooLong | CorruptAudio:

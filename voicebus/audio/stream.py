@@ -17,11 +17,18 @@ from typing import BinaryIO, Self
 import structlog
 
 from voicebus.audio.containers import Container
-from voicebus.audio.decode import AudioInfo, Decoding
+from voicebus.audio.decode import LIVE_PIECE_MS, AudioInfo, Decoding
 from voicebus.audio.source import Pipe, Stored
 
 _PIPE_BYTES = 256 * 1024
 _PIECES = 32
+_STORED_PIECE_MS = range(4000, 4001)
+_STORED_PIECES = 2
+"""Nobody waits for the first word of a file that is here already. Each piece wakes the loop, which
+then waits for the thread to let go of the interpreter, and holds it up in turn: with many small
+ones that takes longer than decoding.
+"""
+
 _CLOSE_S = 5.0
 
 _log = structlog.get_logger()
@@ -49,7 +56,8 @@ class StreamDecoder:
         self._stored = None if stored is None else Stored(stored)
         self._decoding = Decoding(self._stored or self._pipe, container, max_seconds)
         self._pieces: asyncio.Queue[bytes | None] = asyncio.Queue()
-        self._free = threading.Semaphore(_PIECES)
+        self._lengths_ms = LIVE_PIECE_MS if stored is None else _STORED_PIECE_MS
+        self._free = threading.Semaphore(_PIECES if stored is None else _STORED_PIECES)
         self._closed = threading.Event()
         self._ended = asyncio.Event()
         self._error: Exception | None = None
@@ -88,7 +96,9 @@ class StreamDecoder:
         self._pipe.finish()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield PCM in pieces of 20 to 200 ms until the file, or :meth:`aclose`, ends it.
+        """Yield PCM until the file, or :meth:`aclose`, ends it.
+
+        Pieces have 20 to 200 ms, those of a file that is here already 4 s; the last may have less.
 
         Raises:
             UnsupportedAudio: The codec, the sample rate or the channels are not accepted.
@@ -140,7 +150,7 @@ class StreamDecoder:
 
     def _decode(self) -> None:
         try:
-            with closing(self._decoding.pieces()) as pieces:
+            with closing(self._decoding.pieces(self._lengths_ms)) as pieces:
                 for piece in pieces:
                     self._free.acquire()
                     if self._closed.is_set():

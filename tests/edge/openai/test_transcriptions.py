@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from schemas.audio import AudioChunk
+from schemas.codec import decode
+from subjects.catalog import Place, subject_of
 from tests.edge.openai.hearing import MODEL, ONE, heard, hearing, talk, wav
 from tests.services.stt.ears import Recogniser, quiet, sound
 from tests.voicebus.audio.recordings import ALL, recording
@@ -37,6 +40,16 @@ async def test_a_file_is_transcribed(nats_server: str) -> None:
     assert told.text == "synthetic utterance of 2.2 seconds synthetic utterance of 2.8 seconds"
     assert (told.usage.type, told.usage.seconds) == ("duration", 6)
     assert [language.code for language in told.languages] == ["en"]
+
+
+async def test_a_sentence_is_stored_as_one_message(nats_server: str) -> None:
+    """Somebody waits for each message of a file, and for its acknowledgement."""
+    async with hearing(nats_server) as served:
+        await heard(served.sdk, wav(sound(3), quiet(0.5)))
+        audio = subject_of(AudioChunk, Place(served.bus.cell, served.edge, "*"))
+        stored = [decode(message.payload) async for message in served.bus.read("AUDIO", audio)]
+
+    assert [len(chunk.pcm) for chunk in stored if isinstance(chunk, AudioChunk)] == [3.5 * 32_000]
 
 
 async def test_every_shape_can_be_had(nats_server: str) -> None:

@@ -19,7 +19,7 @@ from schemas.stt import PassageCut, PassageRecognised, RecogniseRequest
 from services.stt.engine import Hint, Recognition
 from services.stt.worker import work
 from subjects.catalog import Place, subject_of
-from tests.services.stt.ears import Recogniser, ears_of, quiet, sound
+from tests.services.stt.ears import LoudVad, Recogniser, ears_of, quiet, sound
 from tests.workers import bus_in, claim_on, new_place
 from voicebus.bus.client import Bus
 from voicebus.bus.inbox import Inbox
@@ -48,12 +48,15 @@ class Recording:
 
     async def recognise(
         self, request: Event, engine: Recogniser | None = None, attempt: int = 1
-    ) -> None:
-        """Do one job as a worker does."""
+    ) -> list[int]:
+        """Do one job as a worker does; return how many windows voice detection had at a time."""
         async with ears_of(engine or Recogniser()) as ears:
             claim = await claim_on(self.bus, self.place, "stt", request, attempt=attempt)
             async with asyncio.timeout(10):
                 await work(claim, ears)
+            vad = ears.lane._vad
+            assert isinstance(vad, LoudVad)
+            return vad.passes
 
     async def heard(self) -> list[Event]:
         """What the edge was told so far."""
@@ -137,6 +140,18 @@ class Polyglot(Recogniser):
         found = super().recognise(samples, hint)
         language = hint.language or ("nl" if len(samples) < 2 * SECOND else "en")
         return msgspec.structs.replace(found, language=language)
+
+
+async def test_the_end_of_a_passage_is_looked_through_at_once(nats_server: str) -> None:
+    """Its last window, which is not whole, does not wait for those before it."""
+    async with recorded(nats_server, sound(1) + quiet(0.5)) as recording:
+        passes = await recording.recognise(passage(0, 1.5, 1.5))
+        cut, result = await recording.heard()
+
+    assert passes == [47]
+    assert isinstance(cut, PassageCut)
+    assert isinstance(result, PassageRecognised)
+    assert (cut.end, len(result.segments)) == (24_000, 1)
 
 
 async def test_the_language_is_that_of_most_of_the_words(nats_server: str) -> None:

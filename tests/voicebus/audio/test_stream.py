@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import random
 import threading
 import time
@@ -77,6 +78,37 @@ async def test_audio_comes_before_the_end_of_the_file(name: str) -> None:
     await feeding
 
     assert 640 <= len(first) <= 6400
+
+
+@pytest.mark.parametrize("name", ALL)
+async def test_a_file_that_is_here_comes_in_long_pieces(name: str) -> None:
+    """Nobody waits for its first word, and each piece has the loop wait for the thread once."""
+    stored = io.BytesIO(recording(name))
+
+    async with StreamDecoder(container_of(name), max_seconds=600, stored=stored) as decoder:
+        await decoder.finish()
+        pieces = [piece async for piece in decoder]
+
+    four_seconds = 4 * 2 * 16_000
+    assert len(pieces) == 2
+    assert len(pieces[0]) == four_seconds
+    heard = np.frombuffer(b"".join(pieces), dtype=np.int16)
+    assert abs(heard.size - sentence().size) <= 16 * 60
+    assert likeness(heard, sentence()) > 0.95
+
+
+async def test_of_a_file_that_is_here_some_seconds_are_decoded_ahead() -> None:
+    """With nobody taking the audio, a long file is not decoded on: memory stays bounded."""
+    stored = io.BytesIO(wav_header(16000) + bytes(10_000_000))
+
+    async with StreamDecoder(Container.WAV, max_seconds=600, stored=stored) as decoder:
+        await decoder.finish()
+        await asyncio.sleep(0.3)
+        read = stored.tell()
+        heard = await collected(decoder)
+
+    assert read < 500_000
+    assert len(heard) == 10_000_000
 
 
 async def test_who_feeds_waits_for_who_listens() -> None:
