@@ -15,9 +15,12 @@ from subjects.catalog import CATALOG, Place, place_of
 from subjects.jobs import dead_letters, job_of
 from voicebus.bus.acks import ApiError, error_of
 from voicebus.bus.client import Bus
+from voicebus.bus.envelope import opened
 from voicebus.errors import CodecError, ConfigError
 
 STREAM: Final = CATALOG[DeadLetter].stream
+
+_JOBS: Final = "JOBS"
 
 
 class Kept(Struct, frozen=True):
@@ -38,11 +41,15 @@ class Kept(Struct, frozen=True):
     letter: DeadLetter
 
     def request(self) -> Event | None:
-        """Return the job as it was; None when it is no message that we know."""
+        """Return the job as it was; None when it is no message that we know, or no job."""
         try:
-            return decode(self.letter.request)
+            request = decode(self.letter.request)
         except MalformedMessage:
             return None
+        # Whoever tries it again may publish anything: it shall be a job, and of this role.
+        route = CATALOG[type(request)]
+        is_job = route.stream == _JOBS and self.letter.role in route.readers
+        return request if is_job else None
 
 
 class _Deleted(Struct):
@@ -50,13 +57,13 @@ class _Deleted(Struct):
 
 
 async def kept(bus: Bus) -> AsyncIterator[Kept]:
-    """Read all dead letters of the cell, oldest first.
+    """Read all dead letters of the cell, oldest first. What is none is passed over.
 
     Raises:
         BusError: They cannot be read.
     """
     async for message in bus.read(STREAM, dead_letters(bus.cell)):
-        letter = decode(message.payload)
+        letter = opened(message.subject, message.payload)
         if isinstance(letter, DeadLetter):
             place, job = place_of(message.subject), job_of(message.subject)
             yield Kept(message.sequence, message.stored_ns, place, job, letter)
@@ -79,12 +86,15 @@ async def retry(bus: Bus, letter: Kept) -> None:
     """Publish the job again, for any worker of its role; the letter is gone once it is stored.
 
     Raises:
-        CodecError: The job is no message that we know.
+        CodecError: No worker could read the job: it is no message that we know, or no job.
         BusError: The job cannot be stored, or the letter cannot be dropped.
     """
     request = letter.request()
     if request is None:
-        raise CodecError(f"the job of dead letter {letter.number} is no message that we know")
+        raise CodecError(
+            f"the job of dead letter {letter.number} is no message that we know, or no job of its "
+            "role, and no worker could read it; `voicebus dead-letters drop` removes it"
+        )
     await bus.store(request, letter.place, job=letter.job)
     await drop(bus, letter)
 
