@@ -15,7 +15,6 @@ from subjects.catalog import CATALOG, Place, place_of
 from subjects.jobs import dead_letters, job_of
 from voicebus.bus.acks import ApiError, error_of
 from voicebus.bus.client import Bus
-from voicebus.bus.envelope import opened
 from voicebus.errors import CodecError, ConfigError
 
 STREAM: Final = CATALOG[DeadLetter].stream
@@ -57,13 +56,13 @@ class _Deleted(Struct):
 
 
 async def kept(bus: Bus) -> AsyncIterator[Kept]:
-    """Read all dead letters of the cell, oldest first. What is none is passed over.
+    """Read all dead letters of the cell, oldest first.
 
     Raises:
         BusError: They cannot be read.
     """
     async for message in bus.read(STREAM, dead_letters(bus.cell)):
-        letter = opened(message.subject, message.payload)
+        letter = decode(message.payload)
         if isinstance(letter, DeadLetter):
             place, job = place_of(message.subject), job_of(message.subject)
             yield Kept(message.sequence, message.stored_ns, place, job, letter)

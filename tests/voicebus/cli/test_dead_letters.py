@@ -140,23 +140,6 @@ def test_what_belongs_elsewhere_is_not_tried_again(
     assert one["unreadable"] == encode(forged).hex()
 
 
-def test_a_letter_that_is_none_hides_no_other(
-    place: Place, nats_server: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Whoever may bury can put anything there."""
-    before = listed(capsys)
-
-    async def bury() -> None:
-        async with bus_in(nats_server, place.cell) as bus:
-            subject = subject_of(DeadLetter, place, "llm", "garbage")
-            await bus.publish_raw(subject, b"\xc1")
-            await bus.flush()
-
-    asyncio.run(bury())
-
-    assert listed(capsys) == before
-
-
 @pytest.mark.usefixtures("place")
 def test_letters_are_dropped(capsys: pytest.CaptureFixture[str]) -> None:
     """For good, as many as are named; one that is gone already is an error."""
