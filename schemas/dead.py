@@ -6,12 +6,13 @@ from schemas.event import Event
 
 
 class DeadLetter(Event, frozen=True, kw_only=True, tag="job.dead"):
-    """A job that killed or failed so many workers that it is given to no other.
+    """A job that is given to no other worker: it killed or failed too many, or is no message.
 
     Fields
         role: Whose job it was: ``stt``, ``turn``, ``llm`` or ``tts``.
-        request: The job, encoded as it was.
-        reason: What the last of the workers died of, as far as anybody knows.
+        request: The job, encoded as it was; of one that is no message, the beginning.
+        reason: What the last of the workers died of, as far as anybody knows, or why the job
+            cannot be read.
         failures: How many workers it killed or failed.
         workers: Their names, in the order of their claims.
         first_ns: When the first of them claimed it, in ns since 1970, by the store's clock.

@@ -60,8 +60,8 @@ class ServerCluster:
 
 
 @contextmanager
-def server_cluster(folder: Path) -> Iterator[ServerCluster]:
-    """Run a cluster while the context lasts."""
+def server_cluster(folder: Path, users: Path | None = None) -> Iterator[ServerCluster]:
+    """Run a cluster while the context lasts; ``users`` is the file with those of its bus."""
     ports = free_ports(SIZE)
     routes = tuple(f"nats://127.0.0.1:{port}" for port in ports)
     with ExitStack() as stack:
@@ -74,6 +74,7 @@ def server_cluster(folder: Path) -> Iterator[ServerCluster]:
                 monitor_port=-1,
                 store=own / "store",
                 name=f"n{number}",
+                users=users,
                 tags=("durable",) if number < SIZE else ("durable", "fast"),
                 cluster=Cluster(name="test", port=port, routes=routes),
             )

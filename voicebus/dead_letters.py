@@ -19,6 +19,8 @@ from voicebus.errors import CodecError, ConfigError
 
 STREAM: Final = CATALOG[DeadLetter].stream
 
+_JOBS: Final = "JOBS"
+
 
 class Kept(Struct, frozen=True):
     """A dead letter and where it is.
@@ -38,11 +40,15 @@ class Kept(Struct, frozen=True):
     letter: DeadLetter
 
     def request(self) -> Event | None:
-        """Return the job as it was; None when it is no message that we know."""
+        """Return the job as it was; None when it is no message that we know, or no job."""
         try:
-            return decode(self.letter.request)
+            request = decode(self.letter.request)
         except MalformedMessage:
             return None
+        # Whoever tries it again may publish anything: it shall be a job, and of this role.
+        route = CATALOG[type(request)]
+        is_job = route.stream == _JOBS and self.letter.role in route.readers
+        return request if is_job else None
 
 
 class _Deleted(Struct):
@@ -79,12 +85,15 @@ async def retry(bus: Bus, letter: Kept) -> None:
     """Publish the job again, for any worker of its role; the letter is gone once it is stored.
 
     Raises:
-        CodecError: The job is no message that we know.
+        CodecError: No worker could read the job: it is no message that we know, or no job.
         BusError: The job cannot be stored, or the letter cannot be dropped.
     """
     request = letter.request()
     if request is None:
-        raise CodecError(f"the job of dead letter {letter.number} is no message that we know")
+        raise CodecError(
+            f"the job of dead letter {letter.number} is no message that we know, or no job of its "
+            "role, and no worker could read it; `voicebus dead-letters drop` removes it"
+        )
     await bus.store(request, letter.place, job=letter.job)
     await drop(bus, letter)
 

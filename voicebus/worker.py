@@ -16,24 +16,24 @@ from typing import Any, Final
 
 import structlog
 
-from schemas.codec import MalformedMessage, decode
 from schemas.event import Event
 from schemas.llm import GenerateRequest, Round, SummariseRequest
 from schemas.tool import ToolRequest
 from subjects.jobs import job_of
 from voicebus import metrics, zeros
 from voicebus.bus.client import Bus
-from voicebus.bus.delivery import ACK, NAK, TERM, Delivery
+from voicebus.bus.delivery import ACK, NAK, Delivery
 from voicebus.bus.jobs import JobSource
 from voicebus.claim import Claim
 from voicebus.edges import EdgeWatch
-from voicebus.errors import BusError, Fenced, VoicebusError
+from voicebus.errors import BusError, CodecError, Fenced, VoicebusError
 from voicebus.probation import Probation
 from voicebus.pulse import end_process
 from voicebus.role import Role
 from voicebus.tenure import Tenure
 from voicebus.tracing.context import exemplar
 from voicebus.tracing.tracing import Job
+from voicebus.unreadable import Unreadable, read
 from voicebus.vitals import PRESENCE_S, Vitals
 
 __all__ = ["PRESENCE_S", "SESSION_JOB", "Role", "Work", "Worker", "job_name"]
@@ -73,6 +73,7 @@ class Worker:
         self._edges = EdgeWatch(bus)
         self._vitals = Vitals(bus, role, self._held, lambda: self._state, self._edges.arrived)
         self._jobs = JobSource(bus, role.name, self._free)
+        self._unreadable = Unreadable(bus, role)
 
     @property
     def is_ready(self) -> bool:
@@ -133,17 +134,20 @@ class Worker:
                 await self._jobs.settle(delivery, NAK)
                 continue
             try:
-                request = decode(delivery.payload)
-                job = job_of(delivery.subject)
-                claim = Claim(self._bus, self._role.name, delivery, request, job)
-            except (MalformedMessage, ValueError):
-                metrics.BUS_MALFORMED.inc()
-                await self._jobs.settle(delivery, TERM)
-                self._jobs.ask()
+                request = read(delivery)
+            except CodecError as error:
+                # Beside the others: the store may take its time, and they do not wait for it.
+                group.create_task(self._put_aside(delivery, error))
                 continue
+            job = job_of(delivery.subject)
+            claim = Claim(self._bus, self._role.name, delivery, request, job)
             task = group.create_task(self._hold(claim, delivery))
             self._held[delivery.ack] = (claim, task)
             metrics.BUSY.labels(self._role.name).set(len(self._held))
+
+    async def _put_aside(self, delivery: Delivery, error: CodecError) -> None:
+        await self._jobs.settle(delivery, await self._unreadable.bury(delivery, error))
+        self._jobs.ask()
 
     async def _hold(self, claim: Claim, delivery: Delivery) -> None:
         turn = {"turn": claim.request.turn} if claim.request.turn else {}

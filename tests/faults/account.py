@@ -15,7 +15,7 @@ from schemas.llm import GenerationDone, TokenDelta
 from schemas.stt import TranscriptFinal
 from schemas.tts import ReplyChunk
 from schemas.turn import TurnEnded, TurnStarted
-from tests.e2e.client import Client
+from tests.e2e.client import Client, connected
 from tests.faults.crew import LIMIT_S, REPLY, Crew
 
 Samples = NDArray[np.int16]
@@ -136,3 +136,11 @@ async def expect_taken_over(crew: Crew, client: Client, role: str) -> None:
 async def until_over(client: Client, turn: int = 1) -> None:
     """Wait until a turn has ended well."""
     await client.until("turn_ended", within_s=LIMIT_S, turn=turn, outcome="completed")
+
+
+async def unharmed_reply(crew: Crew) -> Samples:
+    """Return the audio of a reply to which nothing happens."""
+    async with connected(crew, {}) as client:
+        await client.send("text", text="What of the sea?")
+        await until_over(client)
+    return audio_of(client, 1)

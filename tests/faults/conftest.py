@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from tests.e2e.client import connected
-from tests.faults.account import Samples, audio_of
-from tests.faults.crew import LIMIT_S, Crew, crew_in
+from tests.faults.account import Samples, unharmed_reply
+from tests.faults.crew import Crew, crew_in
 
 
 @pytest.fixture(scope="package")
@@ -20,20 +19,17 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crew]:
 
 
 @pytest.fixture
-async def crew(running: Crew) -> Crew:
-    """The crew, all of them there."""
+async def crew(running: Crew) -> AsyncIterator[Crew]:
+    """The crew, all of them there. Whatever is done to them, the bus has to refuse nobody a thing:
+    who takes over, comes back or is handed something has the right to all that it then does.
+    """
     await running.heal()
-    return running
+    before = len(running.secured.violations())
+    yield running
+    assert running.secured.violations()[before:] == []
 
 
 @pytest.fixture(scope="package")
 def unharmed(running: Crew) -> Samples:
     """The audio of a reply to which nothing happened."""
-
-    async def heard() -> Samples:
-        async with connected(running, {}) as client:
-            await client.send("text", text="What of the sea?")
-            await client.until("turn_ended", within_s=LIMIT_S, turn=1, outcome="completed")
-        return audio_of(client, 1)
-
-    return asyncio.run(heard())
+    return asyncio.run(unharmed_reply(running))

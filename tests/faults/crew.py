@@ -17,7 +17,7 @@ from schemas.claim import Claimed
 from schemas.event import Event
 from tests.e2e.client import Client, expect_eventually
 from tests.models import model_path
-from tests.secured import BRIDGE, CELL, EDGES, Secured, secured_server
+from tests.secured import BRIDGE, CELL, EDGES, Secured, secured_cluster, secured_server
 from tests.system import SYNTHETIC, Process, System
 from voicebus import credentials, parts
 from voicebus.bus.replay import Recorded
@@ -73,7 +73,8 @@ class Crew(System):
         each: int = 2,
         own: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
     ) -> None:
-        super().__init__(folder, settings, secured.server, own=own)
+        bus = {"NATS_URL": secured.urls, "REPLICAS": str(len(secured.servers))}
+        super().__init__(folder, {**settings, **bus}, secured.server, own=own)
         self.secured = secured
         self._each = each
 
@@ -198,6 +199,12 @@ class Crew(System):
                 process.restart()
         await asyncio.to_thread(self.wait_ready)
 
+    def wake(self) -> None:
+        """Let those go on that were stopped."""
+        for process in self.processes.values():
+            with suppress(ProcessLookupError):
+                process.signal(signal.SIGCONT)
+
     def dismiss(self, process: Process) -> None:
         """Forget a process that has ended."""
         del self.processes[process.name]
@@ -235,13 +242,29 @@ def crew_in(
     each: int = 2,
     own: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
 ) -> Iterator[Crew]:
-    """Run a crew on a bus of its own while the context lasts."""
+    """Run a crew on a bus of its own while the context lasts.
+
+    Raises:
+        AssertionError: The bus refused something: a fault had a process do what it may not.
+    """
     model_path("silero-vad")
     with (
         secured_server(folder / "bus") as secured,
         Crew(folder / "parts", secured, settings, each, own) as crew,
     ):
         yield crew
-        for process in crew.processes.values():
-            with suppress(ProcessLookupError):
-                process.signal(signal.SIGCONT)
+        crew.wake()
+    assert secured.violations() == []
+
+
+@contextmanager
+def crew_on_cluster(folder: Path) -> Iterator[Crew]:
+    """Run a crew on three servers, as :func:`crew_in` does on one."""
+    model_path("silero-vad")
+    with (
+        secured_cluster(folder / "bus") as secured,
+        Crew(folder / "parts", secured) as crew,
+    ):
+        yield crew
+        crew.wake()
+    assert secured.violations() == []

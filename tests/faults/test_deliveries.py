@@ -11,7 +11,8 @@ from tests.faults.account import Samples, expect_unharmed, until_over
 from tests.faults.crew import LIMIT_S, Crew, session_of
 from tests.secured import CELL, EDGES
 from tests.voicebus.audio.recordings import sentence
-from voicebus import credentials, dead_letters
+from voicebus import credentials, dead_letters, parts
+from voicebus.unreadable import KEPT_PER_MIN
 
 pytestmark = [pytest.mark.fault, pytest.mark.model, pytest.mark.timeout(600)]
 
@@ -93,10 +94,22 @@ async def poured(crew: Crew, client: Client, edge: str) -> int:
     return count
 
 
+async def buried(crew: Crew, client: Client) -> list[dead_letters.Kept]:
+    """Return the dead letters of a session, which are gone then."""
+    async with crew.secured.bus("admin") as bus:
+        found = [kept async for kept in dead_letters.kept(bus)]
+        of_session = [kept for kept in found if kept.place.session == session_of(client)]
+        for kept in of_session:
+            await dead_letters.drop(bus, kept)
+    return of_session
+
+
 async def test_garbage_on_every_subject_of_a_session_is_dropped(
     crew: Crew, unharmed: Samples
 ) -> None:
-    """From somebody with the right to publish there: no process minds, and nobody hears it."""
+    """From somebody with the right to publish there: no process minds, and nobody hears it. Of
+    jobs that are none some are kept for people, of each role, and the rest is dropped.
+    """
     refused = len(crew.secured.violations())
     async with connected(crew, {}) as client:
         await client.send("text", text="What of the sea?")
@@ -106,7 +119,13 @@ async def test_garbage_on_every_subject_of_a_session_is_dropped(
         await client.speak(np.concatenate([sentence(), PAUSE]))
         await until_over(client, 2)
 
+    letters = await buried(crew, client)
+
     assert count > 100
+    for role in parts.ROLES:
+        of_role = [kept.letter.request for kept in letters if kept.letter.role == role]
+        assert 1 <= len(of_role) <= len(crew.workers(role)) * KEPT_PER_MIN
+        assert set(of_role) <= set(GARBAGE)
     assert len(crew.secured.violations()) == refused
     await expect_unharmed(crew, client, unharmed, turns=2)
     for process in crew.processes.values():

@@ -1,4 +1,7 @@
-"""``voicebus dead-letters``: jobs that killed or failed three workers and are given to no other."""
+"""``voicebus dead-letters``: jobs that are given to no other worker.
+
+They killed or failed three of them, or no worker can read them.
+"""
 
 from __future__ import annotations
 
@@ -107,6 +110,7 @@ def _fields(letter: Kept) -> dict[str, Any]:
         "last": _time(letter.letter.last_ns),
         "given_up": _time(letter.stored_ns),
         "request": msgspec.to_builtins(request) if request is not None else None,
+        "unreadable": letter.letter.request.hex() if request is None else "",
     }
 
 

@@ -26,6 +26,8 @@ TAKEOVERS = Counter(
     ["role", "outcome"],
 )
 DEAD_LETTERS = Counter(
-    "voicebus_dead_letters_total", "Jobs given up: they killed or failed three workers", ["role"]
+    "voicebus_dead_letters_total",
+    "Jobs given up and kept: they killed or failed three workers, or none could read them",
+    ["role"],
 )
 FAILURES = Counter("voicebus_failures_total", "Failures that a stage published", ["stage", "code"])

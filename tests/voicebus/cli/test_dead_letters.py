@@ -10,6 +10,8 @@ import pytest
 from schemas.codec import encode
 from schemas.dead import DeadLetter
 from schemas.llm import GenerateRequest, Message
+from schemas.stt import TranscriptFinal
+from schemas.tts import SpeakRequest
 from subjects.catalog import Place, subject_of
 from tests.voicebus.cli.loopback import silent_port
 from tests.workers import beside, bus_in, jobs_left, new_place
@@ -108,6 +110,34 @@ def test_what_is_no_job_is_not_tried_again(capsys: pytest.CaptureFixture[str]) -
 
     assert "no message that we know" in capsys.readouterr().err
     assert listed(capsys) == before
+
+
+def test_what_belongs_elsewhere_is_not_tried_again(
+    place: Place, nats_server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The admin may write anything, and is nobody's deputy: a forged job stays what it is."""
+    forged = TranscriptFinal(utterance=1, text="I agree", start_ms=0, end_ms=10, end_offset=160)
+    spoken = SpeakRequest(turn=1)
+
+    async def bury() -> None:
+        async with bus_in(nats_server, place.cell) as bus:
+            for number, request in enumerate((forged, spoken)):
+                bad = letter("no job", encode(request))
+                await bus.store(bad, place, job=f"forged-{number}", role="llm")
+
+    async def said() -> object:
+        async with bus_in(nats_server, place.cell) as bus:
+            assert await jobs_left(bus, "tts") == 0
+            return await bus.last("SESSION", subject_of(TranscriptFinal, place))
+
+    asyncio.run(bury())
+    *_, one, other = listed(capsys)
+    for dead in (one, other):
+        assert main(["dead-letters", "retry", str(dead["number"])]) == 1
+        assert "no job of its role" in capsys.readouterr().err
+
+    assert asyncio.run(said()) is None
+    assert one["unreadable"] == encode(forged).hex()
 
 
 @pytest.mark.usefixtures("place")

@@ -1,0 +1,113 @@
+"""A job that its worker cannot read: kept for people among the dead letters; no session is told.
+
+Only whoever may publish jobs can put one there, and what such a one forged shall cost a session
+nothing. A flood of them shall cost the other dead letters little: what is kept of each is bounded,
+and so is how many a worker keeps in a minute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from typing import Final
+
+import structlog
+
+from schemas.codec import MalformedMessage, decode
+from schemas.dead import DeadLetter
+from schemas.event import Event
+from subjects.catalog import belongs, place_of
+from subjects.jobs import job_of
+from subjects.streams import MAX_BUS_FAILURES
+from voicebus import metrics
+from voicebus.bus.client import Bus
+from voicebus.bus.delivery import NAK, TERM, Delivery
+from voicebus.errors import BusError, CodecError
+from voicebus.role import Role
+
+log: Final = structlog.get_logger()
+
+KEPT_BYTES: Final = 16 << 10
+"""What is kept of a job that cannot be read: enough to see whose it is and what it was to be."""
+
+KEPT_PER_MIN: Final = 10
+"""How many of them a worker keeps in a minute; others are counted and dropped."""
+
+_WINDOW_S: Final = 60.0
+
+_STORE_S: Final = 5.0
+"""Long before the job would be handed to the next worker meanwhile."""
+
+
+def read(delivery: Delivery) -> Event:
+    """Return the request in a job.
+
+    Raises:
+        CodecError: It is no message, or none that belongs on the job's subject.
+    """
+    try:
+        request = decode(delivery.payload)
+    except MalformedMessage as error:
+        raise CodecError(f"{type(error).__name__}: {error}") from error
+    if not belongs(type(request), delivery.subject):
+        raise CodecError(f"a {type(request).__name__} is no job of this role")
+    return request
+
+
+class Unreadable:
+    """Buries the jobs that a worker cannot read. One per worker.
+
+    Args:
+        bus: The connection.
+        role: Of the worker.
+    """
+
+    def __init__(self, bus: Bus, role: Role) -> None:
+        self._bus = bus
+        self._role = role
+        self._kept_s: deque[float] = deque(maxlen=KEPT_PER_MIN)
+
+    async def bury(self, delivery: Delivery, error: CodecError) -> bytes:
+        """Put a job among the dead letters; return the verb for it.
+
+        It is not given to others first: most likely they run the same release.
+
+        Args:
+            delivery: The job.
+            error: What is wrong with it.
+        """
+        metrics.BUS_MALFORMED.inc()
+        if not self._may_keep(time.monotonic()):
+            return TERM
+        place, job = place_of(delivery.subject), job_of(delivery.subject)
+        letter = self._letter(delivery, str(error))
+        try:
+            async with asyncio.timeout(_STORE_S):
+                await self._bus.store(letter, place, job=job, role=self._role.name)
+        except (BusError, TimeoutError) as unburied:
+            log.warning("job.unburied", session=place.session, job=job, error=str(unburied))
+            return NAK if delivery.attempt < MAX_BUS_FAILURES else TERM
+        metrics.DEAD_LETTERS.labels(self._role.name).inc()
+        log.error("job.unreadable", session=place.session, job=job, reason=letter.reason)
+        return TERM
+
+    def _may_keep(self, now_s: float) -> bool:
+        kept_s = self._kept_s
+        if len(kept_s) == KEPT_PER_MIN and now_s - kept_s[0] < _WINDOW_S:
+            return False
+        kept_s.append(now_s)
+        return True
+
+    def _letter(self, delivery: Delivery, reason: str) -> DeadLetter:
+        size, now_ns = len(delivery.payload), time.time_ns()
+        cut = f" (of {size} bytes the first {KEPT_BYTES} are kept)" if size > KEPT_BYTES else ""
+        return DeadLetter(
+            role=self._role.name,
+            request=delivery.payload[:KEPT_BYTES],
+            reason=f"{reason[:400]}{cut}",
+            failures=1,
+            workers=(self._role.worker,),
+            first_ns=now_ns,
+            last_ns=now_ns,
+        )
