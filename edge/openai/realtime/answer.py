@@ -95,6 +95,14 @@ class Answer:
         self._text += text
         return [*opening, self._of_part(f"{self._words}.delta", delta=text)]
 
+    def begun_anew(self) -> None:
+        """Other words follow instead of those that were told.
+
+        The API cannot take words back: clients read the others behind them until the transcript
+        is done, which has the others alone.
+        """
+        self._text = ""
+
     def sound(self, chunk: ReplyChunk) -> list[ServerEvent]:
         """Tell audio as it is spoken; nothing of it in an answer that is written only."""
         if self.wanted.modality == "text":
@@ -139,7 +147,7 @@ class Answer:
             return self.words(done.text[len(said) :])
         if done.text == said.rstrip():
             return []
-        self._text = done.text  # the model began anew: what it said last counts
+        self._text = done.text  # words that were read only are no part of it
         return []
 
     def ended(self, ending: Ending) -> list[ServerEvent]:

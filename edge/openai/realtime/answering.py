@@ -226,6 +226,8 @@ class Answering:
         told: list[ServerEvent] = []
         match event:
             case TokenDelta():
+                if event.anew:
+                    answer.begun_anew()
                 told += answer.words(event.text)
                 for piece in event.tool_calls:
                     told += answer.call(piece)
