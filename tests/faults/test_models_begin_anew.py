@@ -48,14 +48,13 @@ async def replace_model(crew: Crew, client: Client) -> None:
 
 async def test_words_that_were_only_read_make_way_for_another_reply(crew: Crew) -> None:
     """Nothing was spoken yet: the client reads, hears and keeps the second reply alone."""
-    async with connected(crew, {}) as client:
-        async with succession(crew, 2):
-            await client.send("text", text="What of the sea?")
-            await client.until("reply_text", 2, LIMIT_S)
-            await replace_model(crew, client)
-            await until_over(client)
-            await client.send("text", text="And once more?")
-            await until_over(client, 2)
+    async with connected(crew, {}) as client, succession(crew, 2):
+        await client.send("text", text="What of the sea?")
+        await client.until("reply_text", 2, LIMIT_S)
+        await replace_model(crew, client)
+        await until_over(client)
+        await client.send("text", text="And once more?")
+        await until_over(client, 2)
 
     first = [told["text"] for told in client.messages("reply_text", turn=1)][:2]
     assert REPLY.startswith("".join(first))
@@ -74,13 +73,12 @@ async def test_words_that_were_only_read_make_way_for_another_reply(crew: Crew) 
 
 async def test_a_reply_that_was_spoken_ends_with_its_last_clause(crew: Crew) -> None:
     """The successor has other words: none of them is told, and none of the first ones twice."""
-    async with connected(crew, {}) as client:
-        async with succession(crew, 5):
-            await client.send("text", text="What of the sea?")
-            await client.until("audio_start", within_s=LIMIT_S)
-            await client.until("reply_text", 9, LIMIT_S)
-            await replace_model(crew, client)
-            await until_over(client)
+    async with connected(crew, {}) as client, succession(crew, 5):
+        await client.send("text", text="What of the sea?")
+        await client.until("audio_start", within_s=LIMIT_S)
+        await client.until("reply_text", 9, LIMIT_S)
+        await replace_model(crew, client)
+        await until_over(client)
 
     assert REPLY.startswith(written(client, 1))
     assert [told["text"] for told in client.messages("reply_done")] == [FIRST_CLAUSE]

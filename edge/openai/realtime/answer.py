@@ -95,13 +95,19 @@ class Answer:
         self._text += text
         return [*opening, self._of_part(f"{self._words}.delta", delta=text)]
 
-    def begun_anew(self) -> None:
-        """Other words follow instead of those that were told.
+    def begun_anew(self) -> list[ServerEvent]:
+        """Other words follow instead of those that were told, of which none was heard.
 
-        The API cannot take words back: clients read the others behind them until the transcript
-        is done, which has the others alone.
+        The API cannot take words back: their message ends incomplete, and the others have a new
+        one.
         """
-        self._text = ""
+        place = self._message
+        if place is None:
+            return []
+        told = self._close_message(place, "incomplete")
+        self._open.remove(place)
+        self._message, self._text, self.spoken = None, "", Spoken()
+        return told
 
     def sound(self, chunk: ReplyChunk) -> list[ServerEvent]:
         """Tell audio as it is spoken; nothing of it in an answer that is written only."""
