@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from schemas.llm import GenerateRequest, GenerationDone, Message
+from schemas.llm import GenerationDone
+from schemas.turn import TurnEnded
 from tests.e2e.client import Client, connected
 from tests.faults.account import (
     expect_order,
@@ -65,8 +66,8 @@ async def test_words_that_were_only_read_make_way_for_another_reply(crew: Crew) 
     expect_order(client)
     log = await crew.log(client)
     expect_sound_log(log)
-    (asked,) = (e for e in log if isinstance(e, GenerateRequest) and e.turn == 2)
-    assert Message(role="assistant", content=OTHER) in asked.messages
+    assert [e.text for e in log if isinstance(e, GenerationDone)] == [OTHER, OTHER]
+    assert [e.reply for e in log if isinstance(e, TurnEnded)] == [OTHER, OTHER]
     await expect_taken_over(crew, client, "llm")
     assert crew.unhandled() == {}
 
