@@ -163,6 +163,6 @@ class Talk:
                 if self.phase == "utterance":
                     self._enter("reply")
             case "reply_text":
-                turn.told += message["text"]
+                turn.told = ("" if message.get("anew") else turn.told) + message["text"]
             case "spoken":
                 turn.spoken.append(message["text"])

@@ -52,7 +52,7 @@ class TurnHeard:
             case "turn_started":
                 self.text = message["text"]
             case "reply_text":
-                self.reply += message["text"]
+                self.reply = ("" if message.get("anew") else self.reply) + message["text"]
             case "reply_done":
                 self.reply = message["text"]
             case "audio_complete":

@@ -121,7 +121,7 @@ async def _turn(sessions: Sessions, case: str) -> ProviderRow:
                     if not is_beginning and not waited_ms:
                         waited_ms = (now_s - said_s) * 1000
                     said_s = now_s
-                    text += event.text
+                    text = event.behind(text)
                 case Failure():
                     return ProviderRow(case=case, deadline_ms=0.0, error=event.code)
                 case GenerationDone():

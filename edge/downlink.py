@@ -128,7 +128,7 @@ class Downlink:
         return [*telling.turn_started(event)]
 
     def _on_token(self, event: TokenDelta, at: _Moment) -> list[Outgoing]:
-        told: list[Outgoing] = [{"type": "reply_text", "turn": event.turn, "text": event.text}]
+        told: list[Outgoing] = [telling.reply_text(event)]
         if self._medium is Medium.WRITING:
             self._note_words(at)
             told += self._latency(event.turn, at)

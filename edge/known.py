@@ -58,4 +58,7 @@ class Known:
         text: str = told["text"]
         known = min(self._characters, len(text))
         self._characters -= known
-        return {**told, "text": text[known:]} if known < len(text) else None
+        if not known and told.get("anew"):
+            return told  # even without words: it takes former ones back
+        rest = {"type": told["type"], "turn": told["turn"], "text": text[known:]}
+        return rest if known < len(text) else None

@@ -6,7 +6,7 @@ from typing import Any
 
 from edge.timeline import Timeline
 from schemas.failure import Failure
-from schemas.llm import GenerationDone
+from schemas.llm import GenerationDone, TokenDelta
 from schemas.stt import TranscriptFinal, TranscriptPartial
 from schemas.tts import ClauseSpoken, SpeechDone
 from schemas.turn import HangUp, TurnEnded, TurnStarted
@@ -74,6 +74,12 @@ def turn_ended(event: TurnEnded) -> Message:
     if event.heard_ms >= 0:
         told["heard_ms"] = event.heard_ms
     return told
+
+
+def reply_text(event: TokenDelta) -> Message:
+    """A piece of the reply."""
+    told: Message = {"type": "reply_text", "turn": event.turn, "text": event.text}
+    return {**told, "anew": True} if event.anew else told
 
 
 def reply_done(event: GenerationDone) -> Message:

@@ -110,7 +110,7 @@ class Has(Struct, frozen=True, kw_only=True):
     Fields
         utterance: Number of the last ``final``.
         turn: The turn that began last; all that follows is about it.
-        characters: Length of its ``reply_text``.
+        characters: Length of all its ``reply_text``, of words that were taken back as well.
         audio_bytes: Length of its audio.
         spoken: How many ``spoken`` came.
         told: Types of the other messages about it.

@@ -142,11 +142,18 @@ class TokenDelta(Event, frozen=True, kw_only=True, tag="llm.delta"):
         text: The piece; concatenated in ``seq`` order they are the reply.
         tokens: How many pieces of the upstream it joins.
         tool_calls: Pieces of calls that came behind the text.
+        anew: True where the reply begins anew with this piece: it takes the place of all the words
+            before it, of which none was spoken but those of former rounds, which it repeats.
     """
 
     text: str
     tokens: int = 1
     tool_calls: tuple[ToolCall, ...] = ()
+    anew: bool = False
+
+    def behind(self, told: str) -> str:
+        """Return the reply with this piece, from what was told of it before."""
+        return self.text if self.anew else told + self.text
 
 
 class ClauseReady(Event, frozen=True, kw_only=True, tag="llm.clause"):

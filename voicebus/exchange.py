@@ -95,7 +95,7 @@ class TurnInProgress:
         """Take a message about this turn, received at ``at``."""
         match message["type"]:
             case "reply_text":
-                self.reply += message["text"]
+                self.reply = ("" if message.get("anew") else self.reply) + message["text"]
             case "reply_done":
                 self.reply = message["text"]
             case "latency":

@@ -134,7 +134,7 @@ class Answering:
                 if self._is_stopped and self._session is not None:
                     await stop(self._session)  # the order came before there was a turn
             case TokenDelta():
-                self._text += event.text
+                self._text = event.behind(self._text)
             case GenerationDone():
                 self._text = event.text
             case ReplyChunk() if self._voice is not None:

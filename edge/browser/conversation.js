@@ -21,7 +21,6 @@ function newTurn(number, isSpoken) {
     heardMs: null,
     error: "",
     synthetic: false,
-    speculated: false,
     responseMs: null,
     stages: [],
     hasSound: false, // its audio has begun to come
@@ -109,7 +108,7 @@ export function createConversation({ player, send, show, words }) {
     },
     turn_started(message) {
       const turn = turnOf(message.turn);
-      Object.assign(turn, { begun: true, text: message.text, speculated: Boolean(message.speculated) });
+      Object.assign(turn, { begun: true, text: message.text });
       if (message.said) {
         Object.assign(turn, { said: true, reply: message.said });
       } else {
@@ -131,6 +130,7 @@ export function createConversation({ player, send, show, words }) {
     },
     reply_text(message) {
       const turn = turnOf(message.turn);
+      if (message.anew) turn.reply = "";
       if (!turn.said) turn.reply += message.text;
       show.turn(turn);
     },

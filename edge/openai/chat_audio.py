@@ -22,6 +22,7 @@ from schemas.event import Event
 from schemas.llm import GenerationDone, TokenDelta
 from schemas.tts import SpeakRequest, SpeechDone
 from subjects.tokens import new_token
+from voicebus.errors import EngineUnavailable
 
 ROLES: Final = ("llm", "tts")
 """Whose work it is."""
@@ -121,6 +122,9 @@ class Speech:
         return await self._recording.take(said)
 
     async def _told(self, said: Event) -> list[dict[str, Any]]:
+        if isinstance(said, TokenDelta) and said.anew and self._has_words:
+            # The transcript of which the client has a part is not that of the sound to come.
+            raise EngineUnavailable("The one who wrote this reply was lost; ask again.")
         chunks = self._completion.take(said)
         if isinstance(said, GenerationDone):
             # Why it ended comes last, behind the sound.

@@ -43,7 +43,7 @@ class Reply:
         """
         match event:
             case TokenDelta():
-                self.text += event.text
+                self.text = event.behind(self.text)
                 return tuple(self._called(piece) for piece in event.tool_calls)
             case GenerationDone():
                 if event.finish_reason == _CUT:

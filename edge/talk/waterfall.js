@@ -4,9 +4,9 @@ import { element } from "./dom.js";
 
 const milliseconds = (ms) => `${Math.round(ms).toLocaleString("en")} ms`;
 
-function isSpeculated({ speculated, stages }) {
+function isSpeculated({ stages }) {
   const decision = stages.find(({ name }) => name === "hold")?.end_ms ?? -Infinity;
-  return speculated || stages.some(({ name, start_ms: start }) => ["llm", "tts"].includes(name) && start < decision);
+  return stages.some(({ name, start_ms: start }) => ["llm", "tts"].includes(name) && start < decision);
 }
 
 export function waterfall(turn) {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -18,7 +18,7 @@ class Published(Struct, frozen=True, kw_only=True):
     """The part of a reply that readers and speakers have.
 
     Fields
-        text: Its words.
+        text: Its words, from where it was last begun anew.
         tokens: How many pieces the model had streamed for them.
         deltas: Number of :class:`~schemas.llm.TokenDelta`: ``seq`` of the next one.
         tool_calls: Pieces of calls: nobody can go on with those.
@@ -79,17 +79,22 @@ def gathered(events: Iterable[Event], ours: Event) -> Published:
             case GenerationDone():
                 is_done = True
     told = [deltas[number] for number in range(_reached(deltas))]
-    text = "".join(delta.text for delta in told)
+    last = told[_begun(told) :]
     ready = [clauses[number] for number in range(_reached(clauses))]
     return Published(
-        text=text,
-        tokens=sum(delta.tokens for delta in told),
+        text="".join(delta.text for delta in last),
+        tokens=sum(delta.tokens for delta in last),
         deltas=len(told),
-        tool_calls=tuple(call for delta in told for call in delta.tool_calls),
+        tool_calls=tuple(call for delta in last for call in delta.tool_calls),
         clauses=sum(bool(clause.text) for clause in ready),
         is_complete=any(clause.last for clause in ready),
         is_done=is_done,
     )
+
+
+def _begun(told: Sequence[TokenDelta]) -> int:
+    """Return where a reply begins: words before that were taken back."""
+    return max((place for place, delta in enumerate(told) if delta.anew), default=0)
 
 
 def _reached(numbered: Mapping[int, Event]) -> int:

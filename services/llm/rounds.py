@@ -77,9 +77,11 @@ class Part:
                 name=known.name or piece.name,
                 arguments=known.arguments + piece.arguments,
             )
-        if delta.text:
+        if delta.text or delta.anew:
             seq, self._deltas = self._round.deltas + self._deltas, self._deltas + 1
-            await self._publisher.publish(replace(delta, seq=seq, tool_calls=()))
+            # What begins anew takes the place of all words: those of former rounds stay.
+            text = _before(self._round) + delta.text if delta.anew else delta.text
+            await self._publisher.publish(replace(delta, seq=seq, text=text, tool_calls=()))
 
     def _numbered(self, clause: ClauseReady) -> ClauseReady:
         return replace(clause, seq=self._round.clauses + clause.seq)
@@ -115,7 +117,8 @@ def of_round(events: Iterable[Event], number: Round | None) -> Iterator[Event]:
             continue
         match event:
             case TokenDelta() if event.seq >= number.deltas:
-                yield replace(event, seq=event.seq - number.deltas)
+                text = event.text.removeprefix(_before(number)) if event.anew else event.text
+                yield replace(event, seq=event.seq - number.deltas, text=text)
             case ClauseReady() if event.seq >= number.clauses:
                 yield replace(event, seq=event.seq - number.clauses)
             case CallsAsked() if event.seq == number.number:
@@ -124,3 +127,8 @@ def of_round(events: Iterable[Event], number: Round | None) -> Iterator[Event]:
                 continue
             case _:
                 yield event
+
+
+def _before(number: Round) -> str:
+    """Return what a round's words stand behind."""
+    return f"{number.text} " if number.text else ""

@@ -42,6 +42,7 @@ class Writer:
         self._told = published.clauses
         self._is_ended = published.is_complete
         self._clauses = 0
+        self._is_anew = False
         self._calls = published.tool_calls
         self._unwritten: list[Piece] = []
         self._is_spoken = request.spoken
@@ -89,7 +90,9 @@ class Writer:
             text="".join(piece.text for piece in taken),
             tokens=len(taken),
             tool_calls=tuple(call for piece in taken for call in piece.tool_calls),
+            anew=self._is_anew,
         )
+        self._is_anew = False
         self._deltas += 1
         self._calls += delta.tool_calls
         await self._claim.publish(delta)
@@ -108,7 +111,11 @@ class Writer:
         )
 
     def begin_anew(self) -> None:
-        """Forget the words that were there: none of them is spoken, and others follow."""
+        """Forget the words that were there: none of them is spoken, and others follow.
+
+        Readers have them: they are told with the first of the others.
+        """
+        self._is_anew = self._deltas > 0
         self._splitter = Splitter(SplitterSettings())
         self._known = self._ready = ()
         self._unwritten = []

@@ -208,3 +208,15 @@ def test_a_failure_is_told_with_its_turn() -> None:
 def test_nothing_heard_is_told() -> None:
     """An end of stream without words has its own answer."""
     assert told(downlink(), NothingHeard()) == [{"type": "nothing_heard"}]
+
+
+def test_a_reply_that_begins_anew_says_so() -> None:
+    """The client drops what it has of it; otherwise the field is not there."""
+    view = downlink()
+    told(view, TurnStarted(turn=1, text="x"))
+
+    assert told(view, token(1, 0), token(1, 1, anew=True), token(1, 2)) == [
+        {"type": "reply_text", "turn": 1, "text": "1.0 "},
+        {"type": "reply_text", "turn": 1, "text": "1.1 ", "anew": True},
+        {"type": "reply_text", "turn": 1, "text": "1.2 "},
+    ]

@@ -80,3 +80,28 @@ def test_finals_count_by_their_utterance() -> None:
     assert known.message({"type": "ready"}) is None
     assert known.message(of("turn_ended", 2)) is None
     assert known.message(of("turn_started", 4)) == of("turn_started", 4)
+
+
+def test_words_that_were_taken_back_are_counted_with_the_others() -> None:
+    """A client that has read any of the new words knows that the former ones are gone."""
+    anew = of("reply_text", text="Oh. Yes", anew=True)
+    pieces = (of("reply_text", text="Hel"), anew, of("reply_text", text="."))
+
+    def told(characters: int) -> list[Message | None]:
+        known = Known(Has(turn=3, characters=characters))
+        return [known.message(piece) for piece in pieces]
+
+    last = pieces[-1]
+    assert told(2) == [of("reply_text", text="l"), anew, last]
+    assert told(3) == [None, anew, last]
+    assert told(5) == [None, of("reply_text", text=". Yes"), last]
+    assert told(11) == [None, None, None]
+
+
+def test_words_that_are_taken_back_without_others_are_taken_back_again() -> None:
+    """Nobody can tell by their length whether the client knows; twice does no harm."""
+    known = Known(Has(turn=3, characters=3))
+    told = [known.message(of("reply_text", text="Hel"))]
+    anew = of("reply_text", text="", anew=True)
+
+    assert [*told, known.message(anew)] == [None, anew]

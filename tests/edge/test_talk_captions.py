@@ -51,9 +51,9 @@ async def page(chromium: str, tmp_path: Path) -> AsyncIterator[Page]:
         yield tab
 
 
-async def tell_story(line: Line, seconds: float, **fields: Any) -> None:
+async def tell_story(line: Line, seconds: float) -> None:
     """Begin to answer turn 1 with four seconds of story, of which ``seconds`` are sent."""
-    await line.say("turn_started", turn=1, text="Tell me a story.", **fields)
+    await line.say("turn_started", turn=1, text="Tell me a story.")
     await line.say("reply_text", turn=1, text=STORY)
     await line.say("reply_done", turn=1, text=STORY)
     for stretch, ends in zip(STRETCHES, ENDS, strict=True):
@@ -83,7 +83,7 @@ async def interrupted(line: Line) -> None:
     await line.say("speech_started", start_ms=200)
     await line.say("partial", text="Tell me", stable=0, **span)
     await line.say("final", text="Tell me a story.", **span)
-    await tell_story(line, 4.0, speculated=True)
+    await tell_story(line, 4.0)
     await line.until(lambda: any(one["played_ms"] > 700 for one in line.got("played")))
     await line.say("speech_started", start_ms=9_000)
     await line.say("pause", turn=1)

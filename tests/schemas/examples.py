@@ -210,6 +210,7 @@ EXAMPLES: Final[tuple[Event, ...]] = (
         text=" Hel",
         tokens=2,
         tool_calls=(ToolCall(index=1, id="call_1", name="look", arguments="{"),),
+        anew=True,
         epoch=9,
         turn=1,
         seq=4,

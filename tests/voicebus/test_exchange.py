@@ -138,3 +138,11 @@ def test_it_says_when_audio_came() -> None:
     heard = taken.heard("session")
     assert len(heard.audio) == len(SECOND) + len(SECOND) // 2
     assert heard.arrivals == ((len(SECOND) // 2, 1.0), (len(heard.audio), 2.5))
+
+
+def test_a_reply_that_begins_anew_is_the_new_one() -> None:
+    """Nothing of the words before is left, even where nobody says at the end what it was."""
+    pieces = (say("reply_text", text="Oh"), say("reply_text", text="Yes", anew=True))
+    taken = exchange(*((1.0, piece) for piece in (*pieces, say("reply_text", text="."))))
+
+    assert taken.turns[1].reply == "Yes."

@@ -148,6 +148,9 @@ class Captions:
             case "resumed":
                 self._print("…      connected again\n")
             case "reply_text":
+                if message.get("anew") and self._is_replying:
+                    self._print("\n…      the reply begins anew\n")
+                    self._is_replying = False
                 self._print(message["text"] if self._is_replying else f"reply  {message['text']}")
                 self._is_replying = True
             case "reply_done" | "turn_ended" if self._is_replying:

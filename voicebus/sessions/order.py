@@ -218,7 +218,7 @@ class _Attempt:
             case ClauseSpoken():
                 self._spoken = event.end
             case TokenDelta():
-                self._characters += len(event.text)
+                self._characters = len(event.text) + (0 if event.anew else self._characters)
 
     def ready(self) -> list[Event]:
         """Return what has waited and is in order now."""

@@ -95,6 +95,20 @@ class Answer:
         self._text += text
         return [*opening, self._of_part(f"{self._words}.delta", delta=text)]
 
+    def begun_anew(self) -> list[ServerEvent]:
+        """Other words follow instead of those that were told, of which none was heard.
+
+        The API cannot take words back: their message ends incomplete, and the others have a new
+        one.
+        """
+        place = self._message
+        if place is None:
+            return []
+        told = self._close_message(place, "incomplete")
+        self._open.remove(place)
+        self._message, self._text, self.spoken = None, "", Spoken()
+        return told
+
     def sound(self, chunk: ReplyChunk) -> list[ServerEvent]:
         """Tell audio as it is spoken; nothing of it in an answer that is written only."""
         if self.wanted.modality == "text":
@@ -139,7 +153,7 @@ class Answer:
             return self.words(done.text[len(said) :])
         if done.text == said.rstrip():
             return []
-        self._text = done.text  # the model began anew: what it said last counts
+        self._text = done.text  # words that were read only are no part of it
         return []
 
     def ended(self, ending: Ending) -> list[ServerEvent]:

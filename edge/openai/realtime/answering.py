@@ -226,6 +226,7 @@ class Answering:
         told: list[ServerEvent] = []
         match event:
             case TokenDelta():
+                told += answer.begun_anew() if event.anew else []
                 told += answer.words(event.text)
                 for piece in event.tool_calls:
                     told += answer.call(piece)

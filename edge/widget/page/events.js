@@ -13,7 +13,7 @@ export const EVENTS = {
   partial: ({ text, stable }) => ["caption", { text, stable, final: false }],
   final: ({ text }) => ["caption", { text, stable: text.length, final: true }],
   turn_started: ({ turn, text, said }) => ["turn", { turn, text, said: said ?? "" }],
-  reply_text: ({ turn, text }) => ["reply", { turn, text, done: false }],
+  reply_text: ({ turn, text, anew = false }) => ["reply", { turn, text, anew, done: false }],
   reply_done: ({ turn, text }) => ["reply", { turn, text, done: true }],
   turn_ended: ({ turn, outcome, heard_ms: heardMs }) => ["turnend", { turn, outcome, heardMs }],
   error: ({ code, message }) => ["error", { code, message }],

@@ -70,3 +70,12 @@ def test_a_reply_that_nobody_could_go_on_with_is_none() -> None:
     """Half an answer that looks like a whole one would be a lie."""
     with pytest.raises(EngineUnavailable):
         Reply().take(GenerationDone(turn=1, text="Hel", finish_reason="cut"))
+
+
+def test_a_reply_that_begins_anew_is_the_new_one() -> None:
+    """Nothing of the words before is left."""
+    reply = Reply()
+    for said in (delta("Hel"), TokenDelta(turn=1, text="Good", anew=True), delta(" day")):
+        reply.take(said)
+
+    assert reply.text == "Good day"

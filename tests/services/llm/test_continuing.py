@@ -128,7 +128,9 @@ async def test_what_was_only_read_is_replaced_by_another_answer(nats_server: str
     (done,) = turn.done()
     assert done.text == other
     assert " ".join(clause.text for clause in turn.clauses() if clause.text) == other
-    assert "".join(delta.text for delta in turn.deltas()) == "Well," + other
+    assert [(d.text, d.anew) for d in turn.deltas()][:1] == [("Well,", False)]
+    assert [delta.anew for delta in turn.deltas()].index(True) == 1
+    assert "".join(delta.text for delta in turn.deltas()[1:]) == other
     assert [delta.seq for delta in turn.deltas()] == list(range(len(turn.deltas())))
 
 

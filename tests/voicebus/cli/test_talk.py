@@ -212,3 +212,18 @@ def test_captions_say_that_the_connection_is_made_anew() -> None:
         "…      the connection broke; making another one",
         "…      connected again",
     ]
+
+
+def test_captions_begin_a_reply_anew_in_a_line_of_its_own() -> None:
+    """What is printed cannot be taken back everywhere; whoever reads sees what counts."""
+    out = io.StringIO()
+    captions = Captions(out)
+    captions.show({"type": "reply_text", "text": "Well,"})
+    captions.show({"type": "reply_text", "text": "Oh,", "anew": True})
+    captions.show({"type": "reply_text", "text": " yes."})
+
+    assert out.getvalue().split("\n") == [
+        "reply  Well,",
+        "…      the reply begins anew",
+        "reply  Oh, yes.",
+    ]

@@ -204,3 +204,16 @@ def test_a_written_answer_ends_with_its_words() -> None:
     said += [GenerationDone(turn=1, text="word "), TurnEnded(turn=1, outcome="completed")]
 
     assert heard(order, said) == said
+
+
+def test_words_that_were_taken_back_do_not_stand_for_those_that_are_missing() -> None:
+    """The end of a reply that was begun anew waits for all of the words that count."""
+    order = Order(speaks=False)
+    heard(order, [TurnStarted(turn=1, text="x"), token(1, 0), token(1, 1)])
+    heard(order, [TokenDelta(turn=1, seq=2, text="Oh, ", anew=True)])
+    order.doubt()
+    end = GenerationDone(turn=1, text="Oh, yes.")
+    missing = TokenDelta(turn=1, seq=3, text="yes.")
+
+    assert heard(order, [end]) == []
+    assert heard(order, [missing]) == [missing, end]
