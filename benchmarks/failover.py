@@ -227,7 +227,11 @@ def compared(
             place = alignment.find(samples[turn.recording], log.audio[:until], cursor)
             # Who lost the session had not said all of it.
             place = _NOBODY if turn.lost else place
-            cursor, session, since_s = max(cursor, place.end), turn.session, turn.begun_s
+            cursor, session = max(cursor, place.end), turn.session
+            if samples[turn.recording].size:
+                since_s = (
+                    turn.begun_s
+                )  # after what is typed, the silence before it is still to come
             harming = harmful(turn, before_s, log, kills)
             met.append((turn, place, near(turn, before_s, kills), harming))
             before_s = turn.ended_s
