@@ -175,7 +175,7 @@ class Sessions:
         return sum(PROMISED not in self._open[session].asked for session in kept)
 
     async def _close(self, session: Session) -> None:
-        # Its workers wait for a client that goes on elsewhere: that it says nothing on its way is no
+        # Its workers wait for a client that goes on elsewhere. That it says nothing meanwhile is no
         # silence, and ends no utterance.
         said = ClientLost() if session.is_left else SessionClosed(reason=session.close_reason)
         try:
