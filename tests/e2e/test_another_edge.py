@@ -20,7 +20,7 @@ from tests.system import STOP_LIMIT_S, SYNTHETIC, Process, System
 from tests.voicebus.audio.recordings import SAMPLES
 from voicebus import parts
 from voicebus.audio.wav import read_wav
-from voicebus.caller import RATE_HZ, Caller, call
+from voicebus.caller import Caller, call
 from voicebus.exchange import TurnHeard
 
 pytestmark = pytest.mark.model
@@ -63,14 +63,6 @@ class Call:
         if message["type"] == self.kill_at:
             self.kill_at = ""
             self.end(signal.SIGKILL)
-
-    def bar_the_way(self) -> None:
-        """Let nobody through to any edge."""
-        self._standing.refuses = True
-
-    def clear_the_way(self) -> None:
-        """Let everybody through again."""
-        self._standing.refuses = False
 
     def end(self, number: signal.Signals) -> Process:
         """End the edge that has the call; the other one answers from now on."""
@@ -180,25 +172,6 @@ async def test_an_edge_that_is_told_to_go_sends_its_callers_on(
         heard = await speaking
 
     assert code == 0
-    assert ours.kinds.count("resumed") == 1
-    expect_the_same(heard, unharmed)
-
-
-async def test_a_pause_in_which_the_edge_goes_ends_no_utterance(pair: Pair) -> None:
-    """Who is on the way to another edge says nothing there; that is no silence of the caller's."""
-    before, pause = recording()[: int(1.5 * RATE_HZ)], np.zeros(int(0.4 * RATE_HZ), np.int16)
-    said = np.concatenate([before, pause, recording()[int(1.5 * RATE_HZ) :]])
-    async with call(pair.ws_of(SECOND)) as alone:
-        unharmed = await alone.speak(said)
-    async with called(pair) as (ours, caller):
-        speaking = asyncio.create_task(caller.speak(said))
-        await asyncio.sleep(1.8)
-        ours.bar_the_way()
-        ours.end(signal.SIGTERM)
-        await asyncio.sleep(1.5)
-        ours.clear_the_way()
-        heard = await speaking
-
     assert ours.kinds.count("resumed") == 1
     expect_the_same(heard, unharmed)
 
