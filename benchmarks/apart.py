@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmarks.systems import STEADY_S, Started, starter
-from voicebus.supervisor import Part
+from voicebus.supervisor import Departure, Part
 
 T = TypeVar("T")
 
@@ -41,13 +41,13 @@ class Apart:
         """
         await self._there(self._started.start(*starting))
 
-    async def restart(self, name: str) -> None:
+    async def restart(self, name: str) -> Departure:
         """Start a part anew as an operator does; where it can be, before the old one ends.
 
         Raises:
             PartFailed: It does not come up.
         """
-        await self._there(self._started.restart(name))
+        return await self._there(self._started.restart(name))
 
     def pid(self, name: str) -> int:
         """Return the process of a part that runs."""

@@ -41,11 +41,11 @@ def run(name: str, made: Coroutine[Any, Any, report.Report], args: argparse.Name
 
 
 def line(name: str, arguments: list[str]) -> str:
-    """Return the command line that started a benchmark, without the file that it writes."""
+    """Return the command line that started a benchmark, without where it wrote on this machine."""
     kept = [
         argument
         for argument, before in zip(arguments, ["", *arguments], strict=False)
-        if "--json" not in (before, argument.partition("=")[0])
+        if not {"--json", "--keep"} & {before, argument.partition("=")[0]}
     ]
     return shlex.join(["voicebus", "bench", name, *kept])
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -14,9 +15,11 @@ from benchmarks.systems import socket_url
 from voicebus import credentials, parts, settings
 from voicebus.bus.layout import make_layout
 from voicebus.settings import PREFIX, BusSettings
-from voicebus.supervisor import Part, UpSettings
+from voicebus.supervisor import Departure, Part, UpSettings
 
-EDGE: Final = "edge-1"
+EDGES: Final = ("edge-1", "edge-2")
+"""What edges are called on the bus; their parts are ``edge`` and ``edge-2``."""
+
 EACH: Final = 2
 """One of a stage goes on while the other is started anew."""
 
@@ -46,12 +49,14 @@ class Doubled:
     """Such a system, while it runs.
 
     Attributes:
-        url: Address of /ws.
+        url: Address of /ws, of the first edge.
+        urls: Those of all edges.
         monitor_url: Where the bus tells how it is.
     """
 
-    def __init__(self, started: Apart, bus: Part, edge: Part, users: Path) -> None:
-        self.url = socket_url(edge)
+    def __init__(self, started: Apart, bus: Part, edges: Sequence[Part], users: Path) -> None:
+        self.urls = tuple(socket_url(edge) for edge in edges)
+        self.url = self.urls[0]
         self.monitor_url = bus.ready_url.rsplit("/", 1)[0]
         self._started = started
         self._bus_url = bus.shown_url
@@ -92,13 +97,13 @@ class Doubled:
                 return name
         return None
 
-    async def restart(self, name: str) -> None:
+    async def restart(self, name: str) -> Departure:
         """Replace a worker as an operator does: a new one comes, and the old one hands on.
 
         Raises:
             PartFailed: The new one does not come up.
         """
-        await self._started.restart(name)
+        return await self._started.restart(name)
 
 
 def worker_name(pid: int) -> str:
@@ -106,25 +111,26 @@ def worker_name(pid: int) -> str:
     return f"{socket.gethostname()}-{pid}"[:64]
 
 
-async def start_doubled(started: Apart, environ: Mapping[str, str], supervisors: int) -> Doubled:
+async def start_doubled(
+    started: Apart, environ: Mapping[str, str], supervisors: int, edges: int = 1
+) -> Doubled:
     """Start one.
 
     Args:
         started: Starts its parts.
         environ: Settings of all parts.
         supervisors: How many hand on what the dead held: 0 leaves that to JetStream's deadline.
+        edges: How many there are: one or two.
 
     Raises:
         PartFailed: A part does not come up.
     """
     up = UpSettings(data_dir=str(started.folder), nats_port=parts.free_port())
     cell = settings.read(BusSettings, environ).cell
-    credentials.ensure(up.users(), cell, (EDGE,))
+    credentials.ensure(up.users(), cell, EDGES[:edges])
     bus = parts.nats_part(up, environ, credentials.config_of(up.users()))
     await started.start(bus)
-    given = parts.environment(
-        {**environ, f"{PREFIX}NATS_URL": bus.shown_url, f"{PREFIX}EDGE_NAME": EDGE}
-    )
+    given = parts.environment({**environ, f"{PREFIX}NATS_URL": bus.shown_url})
 
     def user(name: str) -> Mapping[str, str]:
         return parts.with_key(given, up.users(), name)
@@ -132,20 +138,22 @@ async def start_doubled(started: Apart, environ: Mapping[str, str], supervisors:
     await make_layout(settings.read(BusSettings, user("admin")))
     seed = str(credentials.seed_of(up.users(), "system"))
     guarding = {**user("supervisor"), f"{PREFIX}SUPERVISOR_SYSTEM_NKEY_FILE": seed}
-    edge = parts.edge_part(parts.free_port(), user(credentials.edge_user(EDGE)))
     # One stage after the other: many processes at once are slow to load on few cores.
     for role in parts.ROLES:
-        await started.start(*(_numbered(role, n, user(role)) for n in range(EACH)))
+        makes = partial(parts.worker_part, role, user(role))
+        await started.start(*(_named(f"{role}-{n}", makes) for n in range(EACH)))
     for number in range(supervisors):
-        part = parts.supervisor_part(guarding)
-        await started.start(msgspec.structs.replace(part, name=f"supervisor-{number}"))
-    await started.start(edge)
-    return Doubled(started, bus, edge, up.users())
+        makes = partial(parts.supervisor_part, guarding)
+        await started.start(_named(f"supervisor-{number}", makes))
+    doors = [_edge(name, user(credentials.edge_user(name))) for name in EDGES[:edges]]
+    await started.start(*doors)
+    return Doubled(started, bus, doors, up.users())
 
 
-def _numbered(role: str, number: int, environ: Mapping[str, str]) -> Part:
-    return msgspec.structs.replace(
-        parts.worker_part(role, environ),
-        name=f"{role}-{number}",
-        renewed=lambda: _numbered(role, number, environ),
-    )
+def _named(name: str, makes: Callable[[], Part]) -> Part:
+    return msgspec.structs.replace(makes(), name=name, renewed=lambda: _named(name, makes))
+
+
+def _edge(name: str, environ: Mapping[str, str]) -> Part:
+    part = parts.edge_part(parts.free_port(), {**environ, f"{PREFIX}EDGE_NAME": name})
+    return part if name == EDGES[0] else msgspec.structs.replace(part, name=name)

@@ -42,7 +42,7 @@ _RECORDINGS: Final = 3
 _AFTER: Final = 2
 _SPARE_S: Final = 1.0
 _APART_S: Final = 0.7
-_LEAD: Final = RATE_HZ // 2
+LEAD: Final = RATE_HZ // 2
 """Silence before each recording: an utterance begins a little before its first sound, and the first
 one of a session would be shorter than the others."""
 _NOBODY: Final = Found(-1, -1, alignment.Harm())
@@ -146,7 +146,7 @@ async def measure_failover(
     Raises:
         PartFailed: A part does not come up.
     """
-    spoken = _spoken()
+    spoken = spoken_sentences()
     async with starter_apart(folder, STEADY_S) as started:
         environ = {**environ, **PACED, f"{PREFIX}LLM_SYNTHETIC_REPLY": REPLY}
         if chosen.engines == "real":
@@ -165,7 +165,7 @@ async def measure_failover(
         finally:
             await bus.close()
     reply = REPLY if chosen.engines == "synthetic" else ""
-    samples = {recording.name: recording.samples[_LEAD:] for recording in spoken}
+    samples = {recording.name: recording.samples[LEAD:] for recording in spoken}
     return kills, compared([talk.turns for talk in talks], logs, kills, samples, reply)
 
 
@@ -227,7 +227,11 @@ def compared(
             place = alignment.find(samples[turn.recording], log.audio[:until], cursor)
             # Who lost the session had not said all of it.
             place = _NOBODY if turn.lost else place
-            cursor, session, since_s = max(cursor, place.end), turn.session, turn.begun_s
+            cursor, session = max(cursor, place.end), turn.session
+            if samples[turn.recording].size:
+                since_s = (
+                    turn.begun_s
+                )  # after what is typed, the silence before it is still to come
             harming = harmful(turn, before_s, log, kills)
             met.append((turn, place, near(turn, before_s, kills), harming))
             before_s = turn.ended_s
@@ -239,14 +243,14 @@ def compared(
     ]
 
 
-def _spoken() -> list[Recording]:
+def spoken_sentences() -> list[Recording]:
     """Return what is said: silence, then the beginning of a recording, up to its last word."""
     found = []
     for recording in recordings(None)[:_RECORDINGS]:
         begin = recording.first(SPEECH_S)
         last = last_speech_sample(begin.samples, RATE_HZ)
         speech = begin.samples[: None if last is None else last + 1]
-        whole = np.concatenate([np.zeros(_LEAD, np.int16), speech])
+        whole = np.concatenate([np.zeros(LEAD, np.int16), speech])
         found.append(Recording(begin.name, whole))
     return found
 

@@ -45,7 +45,7 @@ def figures(rows: Sequence[TurnRow], kills: Sequence[Kill], supervisors: int) ->
         supervisors: How many there were.
     """
     found: dict[str, float] = {"kills": float(len(kills)), "turns": float(len(rows))}
-    usual = _usual(rows)
+    usual = usual_ms(rows)
     name = ADDED if supervisors else UNSUPERVISED
     killed = [row for row in rows if row.sign == "kill"]
     of_workers = [row for row in killed if set(row.harm.split("+")) <= {*STAGES, "supervisor"}]
@@ -95,7 +95,7 @@ def bars(found: Mapping[str, float]) -> tuple[Bar, ...]:
 def void_reasons(rows: Sequence[TurnRow], kills: Sequence[Kill], stolen: float) -> list[str]:
     """Return why the run decides nothing; an empty list if it does."""
     reasons = []
-    usual = _usual(rows)
+    usual = usual_ms(rows)
     if missing := sorted({row.recording for row in rows} - usual.keys()):
         reasons.append(f"nothing to compare with: no turn with {missing[0]} was left unharmed")
     met = {kind for row in rows for kind in row.harm.split("+")}
@@ -115,7 +115,7 @@ def _failed(row: TurnRow) -> bool:
     return not row.lost and (row.response_ms is None or bool(row.errors))
 
 
-def _usual(rows: Sequence[TurnRow]) -> dict[str, float]:
+def usual_ms(rows: Sequence[TurnRow]) -> dict[str, float]:
     """Return how long unharmed turns take, by recording."""
     found: dict[str, list[float]] = {}
     for row in rows:
@@ -129,9 +129,9 @@ def _redecoding(killed: Sequence[TurnRow], rows: Sequence[TurnRow]) -> list[floa
     unharmed = [row.stt_ms for row in rows if not row.harm and row.stt_ms is not None]
     if not unharmed:
         return []
-    usual_ms = stats.percentile(unharmed, 50)
+    known_ms = stats.percentile(unharmed, 50)
     return [
-        max(0.0, row.stt_ms - usual_ms)
+        max(0.0, row.stt_ms - known_ms)
         for row in killed
         if row.harm == "stt" and row.stt_ms is not None
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -35,7 +35,7 @@ class TurnRow(Struct, frozen=True, kw_only=True, tag="turn"):
         ended_s: When it had heard all of the answer.
         harm: What was killed in it: a role, ``edge``, ``supervisor``, ``nats``; several with ``+``;
             ``beside`` where another worker served it; empty for an unharmed turn.
-        sign: ``kill``, ``stop`` or empty.
+        sign: ``kill``, ``stop``, ``restart`` or empty.
         response_ms: From the last word to the first sound; None when there was none.
         stalled_ms: How long the loudspeaker then stood still.
         stt_ms: How long the final took after the end of the turn, as the server says.
@@ -125,7 +125,10 @@ def measures(
     found = {}
     for name in recordings:
         of_it = [(t, p) for t, p in zip(turns, places, strict=True) if t.recording == name]
-        heard = [(t, p) for t, p in of_it if t.transcript and t.finals and p.begin >= 0]
+        is_typed = not recordings[name].size  # what is typed lies nowhere in the audio
+        heard = [
+            (t, p) for t, p in of_it if t.transcript and (is_typed or (t.finals and p.begin >= 0))
+        ]
         if not heard:
             continue
         said = Counter(understood(turn) for turn, _ in heard).most_common(1)[0][0]
@@ -135,8 +138,8 @@ def measures(
             transcript=said,
             reply=tuple(reply.split()),
             audio=next(t.audio for t, _ in heard if len(t.audio) == usual),
-            begin_ms=statistics.median(t.finals[0][0] - _ms(p.begin) for t, p in heard),
-            end_ms=statistics.median(t.finals[-1][1] - _ms(p.end) for t, p in heard),
+            begin_ms=_median(t.finals[0][0] - _ms(p.begin) for t, p in heard if t.finals),
+            end_ms=_median(t.finals[-1][1] - _ms(p.end) for t, p in heard if t.finals),
         )
     return found
 
@@ -187,7 +190,7 @@ def judged(
         begun_s=turn.begun_s,
         ended_s=turn.ended_s,
         harm="+".join(dict.fromkeys(kill.kind for kill in kills)) or (BESIDE if around else ""),
-        sign="stop" if any(kill.sign == "stop" for kill in kills) else "kill" if kills else "",
+        sign=next((k.sign for k in sorted(kills, key=_is_stop, reverse=True)), ""),
         response_ms=turn.response_ms,
         stalled_ms=turn.stalled_ms,
         stt_ms=turn.stages.get("stt"),
@@ -225,6 +228,15 @@ def _unrecognised_ms(turn: Turn, place: Found, measure: Measure) -> float:
     late_ms = turn.finals[0][0] - _ms(place.begin) - measure.begin_ms
     early_ms = measure.end_ms - (turn.finals[-1][1] - _ms(place.end))
     return sum(ms for ms in (late_ms, early_ms) if ms > _DETECTED_MS)
+
+
+def _is_stop(kill: Kill) -> bool:
+    return kill.sign == "stop"
+
+
+def _median(values_ms: Iterable[float]) -> float:
+    known = list(values_ms)
+    return statistics.median(known) if known else 0.0
 
 
 def _ms(samples: int, rate_hz: int = CALLER_RATE_HZ) -> float:

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from benchmarks.recordings import Recording
 from benchmarks.stalls import stalled_ms
 from voicebus.audio.pcm import samples_of
-from voicebus.caller import call
+from voicebus.caller import Caller, call
 from voicebus.errors import VoicebusError
+from voicebus.exchange import TurnHeard
 
 PHASES: Final = ("utterance", "reply", "between")
 
@@ -77,16 +78,18 @@ class Talk:
     Args:
         index: Which of the callers.
         url: Address of /ws.
-        spoken: What it may say.
+        spoken: What it may say; one without samples is typed, and its name is what is typed.
         seed: Of what it says, and when.
 
     Attributes:
         turns: What it heard so far.
+        returns: How often its connection was made anew.
         phase: Where it is: one of ``PHASES``.
     """
 
     def __init__(self, index: int, url: str, spoken: Sequence[Recording], seed: int) -> None:
         self.turns: list[Turn] = []
+        self.returns = 0
         self.phase = "between"
         self.session = ""
         self._index = index
@@ -113,7 +116,7 @@ class Talk:
                         recording = self._spoken[len(self.turns) % len(self._spoken)]
                         self._turn = self._begun(recording)
                         self._enter("utterance")
-                        heard = await caller.speak(recording.samples)
+                        heard = await _said(caller, recording)
                         turn = self._ended()
                         turn.response_ms = heard.response_ms
                         turn.stalled_ms = stalled_ms(heard.arrivals, heard.rate_hz)
@@ -154,6 +157,7 @@ class Talk:
         self._waiting = [(wanted, w) for wanted, w in self._waiting if not w.done()]
 
     def _observe(self, message: dict[str, Any]) -> None:
+        self.returns += message["type"] == "resumed"
         turn = self._turn
         if turn is None:
             return
@@ -166,3 +170,9 @@ class Talk:
                 turn.told = ("" if message.get("anew") else turn.told) + message["text"]
             case "spoken":
                 turn.spoken.append(message["text"])
+
+
+async def _said(caller: Caller, recording: Recording) -> TurnHeard:
+    if not recording.samples.size:
+        return await caller.type_text(recording.name)
+    return await caller.speak(recording.samples)

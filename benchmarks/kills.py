@@ -61,15 +61,15 @@ class Planned(Struct, frozen=True, kw_only=True):
 
 
 class Kill(Struct, frozen=True, kw_only=True, tag="kill"):
-    """A process that was killed or stopped.
+    """A process that was killed, stopped, or asked to go.
 
     Fields
         kind: A role, ``edge``, ``supervisor`` or ``nats``.
         name: The part.
         worker: Its name on the bus.
-        sign: ``kill`` or ``stop``.
-        phase: Of the caller who was to be harmed, at that moment.
-        caller: Which one.
+        sign: ``kill``, ``stop`` or ``restart``.
+        phase: Of the caller who was to be harmed, at that moment; empty where nobody was meant.
+        caller: Which one; -1 for nobody.
         at_s: When, on the callers' clock.
         at_ns: The same in ns since 1970, as the streams have it.
         whole_s: How long it took until every part was ready again.

@@ -14,7 +14,7 @@ from voicebus import parts
 from voicebus.keys import FILE_VARIABLE
 from voicebus.models import ModelStore, default_folder
 from voicebus.settings import PREFIX
-from voicebus.supervisor import Part, Supervisor, UpSettings
+from voicebus.supervisor import Departure, Part, Supervisor, UpSettings
 
 ENDING_ORDER: Final = (
     *(
@@ -107,13 +107,13 @@ class Started:
         """Name the parts and say which are ready."""
         return self._supervisor.readiness()
 
-    async def restart(self, name: str) -> None:
+    async def restart(self, name: str) -> Departure:
         """Start a part anew as an operator does; where it can be, before the old one ends.
 
         Raises:
             PartFailed: It does not come up.
         """
-        await self._supervisor.restart(name)
+        return await self._supervisor.restart(name)
 
 
 @asynccontextmanager

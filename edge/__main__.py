@@ -24,7 +24,7 @@ from edge.widget.settings import SCOPE as WIDGET_SCOPE
 from edge.widget.settings import WidgetSettings
 from subjects.streams import Record
 from subjects.tokens import new_token
-from voicebus import health, settings, systemd
+from voicebus import health, pulse, settings, systemd
 from voicebus.errors import ConfigError
 from voicebus.fleet import Fleet
 from voicebus.keys import keys_file
@@ -85,6 +85,7 @@ async def main(stop: asyncio.Event) -> None:
                         await sessions.ended.wait()
                 except TimeoutError:
                     log.warning("edge.drained_late", sessions=len(sessions))
+                pulse.end_within(pulse.SERVER_CLOSING_S)
             for helper in helpers:
                 helper.cancel()
 

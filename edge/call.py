@@ -26,7 +26,7 @@ from edge.uplink import Uplink
 from edge.visit import Visit
 from schemas.event import Event
 from schemas.failure import Failure
-from schemas.session import CancelAsked, KeysPressed, UserText
+from schemas.session import CancelAsked, ClientLost, ClientReturned, KeysPressed, UserText
 from schemas.turn import Resumed, SessionMoved
 from voicebus import metrics
 from voicebus.conversations import Codes
@@ -130,6 +130,7 @@ class Call:
             SessionExpired: It does not come.
             NoWorker: Nobody brought it in time.
         """
+        await self._session.tell(ClientLost())  # it is silent until it is told how to go on
         try:
             async with asyncio.timeout(self._settings.claim_s):
                 await self._moved_here()
@@ -142,16 +143,16 @@ class Call:
         resumed = {**metadata, "type": "resumed", "frames": resume.at.frames}
         with contextlib.suppress(WebSocketDisconnect):  # whoever reads from it notices
             await connection.send(wire.encode(resumed))
+        await self._session.tell(ClientReturned())
 
     async def _moved_here(self) -> None:
         async for _, event in self._session.inbox:
             match event:
                 case Resumed():
                     return
-                case Failure(turn=0, code=SessionExpired.code):
-                    raise SessionExpired
                 case Failure(turn=0):
-                    raise BusUnavailable(event.message)
+                    expired = event.code == SessionExpired.code
+                    raise SessionExpired if expired else BusUnavailable(event.message)
             self._tell_all((event,))
         raise BusUnavailable("this server is shutting down")
 
@@ -217,8 +218,7 @@ class Call:
         """Take the client's next frame; return where its stream is, if nothing of it waits here."""
         await self._visit.pace_frame(frame, self.report)
         try:
-            said = frame if isinstance(frame, bytes) else wire.parse(frame)
-            await self._understand(said, number)
+            await self._understand(frame if isinstance(frame, bytes) else wire.parse(frame), number)
         except (AudioError, ProtocolError) as err:
             self.report(err)
         return None if self._uplink.is_pending else self._uplink.at

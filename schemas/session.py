@@ -32,7 +32,7 @@ class SessionClosed(Event, frozen=True, kw_only=True, tag="session.closed"):
 
 
 class ClientLost(Event, frozen=True, kw_only=True, tag="session.client_lost"):
-    """The connection to the client broke, and the session waits for it to come back.
+    """The connection to the client broke, or it goes on at another edge: its session waits for it.
 
     That no audio comes meanwhile says nothing about the caller.
     """

@@ -83,7 +83,7 @@ async def main(stop: asyncio.Event, wanted: Sequence[Bounds]) -> None:
             keeper,
             partial(_worker, bounds.role, _environment(os.environ, bounds.role)),
             name=name,
-            drain_s=2 * own.drain_s + _HANDING_ON_S,
+            drain_s=own.drain_s + _HANDING_ON_S,
         )
         for bounds in wanted
     }

@@ -141,6 +141,7 @@ async def serve_role(
                 _logger.info("worker.ready", engine=role.engine, slots=role.slots)
                 with pulse.watched(asyncio.get_running_loop()):
                     await workers[0].run(stop, process.drain_s)
+                pulse.end_within(pulse.CLOSING_S)
             joining.cancel()
         warming.cancel()
 

@@ -22,11 +22,30 @@ BLOCKED_TICKS: Final = 15
 has handed on the claims: a machine that is merely slow shall not lose the process, too."""
 
 
-def end_process(reason: str) -> None:
+CLOSING_S: Final = 2.0
+"""How long a process that has handed everything on may take to end."""
+
+SERVER_CLOSING_S: Final = 4.5
+"""The same for one that serves clients: its server waits 3 s for them."""
+
+
+def end_process(reason: str, code: int = 1) -> None:
     """Say where each thread is, and end the process without waiting for any of them."""
     print(reason, file=sys.stderr, flush=True)  # noqa: T201 - logging may be what hangs
     faulthandler.dump_traceback()
-    os._exit(1)
+    os._exit(code)
+
+
+def end_within(seconds: float) -> None:
+    """End the process in good order should it not have ended by itself by then.
+
+    A call into a library that does not return, or a task that takes no cancellation, is waited for
+    without end otherwise. What the process held is in other hands by then.
+    """
+    why = f"the process does not end by itself within {seconds:g} s: ending"
+    watch = threading.Timer(seconds, end_process, (why, 0))
+    watch.daemon = True
+    watch.start()
 
 
 @contextmanager

@@ -109,7 +109,8 @@ class ProcessSettings(Struct, frozen=True, kw_only=True):
         metrics_port: Their port; 0 takes a free one (it is logged and advertised).
         log_level: debug, info, warning or error.
         log_format: console, json, or auto (console on a terminal).
-        drain_s: How long a worker may finish short work after SIGTERM.
+        drain_s: How long a worker may finish short work after SIGTERM. Five seconds later at the
+            latest its process has ended, whatever does not let go.
     """
 
     worker_id: str = ""

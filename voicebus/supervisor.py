@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +18,9 @@ from msgspec import Struct
 
 from voicebus import metrics
 from voicebus.errors import VoicebusError
+from voicebus.part import Departure, Part
+
+__all__ = ["Departure", "Part", "PartFailed", "Supervisor", "UpSettings"]
 
 log: Final = structlog.get_logger()
 
@@ -73,27 +76,6 @@ class PartFailed(VoicebusError):
     code = "part_failed"
 
 
-class Part(Struct, frozen=True, kw_only=True):
-    """A child process.
-
-    Fields
-        name: For people.
-        argv: Its command.
-        environment: All of its environment.
-        ready_url: Answers 200 once it is ready.
-        shown_url: What people are told.
-        renewed: Makes the same part with an address of its own, to run beside this one; None where
-            others know the address: such a part ends before it is started anew.
-    """
-
-    name: str
-    argv: Sequence[str]
-    environment: Mapping[str, str]
-    ready_url: str
-    shown_url: str = ""
-    renewed: Callable[[], Part] | None = None
-
-
 class Supervisor:
     """Runs parts until it is stopped.
 
@@ -144,8 +126,11 @@ class Supervisor:
         group.create_task(self._keep(part, ready))
         return ready
 
-    async def restart(self, name: str) -> None:
+    async def restart(self, name: str) -> Departure:
         """Start a part anew. Where it can be, the new one is ready before the old one is ended.
+
+        Returns:
+            How the old one went.
 
         Raises:
             PartFailed: There is no part of that name, or the new one does not come up; the old one
@@ -157,9 +142,9 @@ class Supervisor:
         old = self._running[name]
         self._retired.add(old)
         if part.renewed is None:
-            await self._end(name, old)
+            departure = await self._end(name, old)
             await (await self.start(group, part))
-            return
+            return departure
         try:
             await (await self.start(group, part.renewed()))
         except PartFailed:
@@ -170,7 +155,7 @@ class Supervisor:
             self._retired.discard(old)
             self._parts[name], self._running[name], self._ready[name] = (part, group), old, True
             raise
-        await self._end(name, old)
+        return await self._end(name, old)
 
     async def retire(self, name: str, limit_s: float = _STOP_S) -> None:
         """End a part for good: it gets SIGTERM and this time, then SIGKILL.
@@ -202,17 +187,18 @@ class Supervisor:
 
     async def _end(
         self, name: str, process: asyncio.subprocess.Process, limit_s: float = _STOP_S
-    ) -> None:
-        if process.returncode is not None:
-            return
-        process.send_signal(signal.SIGTERM)
-        try:
-            async with asyncio.timeout(limit_s):
+    ) -> Departure:
+        asked_s = time.monotonic()
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                async with asyncio.timeout(limit_s):
+                    await process.wait()
+            except TimeoutError:
+                log.warning("part.killed", part=name)
+                process.kill()
                 await process.wait()
-        except TimeoutError:
-            log.warning("part.killed", part=name)
-            process.kill()
-            await process.wait()
+        return Departure(asked_s=asked_s, took_s=time.monotonic() - asked_s)
 
     async def _keep(self, part: Part, ready: asyncio.Future[None]) -> None:
         pause_s = 0.0

@@ -26,7 +26,8 @@ from voicebus.bus.delivery import ACK, NAK, Delivery
 from voicebus.bus.jobs import JobSource
 from voicebus.claim import Claim
 from voicebus.edges import EdgeWatch
-from voicebus.errors import BusError, CodecError, Fenced, VoicebusError
+from voicebus.errors import BusError, BusUnavailable, CodecError, Fenced, VoicebusError
+from voicebus.letting_go import LET_GO_S, let_end, let_go
 from voicebus.probation import Probation
 from voicebus.pulse import end_process
 from voicebus.role import Role
@@ -41,12 +42,15 @@ __all__ = ["PRESENCE_S", "SESSION_JOB", "Role", "Work", "Worker", "job_name"]
 log: Final = structlog.get_logger()
 
 GIVE_BACK_S: Final = 1.0
-"""How long a worker whose engine is stuck waits for what it holds to let go."""
+"""How long a worker whose engine is stuck waits for its short work to end."""
 
 SESSION_JOB: Final = "session"
 """Name of a job that lasts as long as the session; other jobs last a turn."""
 
 Work = Callable[[Claim], Awaitable[None]]
+
+GiveUp = Callable[[str, int], None]
+"""Ends the process at once: why, and its exit code. With 0 nobody starts it anew."""
 
 
 class Worker:
@@ -56,12 +60,10 @@ class Worker:
         bus: The connection.
         role: What it offers.
         work: Runs once per claim; returning ends the claim.
-        give_up: Ends the process: an engine hangs, and its thread would be waited for.
+        give_up: Ends the process: something hangs, and would be waited for.
     """
 
-    def __init__(
-        self, bus: Bus, role: Role, work: Work, give_up: Callable[[str], None] = end_process
-    ) -> None:
+    def __init__(self, bus: Bus, role: Role, work: Work, give_up: GiveUp = end_process) -> None:
         self._give_up = give_up
         self._bus = bus
         self._role = role
@@ -85,7 +87,8 @@ class Worker:
 
         Args:
             stop: Set on SIGTERM.
-            drain_s: How long work that lasts a turn may go on after that.
+            drain_s: How long work that lasts a turn may go on after that. What does not let go
+                then costs ``2 * LET_GO_S`` more, and no longer.
         """
         zeros.worker(self._role.name)
         metrics.SLOTS.labels(self._role.name).set(self._role.slots)
@@ -115,9 +118,11 @@ class Worker:
             await asyncio.wait((asking,))
             await self._drain(GIVE_BACK_S if stuck.done() else drain_s)
             if stuck.done():
-                with suppress(BusError):
-                    await self._bus.flush()
-                self._give_up(f"{stuck.result().what} hangs in its engine: the work was handed on")
+                await self._flushed()
+                why = f"{stuck.result().what} hangs in its engine: the work was handed on"
+                self._give_up(why, 1)
+            if self._held:
+                await self._leave_behind()
             self._state = "drained"
             await self._vitals.say()
             for helper in (*helpers, *orders):
@@ -232,19 +237,30 @@ class Worker:
         self._freed.set()
         metrics.READY.labels(self._role.name).set(0)
         log.info("worker.draining", held=len(self._held))
-        short = [task for claim, task in self._held.values() if claim.job != SESSION_JOB]
-        for claim, task in list(self._held.values()):
-            if claim.job == SESSION_JOB:
-                task.cancel()
-        if short:
-            await asyncio.wait(short, timeout=drain_s)
-        tasks = [task for _, task in self._held.values()]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=drain_s)
-        await self._jobs.settle_waiting(NAK)
-        log.info("worker.drained")
+        held = self._held.values()
+        sessions = [task for claim, task in held if claim.job == SESSION_JOB]
+        short = [task for claim, task in held if claim.job != SESSION_JOB]
+        await asyncio.gather(
+            let_go(sessions), let_end(short, drain_s), self._jobs.settle_waiting(NAK)
+        )
+        log.info("worker.drained", left_behind=len(self._held))
+
+    async def _leave_behind(self) -> None:
+        """Give away what does not let go, and end the process: it would be waited for."""
+        jobs = sorted(claim.job for claim, _ in self._held.values())
+        log.error("worker.left_behind", jobs=jobs)
+        for ack in self._held:
+            with suppress(BusUnavailable):
+                await self._bus.publish_raw(ack, NAK)
+        self._state = "drained"
+        await self._vitals.say()
+        await self._flushed()
+        self._give_up(f"{len(jobs)} jobs do not let go: they were given to others", 0)
+
+    async def _flushed(self) -> None:
+        with suppress(BusError, TimeoutError):
+            async with asyncio.timeout(LET_GO_S):
+                await self._bus.flush()
 
     def _free(self) -> int:
         return self._role.slots - len(self._held) if self._state == "ready" else 0

@@ -21,7 +21,7 @@ from edge.telephony.sockets import create_app
 from edge.telephony.tcp import listening
 from edge.telephony.turnstile import Turnstile
 from subjects.tokens import new_token
-from voicebus import health, settings
+from voicebus import health, pulse, settings
 from voicebus.errors import ConfigError
 from voicebus.http_guard import HEAD_BYTES, GuardedHttp
 from voicebus.process import run, running
@@ -87,6 +87,7 @@ async def _serve(chosen: TelephonySettings, stop: asyncio.Event) -> None:
                     await sessions.ended.wait()
             except TimeoutError:
                 log.warning("telephony.drained_late", calls=len(sessions))
+            pulse.end_within(pulse.SERVER_CLOSING_S)
             for helper in helpers:
                 helper.cancel()
 

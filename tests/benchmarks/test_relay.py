@@ -47,3 +47,30 @@ async def test_a_server_that_is_not_there_refuses() -> None:
         writer.close()
 
     assert data == b""
+
+
+async def test_connections_are_given_to_servers_in_turn() -> None:
+    """One that does not answer is passed over."""
+
+    def says(word: bytes) -> asyncio.Future[asyncio.Server]:
+        async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(word)
+            writer.close()
+
+        return asyncio.ensure_future(asyncio.start_server(serve, "127.0.0.1", 0))
+
+    servers = [await says(word) for word in (b"one", b"two")]
+    ports = [server.sockets[0].getsockname()[1] for server in servers]
+    heard: list[bytes] = []
+    async with relay(*(f"ws://127.0.0.1:{port}/ws" for port in ports)) as line:
+        near = int(line.url.rsplit(":", 1)[1].removesuffix("/ws"))
+        for _ in range(4):
+            if len(heard) == 2:
+                servers[0].close()
+                await servers[0].wait_closed()
+            reader, writer = await asyncio.open_connection("127.0.0.1", near)
+            heard.append(await reader.read())
+            writer.close()
+    servers[1].close()
+
+    assert heard == [b"one", b"two", b"two", b"two"]

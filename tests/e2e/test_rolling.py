@@ -21,6 +21,13 @@ pytestmark = pytest.mark.model
 
 SAMPLE = parts.project_root() / "examples" / "samples" / "austen-amiable.wav"
 WORKERS = ("stt", "turn", "llm", "tts")
+PROCESSES = {
+    "supervisor": "voicebus.failover",
+    **{name: f"services.{name}" for name in WORKERS},
+    "edge": "-m edge",
+    "nats": "nats-server",
+}
+"""In the order in which they are replaced, and what is in their command lines."""
 
 
 @pytest.fixture(scope="module")
@@ -63,20 +70,28 @@ def test_top_shows_everything(serving: Up) -> None:
 
 @pytest.mark.fault
 async def test_a_rolling_restart_drops_no_session(serving: Up) -> None:
-    """A conversation goes on while every worker is replaced: the caller hears no error."""
+    """A conversation goes on while every process is replaced, the edge and the bus at last.
+
+    The caller hears no error; a session that is dropped raises one.
+    """
     _, recording = read_wav(SAMPLE)
-    before = {name: serving.child(f"services.{name}") for name in WORKERS}
+    before = {name: serving.child(part) for name, part in PROCESSES.items()}
     async with call(f"ws://127.0.0.1:{serving.port}/ws") as caller:
-        first = await caller.speak(recording)
-        done = await asyncio.to_thread(command, serving, "restart", "supervisor", *WORKERS)
-        second = await caller.speak(recording)
-    after = {name: serving.child(f"services.{name}") for name in WORKERS}
+        heard_all = [await caller.speak(recording)]
+        restarting = asyncio.create_task(
+            asyncio.to_thread(command, serving, "restart", "all"), name="restart"
+        )
+        while not restarting.done():
+            heard_all.append(await caller.speak(recording))
+        heard_all.append(await caller.speak(recording))
+    done = restarting.result()
+    after = {name: serving.child(part) for name, part in PROCESSES.items()}
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert [line.split()[0] for line in done.stdout.splitlines()] == ["supervisor", *WORKERS]
+    assert [line.split()[0] for line in done.stdout.splitlines()] == list(PROCESSES)
     assert all(after.values())
     assert set(before.values()).isdisjoint(after.values())
-    for heard in (first, second):
+    for heard in heard_all:
         assert heard.errors == ()
         assert heard.transcript
         assert heard.reply

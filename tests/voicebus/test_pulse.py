@@ -82,3 +82,23 @@ def test_a_process_whose_loop_is_blocked_ends_and_says_where() -> None:
     assert ended.returncode == 1
     assert "event loop has not turned" in ended.stderr
     assert "line 9 in main" in ended.stderr
+
+
+HANGS = """
+import threading, time
+from voicebus import pulse
+pulse.end_within(0.2)
+threading.Thread(target=time.sleep, args=(60,), name="engine").start()
+"""
+
+
+def test_a_process_that_does_not_end_by_itself_is_ended() -> None:
+    """A call that does not return would be waited for; what was held is in other hands by then."""
+    begun_s = time.monotonic()
+    ended = subprocess.run(
+        [sys.executable, "-c", HANGS], capture_output=True, text=True, check=False, timeout=50
+    )
+
+    assert ended.returncode == 0
+    assert time.monotonic() - begun_s < 20
+    assert "does not end by itself" in ended.stderr

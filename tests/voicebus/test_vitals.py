@@ -25,8 +25,9 @@ class Given(Exception):
     """Ends a worker in place of its process."""
 
 
-def give_up(reason: str) -> None:
+def give_up(reason: str, code: int) -> None:
     """Raise in place of ending the process."""
+    assert code == 1, "whoever started it starts it anew"
     raise Given(reason)
 
 

@@ -85,8 +85,9 @@ class JobSource:
 
     async def settle_waiting(self, verb: bytes) -> None:
         """Settle all that arrived and was not taken."""
-        while not self._arrivals.empty():
-            await self.settle(self._arrivals.get_nowait(), verb)
+        waiting = [self._arrivals.get_nowait() for _ in range(self._arrivals.qsize())]
+        # Side by side: each may wait for a bus that is slow.
+        await asyncio.gather(*(self.settle(delivery, verb) for delivery in waiting))
 
     def _request(self, number: int, body: bytes) -> None:
         self._requests.put_nowait((number, body))

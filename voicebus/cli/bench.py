@@ -18,6 +18,7 @@ _BENCHMARKS: Final = (
     "capacity",
     "autoscale",
     "failover",
+    "rolling",
     "soak",
     "openai",
     "telegram",

@@ -40,20 +40,15 @@ _NAMES: Final = {_EDGE: "local", _TELEPHONY: "telephony", _TELEGRAM: "local"}
 """What edges and the bridge are called on the bus, unless their settings say it."""
 
 _DRAIN_ORDER: Final = (
-    "telegram",
-    "telephony",
-    "edge",
-    "supervisor",
-    "turn",
-    "stt",
-    "llm",
-    "tts",
-    "llama",
+    *("telegram", "telephony", "edge", "supervisor", "turn", "stt", "llm", "tool", "tts", "llama"),
 )
 """Then the bus."""
 
-_RESTART_ORDER: Final = ("supervisor", "stt", "turn", "llm", "tts", "edge", "telephony", "telegram")
-"""Not the bus, which holds everybody's work, nor the language model's server, which holds none."""
+_RESTART_ORDER: Final = (
+    *("supervisor", "stt", "turn", "llm", "tool", "tts", "edge", "telephony", "telegram", "nats"),
+)
+"""The bus is last: nobody is on the way when all come back to it. Not the servers of a cluster, nor
+the language model's server, which has no second one beside it."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -133,8 +128,11 @@ async def _obey(supervisor: Supervisor, words: Sequence[str], tell: control.Tell
     every = [name for name in _RESTART_ORDER if name in running]
     for name in every if words[1:] == ["all"] else words[1:]:
         begun_s = time.monotonic()
-        await supervisor.restart(name)
-        tell(f"{name:<10} {time.monotonic() - begun_s:5.1f} s")
+        departure = await supervisor.restart(name)
+        took_s = time.monotonic() - begun_s
+        tell(
+            f"{name:<10} {took_s:5.1f} s, of which the old one took {departure.took_s:.1f} s to go"
+        )
 
 
 def _metrics_of(listener: socket.socket) -> str:

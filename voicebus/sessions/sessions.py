@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 
 from schemas.claim import Claimed, Presence
-from schemas.session import SessionClosed, SessionOpened
+from schemas.session import ClientLost, SessionClosed, SessionOpened
 from subjects.catalog import Place, place_of
 from subjects.inboxes import edge_inbox
 from subjects.tokens import new_token
@@ -175,10 +175,11 @@ class Sessions:
         return sum(PROMISED not in self._open[session].asked for session in kept)
 
     async def _close(self, session: Session) -> None:
-        if session.is_left:
-            return  # its workers wait for its client as they do when an edge dies
+        # Its workers wait for a client that goes on elsewhere. That it says nothing meanwhile is no
+        # silence, and ends no utterance.
+        said = ClientLost() if session.is_left else SessionClosed(reason=session.close_reason)
         try:
-            await session.tell(SessionClosed(reason=session.close_reason))
+            await session.tell(said)
         except BusError as err:
             # The workers end the session when this edge's signs of life stop or its log says so.
             log.warning("session.close_unpublished", session=session.place.session, error=str(err))

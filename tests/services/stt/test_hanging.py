@@ -61,7 +61,7 @@ async def test_only_the_session_whose_audio_hangs_is_blamed(
         bus.listen(subject_of(Claimed, first, "stt", "session")) as inbox,
     ):
         role = Role(name="stt", slots=4, engine="toy", worker="a", stuck=ears.stuck)
-        worker = Worker(own, role, partial(transcribe, ears=ears), lambda _: given_up.set())
+        worker = Worker(own, role, partial(transcribe, ears=ears), lambda *_: given_up.set())
         running = asyncio.create_task(worker.run(asyncio.Event(), 2.0))
         for place in (first, second):
             await bus.store(MANUAL, place, job="session")
