@@ -228,10 +228,8 @@ def compared(
             # Who lost the session had not said all of it.
             place = _NOBODY if turn.lost else place
             cursor, session = max(cursor, place.end), turn.session
-            if samples[turn.recording].size:
-                since_s = (
-                    turn.begun_s
-                )  # after what is typed, the silence before it is still to come
+            if samples[turn.recording].size:  # behind what is typed its silence is still to come
+                since_s = turn.begun_s
             harming = harmful(turn, before_s, log, kills)
             met.append((turn, place, near(turn, before_s, kills), harming))
             before_s = turn.ended_s
