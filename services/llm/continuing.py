@@ -76,7 +76,7 @@ async def _behind(
         async for piece in stream:
             text = piece.text.lstrip() if is_seam else piece.text
             is_seam = is_seam and not text
-            if text or piece.finish_reason:
+            if text or piece.tool_calls or piece.finish_reason:
                 yield msgspec.structs.replace(piece, text=text)
 
 
@@ -91,7 +91,9 @@ async def _repeated(
                 yield piece
                 continue
             said += piece.text
-            if len(said) < len(known) and known.startswith(said) and not piece.finish_reason:
+            # No words of a reply follow its calls: whatever is known behind them is not said again.
+            has_more = not piece.finish_reason and not piece.tool_calls
+            if has_more and len(said) < len(known) and known.startswith(said):
                 continue
             is_known = False
             if said.startswith(known):
@@ -104,5 +106,5 @@ async def _repeated(
             else:
                 count("anew")
                 writer.begin_anew()
-            if said or piece.finish_reason:
+            if said or piece.tool_calls or piece.finish_reason:
                 yield msgspec.structs.replace(piece, text=said)

@@ -66,7 +66,8 @@ class Writer:
         if self._is_spoken:
             await self._speak(piece)
         if piece.finish_reason:
-            await self.write()
+            if self._unwritten or self._is_anew:
+                await self._write()
             if not self._is_ended:
                 await self._claim.publish(self._clause("", last=True))
 
@@ -80,8 +81,10 @@ class Writer:
 
     async def write(self) -> None:
         """Publish the text that came since the last time, for readers."""
-        if not self._unwritten:
-            return
+        if self._unwritten:
+            await self._write()
+
+    async def _write(self) -> None:
         taken, self._unwritten = self._unwritten, []
         delta = TokenDelta(
             turn=self._turn,
@@ -113,7 +116,8 @@ class Writer:
     def begin_anew(self) -> None:
         """Forget the words that were there: none of them is spoken, and others follow.
 
-        Readers have them: they are told with the first of the others.
+        Readers have them: they are told with the first of the others, or with the end if there are
+        none.
         """
         self._is_anew = self._deltas > 0
         self._splitter = Splitter(SplitterSettings())
