@@ -56,9 +56,9 @@ class Known:
 
     def _text(self, told: dict[str, Any]) -> dict[str, Any] | None:
         text: str = told["text"]
+        if told.get("anew") and not self._characters:
+            return told  # even without words: it takes former ones back
         known = min(self._characters, len(text))
         self._characters -= known
-        if not known and told.get("anew"):
-            return told  # even without words: it takes former ones back
         rest = {"type": told["type"], "turn": told["turn"], "text": text[known:]}
         return rest if known < len(text) else None

@@ -105,3 +105,18 @@ def test_words_that_are_taken_back_without_others_are_taken_back_again() -> None
     anew = of("reply_text", text="", anew=True)
 
     assert [*told, known.message(anew)] == [None, anew]
+
+
+def test_who_has_read_on_is_not_told_again_that_words_were_taken_back() -> None:
+    """It would drop the new words, which it is not told again either."""
+    anew = of("reply_text", text="", anew=True)
+    pieces = (of("reply_text", text="Well,"), anew, of("reply_text", text="abc"))
+
+    def told(characters: int) -> list[Message | None]:
+        known = Known(Has(turn=3, characters=characters))
+        return [known.message(piece) for piece in pieces]
+
+    assert told(8) == [None, None, None]
+    assert told(6) == [None, None, of("reply_text", text="bc")]
+    assert told(5) == [None, anew, pieces[-1]]
+    assert told(0) == [*pieces]
