@@ -28,7 +28,7 @@ BEGUN = "Well, the"
 """What is only read of the first one's reply when it breaks off."""
 
 ASKED = replace(REQUEST, tools=(LOOK,), round=Round())
-LOOKING = {"index": 0, "id": "c1", "function": {"name": "look", "arguments": "{"}}
+LOOKING: dict[str, Any] = {"index": 0, "id": "c1", "function": {"name": "look", "arguments": "{"}}
 CALLING = (
     call_event(**LOOKING),
     call_event(index=0, function={"arguments": "}"}),
