@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 LET_GO_S: Final = 1.25
@@ -24,6 +25,18 @@ async def let_go(tasks: Tasks) -> None:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=LET_GO_S)
+
+
+async def to_the_end(handing_on: Coroutine[Any, Any, None]) -> None:
+    """Wait for what has to be done when work is told to let go, though it is told once more.
+
+    Half done it would count as the death of a worker.
+    """
+    doing = asyncio.ensure_future(handing_on)
+    while not doing.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait((doing,))
+    doing.result()
 
 
 async def let_end(tasks: Tasks, limit_s: float) -> None:

@@ -103,7 +103,11 @@ async def _supervised(main: Main) -> None:
 
 
 async def serve_role(
-    role: Role, work: Work, warm: Callable[[], Awaitable[None]], stop: asyncio.Event
+    role: Role,
+    work: Work,
+    warm: Callable[[], Awaitable[None]],
+    stop: asyncio.Event,
+    end_within: Callable[[float], None] = pulse.end_within,
 ) -> None:
     """Be a worker: health at once, then engine and bus side by side, then claims until ``stop``.
 
@@ -112,6 +116,7 @@ async def serve_role(
         work: Runs once per claim.
         warm: Makes the engine ready.
         stop: Set on SIGTERM.
+        end_within: Ends the process should it not have ended by itself within so many seconds.
     """
     process = settings.read(ProcessSettings, os.environ)
     bus_settings = settings.read(BusSettings, os.environ)
@@ -141,7 +146,7 @@ async def serve_role(
                 _logger.info("worker.ready", engine=role.engine, slots=role.slots)
                 with pulse.watched(asyncio.get_running_loop()):
                     await workers[0].run(stop, process.drain_s)
-                pulse.end_within(pulse.CLOSING_S)
+            end_within(pulse.CLOSING_S)  # a model that is being loaded cannot be told to stop
             joining.cancel()
         warming.cancel()
 

@@ -22,8 +22,9 @@ BLOCKED_TICKS: Final = 15
 has handed on the claims: a machine that is merely slow shall not lose the process, too."""
 
 
-CLOSING_S: Final = 2.0
-"""How long a process that has handed everything on may take to end."""
+CLOSING_S: Final = 2.4
+"""How long a process that has handed everything on may take to end. Servers of functions are
+waited for 2 s before they are told to end."""
 
 SERVER_CLOSING_S: Final = 4.5
 """The same for one that serves clients: its server waits 3 s for them."""

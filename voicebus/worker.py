@@ -27,7 +27,7 @@ from voicebus.bus.jobs import JobSource
 from voicebus.claim import Claim
 from voicebus.edges import EdgeWatch
 from voicebus.errors import BusError, BusUnavailable, CodecError, Fenced, VoicebusError
-from voicebus.letting_go import LET_GO_S, let_end, let_go
+from voicebus.letting_go import LET_GO_S, let_end, let_go, to_the_end
 from voicebus.probation import Probation
 from voicebus.pulse import end_process
 from voicebus.role import Role
@@ -117,12 +117,15 @@ class Worker:
             asking.cancel()
             await asyncio.wait((asking,))
             await self._drain(GIVE_BACK_S if stuck.done() else drain_s)
+            left_behind = await self._give_away()
             if stuck.done():
-                await self._flushed()
                 why = f"{stuck.result().what} hangs in its engine: the work was handed on"
                 self._give_up(why, 1)
-            if self._held:
-                await self._leave_behind()
+            if left_behind:
+                self._state = "drained"
+                await self._vitals.say()
+                await self._flushed()
+                self._give_up(f"{left_behind} jobs do not let go: they were given to others", 0)
             self._state = "drained"
             await self._vitals.say()
             for helper in (*helpers, *orders):
@@ -171,7 +174,7 @@ class Worker:
             await self._run_work(claim)
         except asyncio.CancelledError:
             verb, outcome = NAK, "handed_on"
-            await tenure.hand_on(self._vitals.blame(claim))
+            await to_the_end(tenure.hand_on(self._vitals.blame(claim)))
             if claim.lost.done():
                 verb, outcome = b"", "fenced"
         except Exception as error:  # the process boundary: a bug must not end other sessions
@@ -243,19 +246,21 @@ class Worker:
         await asyncio.gather(
             let_go(sessions), let_end(short, drain_s), self._jobs.settle_waiting(NAK)
         )
-        log.info("worker.drained", left_behind=len(self._held))
+        left = sorted(claim.job for claim, _ in self._held.values())
+        log.info("worker.drained", left_behind=left)
 
-    async def _leave_behind(self) -> None:
-        """Give away what does not let go, and end the process: it would be waited for."""
-        jobs = sorted(claim.job for claim, _ in self._held.values())
-        log.error("worker.left_behind", jobs=jobs)
-        for ack in self._held:
-            with suppress(BusUnavailable):
-                await self._bus.publish_raw(ack, NAK)
-        self._state = "drained"
-        await self._vitals.say()
+    async def _give_away(self) -> int:
+        """Give what does not let go to others; return how many jobs that were.
+
+        Not what others have already: to settle that would take it from them.
+        """
+        left = list(self._held.items())
+        for ack, (claim, _) in left:
+            if not claim.lost.done():
+                with suppress(BusUnavailable):
+                    await self._bus.publish_raw(ack, NAK)
         await self._flushed()
-        self._give_up(f"{len(jobs)} jobs do not let go: they were given to others", 0)
+        return len(left)
 
     async def _flushed(self) -> None:
         with suppress(BusError, TimeoutError):

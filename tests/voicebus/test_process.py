@@ -20,6 +20,7 @@ import pytest
 from subjects.tokens import new_token
 from tests.nats_server import NatsServer
 from tests.plain import PLAIN
+from voicebus import pulse
 from voicebus.bus.client import Bus
 from voicebus.parts import free_port
 from voicebus.process import serve_role
@@ -217,7 +218,8 @@ async def test_nothing_is_claimed_before_the_worker_knows_what_is_kept(
         await known.wait()
 
     role = Role(name="tts", slots=1, engine="toy", joined=learn)
-    serving = asyncio.create_task(serve_role(role, nothing, nothing, stop))
+    closing: list[float] = []
+    serving = asyncio.create_task(serve_role(role, nothing, nothing, stop, closing.append))
     unready = {"engine": True, "bus": True, "claims": False}
     async with asyncio.timeout(START_LIMIT_S):
         while (await readiness(port))[1] != unready:
@@ -229,3 +231,28 @@ async def test_nothing_is_claimed_before_the_worker_knows_what_is_kept(
     assert (await until_status(port, 200))["claims"]
     stop.set()
     await serving
+
+    assert closing == [pulse.CLOSING_S]
+
+
+LOADS_FOR_EVER = (
+    "from voicebus.process import serve_role; from voicebus.role import Role; import time\n"
+    "    async def nothing(*_): pass\n"
+    "    async def load():\n"
+    "        print('loading', flush=True)\n"
+    "        await asyncio.to_thread(time.sleep, 300)\n"
+    "    role = Role(name='tts', slots=1, engine='toy', joined=nothing)\n"
+    "    asyncio.get_running_loop().call_later(2, os.kill, os.getpid(), signal.SIGTERM)\n"
+    "    await serve_role(role, nothing, load, stop)"
+)
+
+
+def test_a_worker_that_is_still_loading_ends_when_it_is_asked_to(nats_server: str) -> None:
+    """A thread that loads a model is waited for without end otherwise."""
+    begun_s = time.monotonic()
+    done = ended(LOADS_FOR_EVER, NATS_URL=nats_server, CELL=new_token("c"))
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "loading\n"
+    assert "does not end by itself" in done.stderr
+    assert time.monotonic() - begun_s < START_LIMIT_S

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 
+import msgspec
 import pytest
 
+from schemas.claim import Claimed, ClaimLeft
+from schemas.codec import decode
 from schemas.stt import TranscribeRequest
-from subjects.catalog import Place
+from subjects.catalog import Place, subject_of
 from tests.voicebus.toys import Work, ask, role
 from tests.workers import bus_in, new_place, until, worker_in
 from voicebus import letting_go, pulse
 from voicebus.bus.client import Bus
+from voicebus.bus.delivery import NAK
 from voicebus.claim import Claim
 from voicebus.role import Role
 from voicebus.settings import ProcessSettings
@@ -53,6 +57,21 @@ class Ended:
         """End."""
         self.code = code
         self._hanging.set()
+
+
+def hand_on_never(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Let no job be handed on until the event is set."""
+    hanging = asyncio.Event()
+
+    async def never(*_: object) -> None:
+        while not hanging.is_set():
+            try:
+                await hanging.wait()
+            except asyncio.CancelledError:
+                continue
+
+    monkeypatch.setattr(Tenure, "hand_on", never)
+    return hanging
 
 
 def hearing(worker: str) -> Role:
@@ -115,16 +134,7 @@ async def test_what_cannot_be_handed_on_is_given_away_and_the_process_ends(
     nats_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody starts it anew: it was asked to go. Another worker has the job at once."""
-    hanging = asyncio.Event()
-
-    async def never(*_: object) -> None:
-        while not hanging.is_set():
-            try:
-                await hanging.wait()
-            except asyncio.CancelledError:
-                continue
-
-    monkeypatch.setattr(Tenure, "hand_on", never)
+    hanging = hand_on_never(monkeypatch)
     place, one, other = new_place(), Work(), Work()
     ended, stop = Ended(hanging), asyncio.Event()
     async with (
@@ -145,3 +155,62 @@ async def test_what_cannot_be_handed_on_is_given_away_and_the_process_ends(
     assert ended.code == 0
     assert took_s < 2 * letting_go.LET_GO_S + SLACK_S
     assert other.claims[0].attempt == 2
+
+
+async def test_what_others_have_already_is_not_given_away(
+    nats_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To settle a job that is in other hands would take it from them."""
+    hanging = hand_on_never(monkeypatch)
+    place, one, other = new_place(), Stubborn(), Work()
+    only = msgspec.structs.replace(hearing("a"), slots=1)  # or the job came back to it
+    ended, stop = Ended(hanging), asyncio.Event()
+    async with (
+        bus_in(nats_server, place.cell) as bus,
+        bus_in(nats_server, place.cell, "a") as own,
+    ):
+        running = asyncio.create_task(Worker(own, only, one, ended).run(stop, 5.0))
+        await open_session(bus, place)
+        await until(one.holds(1))
+        subject = subject_of(Claimed, place, "stt", "session")
+        claimed = await anext(decode(each.payload) async for each in bus.read("SESSION", subject))
+        assert isinstance(claimed, Claimed)
+        async with worker_in(nats_server, place.cell, hearing("b"), other):
+            await bus.publish_raw(claimed.ack, NAK)
+            await until(other.holds(1))
+            await until(one.claims[0].lost.done)
+            stop.set()
+            await asyncio.wait((running,), timeout=20)
+            await asyncio.sleep(0.5)
+            one.go.set()
+            other.go.set()
+
+    assert ended.code == 0
+    assert len(other.claims) == 1
+
+
+async def test_a_slow_bus_does_not_make_a_drain_a_death(
+    nats_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log says that the worker went, though work was told twice to let go meanwhile."""
+    check = Claim.check
+
+    async def slow(claim: Claim) -> None:
+        await asyncio.sleep(1.2 * letting_go.LET_GO_S)
+        await check(claim)
+
+    monkeypatch.setattr(Claim, "check", slow)
+    place, one = new_place(), Work()
+    async with (
+        bus_in(nats_server, place.cell) as bus,
+        worker_in(nats_server, place.cell, hearing("a"), one) as leaving,
+    ):
+        await open_session(bus, place)
+        await until(one.holds(1))
+        await leaving.stop()
+        subject = subject_of(Claimed, place, "stt", "session")
+        records = [decode(each.payload) async for each in bus.read("SESSION", subject)]
+
+    left = records[-1]
+    assert isinstance(left, ClaimLeft)
+    assert left.cause == "drained"
