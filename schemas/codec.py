@@ -229,7 +229,10 @@ AnyEvent = (
 )
 
 MalformedMessage = msgspec.DecodeError
-"""Raised by :func:`decode`: not msgpack, an unknown tag, or a field of the wrong type."""
+"""Raised by :func:`decode`: not msgpack, an unknown tag, or a field of the wrong type.
+
+The library itself has other errors for text that is no UTF-8 and for what is nested too deeply.
+"""
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final[msgspec.msgpack.Decoder[AnyEvent]] = msgspec.msgpack.Decoder(AnyEvent)
@@ -246,4 +249,7 @@ def decode(data: bytes) -> Event:
     Raises:
         MalformedMessage: The bytes are not a message of :data:`EVENT_TYPES`.
     """
-    return _decoder.decode(data)
+    try:
+        return _decoder.decode(data)
+    except (RecursionError, UnicodeDecodeError) as error:
+        raise MalformedMessage(f"{type(error).__name__}: {error}") from error
