@@ -34,7 +34,7 @@ KEPT_BYTES: Final = 16 << 10
 
 WHOLE_BYTES_PER_MIN: Final = 1_000_000
 """How many bytes of longer ones that may be jobs of another release a worker keeps in a minute.
-One of the longest that the bus carries fits, with its letter around it; of what does not fit any
+A letter with that much in it is the largest that the bus carries, nearly; of what does not fit any
 more only the beginning is kept."""
 
 KEPT_PER_MIN: Final = 10
