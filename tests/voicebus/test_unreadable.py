@@ -21,6 +21,7 @@ from voicebus.errors import CodecError
 from voicebus.unreadable import KEPT_BYTES, KEPT_PER_MIN, WHOLE_BYTES_PER_MIN, Unreadable
 
 UNKNOWN = msgspec.msgpack.encode({"type": "of.tomorrow"})
+DEEP = b"\x82\xa1x" + b"\x91" * 5_000
 FORGED = encode(TranscriptFinal(utterance=1, text="I agree", start_ms=0, end_ms=10, end_offset=160))
 
 
@@ -36,7 +37,13 @@ def delivery(place: Place, payload: bytes, attempt: int = 1) -> Delivery:
 
 @pytest.mark.parametrize(
     ("payload", "reason"),
-    [(b"\xc1", "DecodeError"), (UNKNOWN, "of.tomorrow"), (FORGED, "TranscriptFinal")],
+    [
+        (b"\xc1", "DecodeError"),
+        (DEEP, "RecursionError"),
+        (UNKNOWN, "of.tomorrow"),
+        (FORGED, "TranscriptFinal"),
+    ],
+    ids=["garbage", "depth", "unknown", "forged"],
 )
 async def test_a_job_that_is_none_is_kept_and_its_session_hears_nothing(
     nats_server: str, payload: bytes, reason: str
