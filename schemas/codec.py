@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from schemas.audio import AudioChunk, AudioEnded
 from schemas.claim import Claimed, ClaimLeft, Demand, DrainAsked, Presence
@@ -229,10 +230,22 @@ AnyEvent = (
 )
 
 MalformedMessage = msgspec.DecodeError
-"""Raised by :func:`decode`: not msgpack, an unknown tag, or a field of the wrong type."""
+"""Raised by :func:`decode`: not msgpack, an unknown tag, or a field of the wrong type.
+
+The library itself has other errors for text that is no UTF-8 and for what is nested too deeply.
+"""
+
+
+T = TypeVar("T")
+
+
+class _Typed(Struct):
+    type: str
+
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final[msgspec.msgpack.Decoder[AnyEvent]] = msgspec.msgpack.Decoder(AnyEvent)
+_typed: Final = msgspec.msgpack.Decoder(_Typed)
 
 
 def encode(event: Event) -> bytes:
@@ -246,4 +259,20 @@ def decode(data: bytes) -> Event:
     Raises:
         MalformedMessage: The bytes are not a message of :data:`EVENT_TYPES`.
     """
-    return _decoder.decode(data)
+    return _read(_decoder, data)
+
+
+def type_of(data: bytes) -> str:
+    """Return the type that a message names, be it one that we know or of another release.
+
+    Raises:
+        MalformedMessage: The bytes are no message of any release.
+    """
+    return _read(_typed, data).type
+
+
+def _read(decoder: msgspec.msgpack.Decoder[T], data: bytes) -> T:
+    try:
+        return decoder.decode(data)
+    except (RecursionError, UnicodeDecodeError) as error:
+        raise MalformedMessage(f"{type(error).__name__}: {error}") from error

@@ -11,9 +11,9 @@ def job_of(subject: str) -> str:
     return subject.rsplit(".", 1)[1]
 
 
-def role_of(job: str) -> str:
-    """Return whose a job is: the role in the job's subject."""
-    return job.split(".")[3]
+def role_of(subject: str) -> str:
+    """Return whose a job is: the role in the subject of the job, or of its dead letter."""
+    return subject.split(".")[3]
 
 
 def claim_of(job: str) -> str:

@@ -8,11 +8,11 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from schemas.codec import MalformedMessage, decode
+from schemas.codec import MalformedMessage, decode, type_of
 from schemas.dead import DeadLetter
 from schemas.event import Event
 from subjects.catalog import CATALOG, Place, place_of
-from subjects.jobs import dead_letters, job_of
+from subjects.jobs import dead_letters, job_of, role_of
 from voicebus.bus.acks import ApiError, error_of
 from voicebus.bus.client import Bus
 from voicebus.errors import CodecError, ConfigError
@@ -29,6 +29,7 @@ class Kept(Struct, frozen=True):
         number: Its sequence in the stream: what it is called by.
         stored_ns: When it was given up, in ns since 1970.
         place: Whose job it was.
+        role: Of which role, by the subject: no other role may store a letter there.
         job: The job's name.
         letter: What is known of it.
     """
@@ -36,19 +37,47 @@ class Kept(Struct, frozen=True):
     number: int
     stored_ns: int
     place: Place
+    role: str
     job: str
     letter: DeadLetter
 
-    def request(self) -> Event | None:
-        """Return the job as it was; None when it is no message that we know, or no job."""
+    def request(self) -> Event:
+        """Return the job as it was.
+
+        Raises:
+            CodecError: Why nobody may have it again, or could read it.
+        """
+        # Whoever tries it again may publish anything. Who stored the letter may not: the role that
+        # is believed is that of the subject, and the job shall be one of this role.
+        letter = self.letter
+        if letter.role != self.role:
+            raise CodecError(
+                f"dead letter {self.number} says that it is of {letter.role!r:.20} and was stored "
+                f"with the rights of {self.role!r}: it is forged"
+            )
+        if letter.cut_bytes:
+            raise CodecError(
+                f"of the job of dead letter {self.number} only the first {len(letter.request)} "
+                f"bytes were kept, the last {letter.cut_bytes} are lost: no release can read it"
+            )
         try:
-            request = decode(self.letter.request)
-        except MalformedMessage:
-            return None
-        # Whoever tries it again may publish anything: it shall be a job, and of this role.
+            request = decode(letter.request)
+        except MalformedMessage as error:
+            raise CodecError(self._unknown()) from error
         route = CATALOG[type(request)]
-        is_job = route.stream == _JOBS and self.letter.role in route.readers
-        return request if is_job else None
+        if route.stream != _JOBS or self.role not in route.readers:
+            raise CodecError(f"what dead letter {self.number} holds is no job of its role")
+        return request
+
+    def _unknown(self) -> str:
+        try:
+            kind = type_of(self.letter.request)
+        except MalformedMessage:
+            return f"what dead letter {self.number} holds is no message of any release"
+        return (
+            f"the job of dead letter {self.number}, {kind!r:.60}, is no message that this release "
+            "knows: if the one that made it is newer, try again with that"
+        )
 
 
 class _Deleted(Struct):
@@ -64,8 +93,9 @@ async def kept(bus: Bus) -> AsyncIterator[Kept]:
     async for message in bus.read(STREAM, dead_letters(bus.cell)):
         letter = decode(message.payload)
         if isinstance(letter, DeadLetter):
-            place, job = place_of(message.subject), job_of(message.subject)
-            yield Kept(message.sequence, message.stored_ns, place, job, letter)
+            place, role = place_of(message.subject), role_of(message.subject)
+            job = job_of(message.subject)
+            yield Kept(message.sequence, message.stored_ns, place, role, job, letter)
 
 
 async def find(bus: Bus, number: int) -> Kept:
@@ -85,16 +115,10 @@ async def retry(bus: Bus, letter: Kept) -> None:
     """Publish the job again, for any worker of its role; the letter is gone once it is stored.
 
     Raises:
-        CodecError: No worker could read the job: it is no message that we know, or no job.
+        CodecError: Nobody may have the job again, or no worker could read it.
         BusError: The job cannot be stored, or the letter cannot be dropped.
     """
-    request = letter.request()
-    if request is None:
-        raise CodecError(
-            f"the job of dead letter {letter.number} is no message that we know, or no job of its "
-            "role, and no worker could read it; `voicebus dead-letters drop` removes it"
-        )
-    await bus.store(request, letter.place, job=letter.job)
+    await bus.store(letter.request(), letter.place, job=letter.job)
     await drop(bus, letter)
 
 

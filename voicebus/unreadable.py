@@ -1,8 +1,9 @@
 """A job that its worker cannot read: kept for people among the dead letters; no session is told.
 
 Only whoever may publish jobs can put one there, and what such a one forged shall cost a session
-nothing. A flood of them shall cost the other dead letters little: what is kept of each is bounded,
-and so is how many a worker keeps in a minute.
+nothing. A flood of them shall cost the other dead letters little: how many a worker keeps in a
+minute is bounded, and so is what is kept of each. What may be a job of another release is kept
+whole.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Final
 
 import structlog
 
-from schemas.codec import MalformedMessage, decode
+from schemas.codec import MalformedMessage, decode, type_of
 from schemas.dead import DeadLetter
 from schemas.event import Event
 from subjects.catalog import belongs, place_of
@@ -29,7 +30,12 @@ from voicebus.role import Role
 log: Final = structlog.get_logger()
 
 KEPT_BYTES: Final = 16 << 10
-"""What is kept of a job that cannot be read: enough to see whose it is and what it was to be."""
+"""What is kept of what is no message of any release: enough to see who sent it."""
+
+WHOLE_BYTES_PER_MIN: Final = 1_000_000
+"""How many bytes of longer ones that may be jobs of another release a worker keeps in a minute.
+A letter with that much in it is the largest that the bus carries, nearly; of what does not fit any
+more only the beginning is kept."""
 
 KEPT_PER_MIN: Final = 10
 """How many of them a worker keeps in a minute; others are counted and dropped."""
@@ -67,6 +73,7 @@ class Unreadable:
         self._bus = bus
         self._role = role
         self._kept_s: deque[float] = deque(maxlen=KEPT_PER_MIN)
+        self._whole: deque[tuple[float, int]] = deque(maxlen=KEPT_PER_MIN)
 
     async def bury(self, delivery: Delivery, error: CodecError) -> bytes:
         """Put a job among the dead letters; return the verb for it.
@@ -99,15 +106,41 @@ class Unreadable:
         kept_s.append(now_s)
         return True
 
+    def _kept_bytes(self, payload: bytes, now_s: float) -> int:
+        """Return how many bytes of a job are kept."""
+        size = len(payload)
+        if size <= KEPT_BYTES:
+            return size
+        taken = sum(taken for at_s, taken in self._whole if now_s - at_s < _WINDOW_S)
+        if taken + size > WHOLE_BYTES_PER_MIN or not _may_be_of_another_release(payload):
+            return KEPT_BYTES
+        self._whole.append((now_s, size))
+        return size
+
     def _letter(self, delivery: Delivery, reason: str) -> DeadLetter:
         size, now_ns = len(delivery.payload), time.time_ns()
-        cut = f" (of {size} bytes the first {KEPT_BYTES} are kept)" if size > KEPT_BYTES else ""
+        kept_bytes = self._kept_bytes(delivery.payload, time.monotonic())
+        cut = f" (of {size} bytes the first {kept_bytes} are kept)" if size > kept_bytes else ""
         return DeadLetter(
             role=self._role.name,
-            request=delivery.payload[:KEPT_BYTES],
+            request=delivery.payload[:kept_bytes],
+            cut_bytes=size - kept_bytes,
             reason=f"{reason[:400]}{cut}",
             failures=1,
             workers=(self._role.worker,),
             first_ns=now_ns,
             last_ns=now_ns,
         )
+
+
+def _may_be_of_another_release(payload: bytes) -> bool:
+    """Say whether it has the form of a message, and it is only this release that cannot read it."""
+    try:
+        type_of(payload)
+    except MalformedMessage:
+        return False
+    try:
+        decode(payload)
+    except MalformedMessage:
+        return True
+    return False  # we know it: it belongs elsewhere

@@ -291,6 +291,7 @@ EXAMPLES: Final[tuple[Event, ...]] = (
         workers=("a", "b", "c"),
         first_ns=1_700_000_000_000_000_000,
         last_ns=1_700_000_001_000_000_000,
+        cut_bytes=9,
         turn=1,
     ),
     *working.WORKING,

@@ -86,11 +86,13 @@ def test_unknown_fields_are_ignored(event: Event) -> None:
         msgspec.msgpack.encode(["session.text", "x"]),
         encode(AudioEnded(offset=1))[:-1],
         encode(AudioEnded(offset=1)) + b"\x00",
+        b"\x81\xa4type\xa2\xff\xfe",
+        b"\x82\xa1x" + b"\x91" * 5_000,
     ],
-    ids=repr,
+    ids=lambda data: repr(data)[:40],
 )
 def test_what_is_no_message_is_malformed(data: bytes) -> None:
-    """Garbage, unknown tags and wrong fields all raise the one error."""
+    """Garbage, unknown tags, wrong fields, foreign letters and depths all raise the one error."""
     with pytest.raises(MalformedMessage):
         decode(data)
 

@@ -14,10 +14,11 @@ from typing import Any, Final
 
 import msgspec
 
+from schemas.event import Event
 from voicebus import dead_letters, operator
 from voicebus.bus.client import Bus
 from voicebus.dead_letters import Kept
-from voicebus.errors import VoicebusError
+from voicebus.errors import CodecError, VoicebusError
 
 _REASON_CHARS: Final = 60
 
@@ -70,7 +71,7 @@ async def _listed(bus: Bus) -> None:
         reason = letter.letter.reason
         shown = reason if len(reason) <= _REASON_CHARS else f"{reason[: _REASON_CHARS - 1]}…"
         print(
-            f"{letter.number:>6}  {_time(letter.stored_ns)}  {letter.letter.role:<4}  "
+            f"{letter.number:>6}  {_time(letter.stored_ns)}  {letter.role:<4}  "
             f"{letter.place.session}  {letter.job:<8}  {letter.letter.failures}x  {shown}"
         )
 
@@ -86,7 +87,7 @@ async def _show(_: Bus, letter: Kept) -> None:
 
 async def _retry(bus: Bus, letter: Kept) -> None:
     await dead_letters.retry(bus, letter)
-    print(f"{letter.number}: given to the {letter.letter.role} workers again")
+    print(f"{letter.number}: given to the {letter.role} workers again")
 
 
 async def _drop(bus: Bus, letter: Kept) -> None:
@@ -95,10 +96,10 @@ async def _drop(bus: Bus, letter: Kept) -> None:
 
 
 def _fields(letter: Kept) -> dict[str, Any]:
-    request = letter.request()
+    request, refused = _request(letter)
     return {
         "number": letter.number,
-        "role": letter.letter.role,
+        "role": letter.role,
         "cell": letter.place.cell,
         "edge": letter.place.edge,
         "session": letter.place.session,
@@ -111,7 +112,15 @@ def _fields(letter: Kept) -> dict[str, Any]:
         "given_up": _time(letter.stored_ns),
         "request": msgspec.to_builtins(request) if request is not None else None,
         "unreadable": letter.letter.request.hex() if request is None else "",
+        "refused": refused,
     }
+
+
+def _request(letter: Kept) -> tuple[Event | None, str]:
+    try:
+        return letter.request(), ""
+    except CodecError as error:
+        return None, str(error)
 
 
 def _time(stamp_ns: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
+import msgspec
 import pytest
 
 from schemas.codec import encode
@@ -108,8 +109,67 @@ def test_what_is_no_job_is_not_tried_again(capsys: pytest.CaptureFixture[str]) -
 
     assert main(["dead-letters", "retry", str(before[1]["number"])]) == 1
 
-    assert "no message that we know" in capsys.readouterr().err
+    assert "no message of any release" in capsys.readouterr().err
     assert listed(capsys) == before
+
+
+def test_a_letter_with_the_rights_of_another_role_is_not_tried_again(
+    place: Place, nats_server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A stolen key stores letters of its own role alone, and what they say of theirs is nothing:
+    the admin publishes no job for it that it may not publish itself.
+    """
+
+    async def bury() -> None:
+        async with bus_in(nats_server, place.cell) as bus:
+            forged = letter("KeyError: 'x'", encode(REQUEST))
+            await bus.store(forged, place, job="forged", role="tts")
+
+    async def left() -> int:
+        async with bus_in(nats_server, place.cell) as bus:
+            return await jobs_left(bus, "llm")
+
+    asyncio.run(bury())
+    before = listed(capsys)
+    forged = before[-1]
+
+    assert main(["dead-letters", "retry", str(forged["number"])]) == 1
+
+    assert "says that it is of 'llm' and was stored with the rights of 'tts'" in (
+        capsys.readouterr().err
+    )
+    assert asyncio.run(left()) == 0
+    assert listed(capsys) == before
+    assert (forged["role"], forged["request"]) == ("tts", None)
+
+
+def test_why_a_job_cannot_be_tried_again_is_told(
+    place: Place, nats_server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One of another release waits for its release; one that was cut never comes back, though its
+    beginning reads like a job.
+    """
+    unknown = msgspec.msgpack.encode({"type": "of.tomorrow", "text": "x" * 100_000})
+    whole = letter("unknown", unknown)
+    cut = msgspec.structs.replace(letter("cut", encode(REQUEST)), cut_bytes=7)
+
+    async def bury() -> None:
+        async with bus_in(nats_server, place.cell) as bus:
+            for name, dead in (("whole", whole), ("cut", cut)):
+                await bus.store(dead, place, job=name, role="llm")
+
+    async def left() -> int:
+        async with bus_in(nats_server, place.cell) as bus:
+            return await jobs_left(bus, "llm")
+
+    asyncio.run(bury())
+    *_, later, never = (str(entry["number"]) for entry in listed(capsys))
+
+    assert main(["dead-letters", "retry", later]) == 1
+    assert "'of.tomorrow', is no message that this release knows" in capsys.readouterr().err
+    assert main(["dead-letters", "retry", never]) == 1
+    assert "the last 7 are lost: no release can read it" in capsys.readouterr().err
+    assert asyncio.run(left()) == 0
 
 
 def test_what_belongs_elsewhere_is_not_tried_again(
