@@ -98,7 +98,13 @@ class Doubled:
         return None
 
     async def restart(self, name: str) -> Departure:
-        """Replace a worker as an operator does: a new one comes, and the old one hands on.
+        """Replace a part as an operator does.
+
+        Of workers and supervisors a new one comes, and then the old one hands on; an edge and the
+        bus end before they are started anew.
+
+        Returns:
+            How the old one went.
 
         Raises:
             PartFailed: The new one does not come up.

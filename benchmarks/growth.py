@@ -91,12 +91,17 @@ def _line(hours: Floats, values: Floats) -> tuple[float, float]:
 def _steps(hours: Floats, values: Floats) -> tuple[float, float]:
     """Return the mean of the steps from stretch to stretch, and its standard error.
 
-    Of each stretch counts the least: what comes and goes within it is no growth.
+    Of each stretch counts the least: what comes and goes within it is no growth. A step takes as
+    long as from the begin of one stretch to the begin of the next, wherever in them the least is.
     """
     parts = np.array_split(np.arange(len(values)), STRETCHES)
-    least = [int(part[np.argmin(values[part])]) for part in parts]
-    steps = np.diff(values[least]) / np.diff(hours[least])
-    return float(steps.mean()), float(steps.std(ddof=1)) / math.sqrt(len(steps))
+    steps = np.diff([values[part].min() for part in parts])
+    # Not the time between the two least: these may be one sample apart, and the step is not.
+    took_h = np.diff([hours[part[0]] for part in parts])
+    rise = float(steps.sum() / took_h.sum())
+    # What comes by chance varies the more, the longer it has been coming.
+    variance = float(np.sum((steps - rise * took_h) ** 2 / took_h)) / _FREEDOM
+    return rise, math.sqrt(variance / float(took_h.sum()))
 
 
 def student(share: float) -> float:

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from benchmarks import telegram, telephony_figures, widget_figures
+from benchmarks import (
+    rolling,
+    rolling_figures,
+    soak_figures,
+    telegram,
+    telephony_figures,
+    widget_figures,
+)
+from benchmarks.failover_judgement import TurnRow
 from benchmarks.figures import Bar
+from benchmarks.rolling_figures import Drain
+from benchmarks.soak import Disturbance
+from benchmarks.soak_callers import Deed
+from benchmarks.soak_figures import Stages
+from benchmarks.soak_samples import BusSample, ProcessSample
 from voicebus.cli.bench import _BENCHMARKS
 from voicebus.parts import project_root
 
@@ -90,3 +104,36 @@ def test_the_figures_of_telephones_are_those_of_its_calls_and_texts() -> None:
     assert all(len([row for row in calls if row["calls"] == n]) == n for n in (50, 100))
     assert list(bars_of(kept).values()) == list(telephony_figures.bars(kept["figures"]))
     assert all(bar.holds for bar in bars_of(kept).values())
+
+
+def test_the_figures_of_rolling_are_those_of_its_turns_and_drains() -> None:
+    """All but how often callers came back, which they count; it is not void, and all bars hold."""
+    kept = result("rolling")
+    rows = rows_of(kept, Drain | TurnRow)
+    drains = [row for row in rows if isinstance(row, Drain)]
+    turns = [row for row in rows if isinstance(row, TurnRow)]
+    returns = int(kept["figures"]["returns"])
+    callers = rolling._arguments(shlex.split(kept["command"])[3:]).callers
+
+    found = rolling_figures.figures(turns, drains, returns)
+
+    assert kept["figures"] == pytest.approx(found)
+    assert list(bars_of(kept).values()) == list(rolling_figures.bars(kept["figures"]))
+    assert kept["void"] == rolling_figures.void_reasons(turns, drains, callers, returns)
+    assert all(bar.holds for bar in bars_of(kept).values())
+
+
+def test_the_figures_of_a_soak_are_those_of_its_samples_and_deeds() -> None:
+    """Slopes and what was left too, by the rules of today: so also what makes it void."""
+    kept = result("soak")
+    rows = rows_of(kept, Stages | Disturbance | Deed | ProcessSample | BusSample)
+    (stages,) = (row for row in rows if isinstance(row, Stages))
+    processes = [row for row in rows if isinstance(row, ProcessSample)]
+    bus = [row for row in rows if isinstance(row, BusSample)]
+    deeds = [row for row in rows if isinstance(row, Deed)]
+
+    found = soak_figures.figures(processes, bus, deeds, stages)
+
+    assert kept["figures"] == pytest.approx(found)
+    assert list(bars_of(kept).values()) == list(soak_figures.bars(kept["figures"]))
+    assert kept["void"] == soak_figures.void_reasons(processes, deeds, stages)
