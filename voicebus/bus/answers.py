@@ -81,11 +81,13 @@ async def answers(connection: Connection, head: str, take: Answer) -> AsyncItera
     try:
         yield head
     finally:
-        if connection.is_connected:
-            with suppress(NatsError, BusTimeout):
-                # Not nats-py's own drain: it waits by a flush that may end the read loop.
-                await connection._send_unsubscribe(subscription._id)
-                await round_trip(connection)
-                await subscription._pending_queue.join()
-        if not connection.is_closed:
-            await subscription.unsubscribe()
+        try:
+            if connection.is_connected:
+                with suppress(NatsError, BusTimeout):
+                    # Not nats-py's own drain: it waits by a flush that may end the read loop.
+                    await connection._send_unsubscribe(subscription._id)
+                    await round_trip(connection)
+                    await subscription._pending_queue.join()
+        finally:
+            if not connection.is_closed:
+                await subscription.unsubscribe()

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import structlog
 from nats.aio.client import Client
+from nats.aio.subscription import Subscription
 
 from voicebus import metrics
 from voicebus.bus.identity import Identity, tls_of
@@ -39,6 +40,14 @@ class Connection(Client):
         if task is not None and task.cancelling() > cancelled:
             raise asyncio.CancelledError
         return flushed
+
+    async def _send_subscribe(self, sub: Subscription) -> None:
+        try:
+            await super()._send_subscribe(sub)
+        except asyncio.CancelledError:
+            if not self.is_closed:
+                await sub.unsubscribe()  # nobody gets it, so nobody else would end it
+            raise
 
 
 async def establish(

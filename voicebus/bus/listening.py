@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from nats.aio.client import Client as Connection
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 
 from voicebus import metrics
 from voicebus.bus.copies import MESSAGE_ID, Heard
@@ -29,16 +30,18 @@ async def listening(
         tracing: Told of what comes with a trace.
     """
     inbox = Inbox(limit)
-    subscriptions = [
-        await connection.subscribe(subject, cb=_taker(inbox, tracing)) for subject in subjects
-    ]
-    try:
+    # Each is ended, though whoever listens is cancelled while the others are begun or ended.
+    async with AsyncExitStack() as subscriptions:
+        for subject in subjects:
+            subscription = await connection.subscribe(subject, cb=_taker(inbox, tracing))
+            subscriptions.push_async_callback(_end, connection, subscription)
+        subscriptions.callback(inbox.close)
         yield inbox
-    finally:
-        inbox.close()
-        for subscription in subscriptions:
-            if not connection.is_closed:
-                await subscription.unsubscribe()
+
+
+async def _end(connection: Connection, subscription: Subscription) -> None:
+    if not connection.is_closed:
+        await subscription.unsubscribe()
 
 
 def _taker(inbox: Inbox, tracing: Tracer) -> Callable[[Msg], Awaitable[None]]:
