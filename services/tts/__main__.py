@@ -17,11 +17,12 @@ from services.tts.settings import SCOPE, TtsSettings
 from services.tts.text import speakable
 from services.tts.worker import speak
 from voicebus import settings
+from voicebus.bus.client import Bus
 from voicebus.errors import ConfigError
 from voicebus.lately import Lately
 from voicebus.models import ModelStore, default_folder
 from voicebus.process import run, serve_role
-from voicebus.role import Role, nothing_to_learn
+from voicebus.role import Role
 
 
 def build_engine(chosen: TtsSettings, store: ModelStore, library: Library) -> Engine:
@@ -115,6 +116,12 @@ async def main(stop: asyncio.Event) -> None:
     engine: Engine = built if chosen.engine == "xtts" else Punctual(built, chosen.piece_s)
     phrases = Phrases(chosen.phrase_chars, chosen.phrase_memory_bytes)
     firsts = Lately()
+
+    async def learn(bus: Bus) -> None:
+        phrases.follow(bus)
+        if chosen.engine == "xtts":
+            await library.follow(bus)
+
     role = Role(
         name="tts",
         slots=chosen.slots,
@@ -122,7 +129,7 @@ async def main(stop: asyncio.Event) -> None:
         answers_ms=firsts.quantiles,
         models=lambda: (engine.name,),
         voices=lambda: engine.voices,
-        joined=library.follow if chosen.engine == "xtts" else nothing_to_learn,
+        joined=learn,
         stuck=engine.stuck,
     )
     try:

@@ -65,13 +65,20 @@ class Phrases:
             bus: Where phrases are kept.
             session: Who is spoken to.
         """
-        if not self._most_chars or not bus.records(PhraseKept):
+        if not self._is_kept(bus):
             return engine
-        if self._following is None:
+        self.follow(bus)
+        return Remembering(engine, self, bus, session)
+
+    def follow(self, bus: Bus) -> None:
+        """Know the phrases that are kept on a bus from now on. Once is enough."""
+        if self._following is None and self._is_kept(bus):
             subject = phrase_subject(bus.cell, "*")
             following = Following(bus, "PHRASE", subject, self._hear, self._only)
             self._following = asyncio.create_task(following.run())
-        return Remembering(engine, self, bus, session)
+
+    def _is_kept(self, bus: Bus) -> bool:
+        return bool(self._most_chars) and bus.records(PhraseKept)
 
     def key(self, engine: Engine, text: str, voice: str, speed: float, language: str) -> str:
         """Return what tells a phrase from all that sound otherwise; empty for what is none."""

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import TypeVar
 
 import pytest
 
@@ -36,8 +35,6 @@ from tests.workers import beside, bus_in, new_place, until_done, worker_in
 from voicebus.bus.client import Bus
 from voicebus.worker import Role, Work
 
-E = TypeVar("E", bound=Event)
-
 SETTLES_S = 0.2
 
 
@@ -53,37 +50,41 @@ class Session:
         for event in events:
             await self._bus.store(event, self._place)
 
-    async def hears(self, kind: type[E], *before: Event) -> E:
-        """Let something happen; wait for a message of this kind."""
+    @asynccontextmanager
+    async def hears(self, kind: type[Event]) -> AsyncIterator[None]:
+        """Let something happen while the context lasts; then wait for a message of this kind."""
         async with (
             asyncio.timeout(10),
             self._bus.listen(subject_of(kind, self._place)) as inbox,
         ):
             await self._bus.flush()
-            await self.tell(*before)
-            async for _, event in inbox:
-                if isinstance(event, kind):
-                    return event
-        raise AssertionError("the session's messages ended")
+            yield
+            await inbox.next()
 
 
 async def listen_to_the_end(session: Session) -> None:
     """A reply is heard."""
-    await session.hears(SpeechDone, UserText(text="hello", seq=1))
-    await session.hears(TurnEnded, PlaybackEnded(turn=1, played_ms=60_000))
+    async with session.hears(TurnEnded):
+        async with session.hears(SpeechDone):
+            await session.tell(UserText(text="hello", seq=1))
+        await session.tell(PlaybackEnded(turn=1, played_ms=60_000))
 
 
 async def interrupt(session: Session) -> None:
     """A reply is cut short."""
-    await session.hears(ReplyChunk, UserText(text="hello", seq=1))
-    await session.hears(TurnEnded, CancelAsked(seq=2), PlaybackEnded(turn=1, played_ms=0))
+    async with session.hears(TurnEnded):
+        async with session.hears(ReplyChunk):
+            await session.tell(UserText(text="hello", seq=1))
+        await session.tell(CancelAsked(seq=2), PlaybackEnded(turn=1, played_ms=0))
 
 
 async def ask_for_an_answer(session: Session) -> None:
     """A client that keeps the conversation itself has something answered."""
     generate = GenerateRequest(messages=(Message(role="user", content="hello"),))
-    await session.hears(SpeechDone, AnswerAsked(generate=generate, speak=SpeakRequest(), seq=1))
-    await session.hears(TurnEnded, PlaybackEnded(turn=1, played_ms=60_000))
+    async with session.hears(TurnEnded):
+        async with session.hears(SpeechDone):
+            await session.tell(AnswerAsked(generate=generate, speak=SpeakRequest(), seq=1))
+        await session.tell(PlaybackEnded(turn=1, played_ms=60_000))
 
 
 @asynccontextmanager

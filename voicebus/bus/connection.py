@@ -129,8 +129,8 @@ async def close(connection: Connection) -> None:
     if closing.cancelled():
         return
     error = closing.exception()
-    # uvloop's, when a broken connection still has bytes to send.
-    if error is not None and not isinstance(error, RuntimeError):
+    # What breaks while it is closed is closed. uvloop says it in its own way.
+    if error is not None and not isinstance(error, RuntimeError | ConnectionError):
         raise error
 
 
