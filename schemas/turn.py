@@ -93,11 +93,13 @@ class TurnEnded(Event, frozen=True, kw_only=True, tag="turn.ended"):
             ``failed`` (a :class:`~schemas.failure.Failure` came before).
         reply: The assistant's words that stay in the history: those that were heard.
         heard_ms: How much of the reply's audio was heard; -1 when there was none, or nobody knows.
+        elsewhere: It ended where the session was before: nothing of its reply is told here.
     """
 
     outcome: str
     reply: str = ""
     heard_ms: int = -1
+    elsewhere: bool = False
 
 
 class TurnCancelled(Event, frozen=True, kw_only=True, tag="turn.cancelled"):

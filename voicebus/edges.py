@@ -33,6 +33,7 @@ AGAIN_S: Final = 0.25
 
 
 class _Beat(Struct):
+    life: str
     at_s: float
     returns: int
     told_s: float = -math.inf
@@ -90,18 +91,19 @@ class EdgeWatch:
                     continue
                 if isinstance(event, Presence):
                     self._heard(event.worker, event.life)
-                    await self._tell_again(event.worker, event.returns)
+                    await self._tell_again(event.worker, event.life, event.returns)
                 self._expire()
 
-    async def _tell_again(self, edge: str, returns: int) -> None:
+    async def _tell_again(self, edge: str, life: str, returns: int) -> None:
         now_s = time.monotonic()
-        last = self._beats.get(edge, _Beat(now_s - GONE_S, 0))
-        if returns <= last.returns:
-            self._beats[edge] = _Beat(now_s, last.returns, last.told_s)
+        last = self._beats.get(edge, _Beat(life, now_s - GONE_S, 0))
+        known = last.returns if last.life == life else 0  # each life counts its own
+        if returns <= known:
+            self._beats[edge] = _Beat(life, now_s, known, last.told_s)
             return
         if now_s < last.told_s + AGAIN_S:
             return  # with its next sign of life
-        self._beats[edge] = _Beat(now_s, returns, now_s)
+        self._beats[edge] = _Beat(life, now_s, returns, now_s)
         try:
             await self._bus.recent.say_again(edge, last.at_s - _UNSEEN_S)
         except BusUnavailable as error:

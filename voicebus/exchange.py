@@ -160,7 +160,9 @@ class Exchange:
             return
         self.synthetic |= bool(message.get("synthetic"))
         number = message.get("turn")
-        if number:
+        if number and message["type"] == "error" and number not in self.turns:
+            self.errors.append(message["message"])  # of a turn before: it is not heard here
+        elif number:
             is_unasked = _is_unasked(message)
             # A new turn has taken the words that were open, unless it is the assistant's own.
             self.is_open &= number in self.turns or is_unasked

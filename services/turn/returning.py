@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import structlog
+from msgspec.structs import replace
 
 from schemas.codec import decode
 from schemas.event import Event
@@ -76,10 +77,14 @@ def missed(before: Sequence[Past], here: Sequence[Past], asked: Return) -> tuple
         here: What it has of this one.
         asked: How far the client is.
     """
-    again = [known.event for known in _once(before) if isinstance(known.event, TOLD_AGAIN)]
+    again = [_of_before(k.event) for k in _once(before) if isinstance(k.event, TOLD_AGAIN)]
     told = {_number(known.event) for known in here}
     due = [event for event in again if event.turn >= asked.turn or not event.turn]
     return tuple(event for event in due if _number(event) not in told)
+
+
+def _of_before(event: Event) -> Event:
+    return replace(event, elsewhere=True) if isinstance(event, TurnEnded) else event
 
 
 def once(before: Sequence[Past], here: Sequence[Past]) -> list[Past]:

@@ -170,7 +170,7 @@ EXAMPLES: Final[tuple[Event, ...]] = (
         epoch=8,
         turn=1,
     ),
-    TurnEnded(outcome="completed", reply="Hello.", heard_ms=900, epoch=8, turn=1),
+    TurnEnded(outcome="completed", reply="Hello.", heard_ms=900, elsewhere=True, epoch=8, turn=1),
     TurnCancelled(epoch=8, turn=1, revision=2),
     ReplyPaused(epoch=8, turn=1),
     ReplyResumed(epoch=8, turn=1),

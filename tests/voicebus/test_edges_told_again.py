@@ -20,9 +20,9 @@ from voicebus.bus.inbox import Inbox
 from voicebus.edges import AGAIN_S
 
 
-async def beat(bus: Bus, place: Place, returns: int) -> None:
+async def beat(bus: Bus, place: Place, returns: int, life: str = "") -> None:
     """Give one sign of life of the place's edge."""
-    presence = Presence(role="edge", worker=place.edge, slots=1, busy=0, returns=returns)
+    presence = Presence(role="edge", worker=place.edge, slots=1, busy=0, returns=returns, life=life)
     await bus.publish_raw(presence_subject(bus.cell, "edge", place.edge), encode(presence))
     await bus.flush()
 
@@ -77,6 +77,24 @@ async def test_it_is_told_once_for_each_return(nats_server: str) -> None:
         await say(bus, place, "one")
         for returns in (1, 1, 1, 2, 2):
             await beat(bus, place, returns)
+            await asyncio.sleep(AGAIN_S)
+
+        copies = await heard(inbox, 3)
+
+    assert len(copies) == 3
+
+
+async def test_an_edge_that_was_started_again_counts_its_own_returns(nats_server: str) -> None:
+    """It is told again though the former one under its name came back as often."""
+    place = new_place()
+    async with (
+        bus_in(nats_server, place.cell) as bus,
+        watching(bus),
+        bus.listen(subject_of(TokenDelta, place)) as inbox,
+    ):
+        await say(bus, place, "one")
+        for returns, life in ((1, "first"), (0, "second"), (1, "second")):
+            await beat(bus, place, returns, life)
             await asyncio.sleep(AGAIN_S)
 
         copies = await heard(inbox, 3)

@@ -76,6 +76,20 @@ def test_a_turn_is_over_at_its_end_and_a_completed_one_when_its_audio_is() -> No
     assert not exchange(*BEGUN, (1.0, say("audio_complete", audio_seconds=0))).is_over(9.0)
 
 
+def test_an_error_of_an_earlier_turn_is_not_waited_for() -> None:
+    """It may come late, and neither its turn's end nor its audio comes with it."""
+    late = {"type": "error", "turn": 1, "code": "bus_unavailable", "message": "lost"}
+    taken = exchange((1.0, {"type": "speech_started", "start_ms": 0}), (1.1, late))
+    assert taken.is_open
+    answer = {"turn": 2, "text": "x", "outcome": "failed"}
+    taken.take({"type": "turn_started", **answer}, 1.2)
+    taken.take({"type": "turn_ended", **answer}, 1.3)
+
+    assert taken.is_over(9.0)
+    assert taken.errors == ["lost"]
+    assert taken.heard("s").turns == 1
+
+
 def test_what_the_assistant_says_by_itself_answers_nothing() -> None:
     """A greeting neither ends the wait for the answer, nor stands for the words that are open."""
     greeted = exchange(

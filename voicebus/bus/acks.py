@@ -47,8 +47,10 @@ OVERTAKEN_S: Final = 1.0
 """A stream answers in the order in which it was asked: when it has stored what was sent so much
 later, what has no answer was lost with the leader before."""
 
-_UNTAKEN: Final = -1.0
-"""Instead of when its time is over, for a message that no stream took: at once."""
+ENDING_S: Final = 2.0
+"""A server that is told to end closes its streams before its connections: for a moment it answers
+that there is none. What it has answered so is kept for so long, and goes over the next connection.
+"""
 
 _SILENT: Final = "the bus did not acknowledge in time"
 _GONE: Final = "there was no connection to the bus for too long"
@@ -113,17 +115,22 @@ class _Pending(Struct, eq=False):
     deadline_s: float
     begun_s: float
     expires_s: float
+    is_untaken: bool = False
 
 
 class AckTracker:
     """Remembers what was published and not yet acknowledged. Single-threaded, no I/O.
 
+    Args:
+        ending_s: For how long what no stream took is kept for the next connection.
+
     Attributes:
         kept_bytes: How much of it is kept.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ending_s: float = ENDING_S) -> None:
         self.kept_bytes = 0
+        self._ending_s = ending_s
         self._pending: dict[int, _Pending] = {}  # in the order in which it was published
         self._next = 0
         self._reached_s: dict[str, float] = {}  # when the time of what is stored would be over
@@ -174,7 +181,7 @@ class AckTracker:
         now_s = time.monotonic()
         for pending in self._pending.values():
             if pending.message is not None:
-                pending.expires_s = now_s + pending.deadline_s
+                pending.expires_s, pending.is_untaken = now_s + pending.deadline_s, False
 
     def answer(self, number: int, payload: bytes, no_responders: bool) -> None:  # noqa: FBT001
         """Take the server's answer; unknown and malformed ones are ignored (they may be forged)."""
@@ -182,9 +189,11 @@ class AckTracker:
         if pending is None:
             return
         sequence, error = self._outcome(payload, no_responders)
-        if isinstance(error, BusUnavailable) and _comes_again(pending):
-            pending.expires_s = _UNTAKEN
-            return
+        if isinstance(error, BusUnavailable) and pending.message is not None:
+            keep_s = 0.0 if _comes_again(pending) else self._ending_s
+            if keep_s or _comes_again(pending):
+                pending.expires_s, pending.is_untaken = time.monotonic() + keep_s, True
+                return
         if error is None:
             self._reached_s[pending.stream] = pending.expires_s
         self._pop(number)
@@ -216,9 +225,9 @@ class AckTracker:
         due = []
         for number, pending in self._pending.items():
             reached_s = self._reached_s.get(pending.stream, 0.0)
-            is_due = pending.expires_s < now_s or pending.expires_s + OVERTAKEN_S < reached_s
+            is_due = pending.expires_s <= now_s or pending.expires_s + OVERTAKEN_S < reached_s
             if is_due and pending.message is not None and _comes_again(pending):
-                pending.expires_s = now_s + pending.deadline_s
+                pending.expires_s, pending.is_untaken = now_s + pending.deadline_s, False
                 due.append((number, pending.message))
         return due
 
@@ -254,7 +263,7 @@ def _comes_again(pending: _Pending) -> bool:
 def _late(pending: _Pending, waits: bool) -> BusError:  # noqa: FBT001
     if waits:
         return BusUnavailable(_GONE)
-    return BusUnavailable(_UNRECORDED) if pending.expires_s == _UNTAKEN else BusTimeout(_SILENT)
+    return BusUnavailable(_UNRECORDED) if pending.is_untaken else BusTimeout(_SILENT)
 
 
 class Stored:

@@ -17,7 +17,7 @@ from schemas.event import Event
 from subjects.catalog import CATALOG, Place, subject_of
 from subjects.streams import stream_of
 from voicebus import metrics
-from voicebus.bus.acks import AckTracker, Message, Settled, Stored
+from voicebus.bus.acks import ENDING_S, AckTracker, Message, Settled, Stored
 from voicebus.bus.answers import Answer, answers, taking
 from voicebus.bus.connection import Connection, close, establish
 from voicebus.bus.fence import Fence
@@ -54,7 +54,8 @@ class Bus:
         self.recent = Recent(self.publish_raw)
         self._nats = connection
         self._inbox = inbox
-        self._acks = AckTracker()
+        # In a cluster another server takes what the one that ends does not, and it is sent again.
+        self._acks = AckTracker(ENDING_S if settings.replicas == 1 else 0.0)
         self._outbox = Outbox(connection, f"{inbox}.ack", self._acks)
         self._questions = Questions(connection, f"{inbox}.ask")
         self._log = LogReader(connection, f"{inbox}.get", self._questions, self._found)

@@ -162,9 +162,10 @@ class Order:
         ends: set[type[Event]] = {SpeechDone} if self._speaks else set()
         if event.turn not in self._said:
             ends.add(GenerationDone)
-        return isinstance(event, TurnEnded) and not any(
-            a.is_over(ends) for (turn, _), a in self._attempts.items() if turn == event.turn
-        )
+        if not isinstance(event, TurnEnded) or event.elsewhere:
+            return False
+        attempts = (a for (turn, _), a in self._attempts.items() if turn == event.turn)
+        return not any(attempt.is_over(ends) for attempt in attempts)
 
     def _lead(self, event: Event) -> list[Event]:
         if isinstance(event, TurnStarted):

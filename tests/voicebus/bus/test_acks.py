@@ -16,7 +16,15 @@ from tests.nats_server import NatsServer
 from tests.workers import bus_in, new_place, until
 from voicebus import metrics
 from voicebus.bus import acks
-from voicebus.bus.acks import DEADLINE_S, GIVE_UP_S, AckTracker, ApiError, Message, error_of
+from voicebus.bus.acks import (
+    DEADLINE_S,
+    ENDING_S,
+    GIVE_UP_S,
+    AckTracker,
+    ApiError,
+    Message,
+    error_of,
+)
 from voicebus.bus.client import Bus
 from voicebus.errors import BusError, BusTimeout, BusUnavailable, Fenced, StorageFull
 
@@ -118,11 +126,40 @@ def test_what_is_kept_is_forgotten_when_it_is_settled(outcomes: Outcomes) -> Non
 
 
 def test_no_stream_means_unavailable(outcomes: Outcomes) -> None:
-    """When nobody records the subject, the server says so at once."""
-    tracker = AckTracker()
+    """When nobody records the subject, its publisher is told so."""
+    tracker = AckTracker(ending_s=0.0)
 
     tracker.answer(tracker.expect(MESSAGE, outcomes), b"", no_responders=True)
 
+    assert isinstance(outcomes.error(), BusUnavailable)
+
+
+@pytest.mark.parametrize("payload", [b"", b'{"error":{"code":503,"err_code":10008}}'])
+def test_what_an_ending_server_does_not_take_goes_over_the_next_connection(
+    payload: bytes, outcomes: Outcomes
+) -> None:
+    """It closes its streams first; whoever publishes then has lost nothing."""
+    tracker = AckTracker()
+    number = tracker.expect(MESSAGE, outcomes)
+    tracker.answer(number, payload, no_responders=not payload)
+    assert [kept for kept, _ in tracker.kept(0)] == [number]
+
+    tracker.pause()
+    tracker.expire(time.monotonic() + ENDING_S + 1)
+    tracker.resume()
+    tracker.answer(number, b'{"seq":7}', no_responders=False)
+
+    assert outcomes == [(7, None)]
+
+
+def test_a_server_without_the_stream_that_does_not_end_is_believed(outcomes: Outcomes) -> None:
+    """After a moment: it has no such stream."""
+    tracker = AckTracker()
+    tracker.answer(tracker.expect(MESSAGE, outcomes), b"", no_responders=True)
+    tracker.expire(time.monotonic() + ENDING_S / 2)
+    assert outcomes == []
+
+    tracker.expire(time.monotonic() + ENDING_S + 0.1)
     assert isinstance(outcomes.error(), BusUnavailable)
 
 

@@ -154,6 +154,31 @@ def test_a_session_that_comes_from_elsewhere_begins_in_its_middle() -> None:
     assert heard(order, [TurnStarted(turn=5, text="x")]) == [TurnStarted(turn=5, text="x")]
 
 
+def test_nothing_is_missing_of_a_turn_that_ended_elsewhere() -> None:
+    """Its end is told again, and its reply is not: the client had heard it where it was."""
+    order = Order(over=4)
+    order.doubt()
+    told = [
+        TurnStarted(turn=5, text="x"),
+        TurnEnded(turn=5, outcome="completed", elsewhere=True),
+        TurnStarted(turn=6, text="x"),
+    ]
+
+    assert heard(order, told) == told
+    assert order.trust() == []
+
+
+def test_the_end_of_a_turn_elsewhere_comes_behind_its_beginning() -> None:
+    """Both are said again; so it has an order, too."""
+    order = Order(over=4)
+    order.doubt()
+    ended = TurnEnded(turn=5, outcome="completed", elsewhere=True)
+    assert heard(order, [ended]) == []
+
+    begun = TurnStarted(turn=5, text="x")
+    assert heard(order, [begun]) == [begun, ended]
+
+
 def test_nobody_hangs_up_before_what_may_be_missing() -> None:
     """The goodbye comes first."""
     order = Order()
