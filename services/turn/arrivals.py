@@ -72,6 +72,10 @@ lost on the live path, because the bus or our connection to it broke, was stored
 
 _QUIET_LONGEST_S: Final = 8.0
 
+_SETTLED_S: Final = 0.25
+"""In a cluster a message is heard a moment before it can be read. One that passed before our
+subscription, and could not be read yet when we first read the log, is looked for after this."""
+
 
 class Past(Struct, frozen=True):
     """A message of the log.
@@ -151,8 +155,8 @@ class Arrivals:
         self._found: deque[Event] = deque()
         self._clock = asyncio.get_running_loop().time
         self._quiet_from_s = self._clock()
-        self._quiet_s = QUIET_S
-        self._is_doubtful = False
+        self._quiet_s = _SETTLED_S
+        self._is_doubtful, self._doubt_s = True, 2 * QUIET_S
         self._waiting: asyncio.Timeout | None = None
         place = claim.place
         self._next = dict.fromkeys(session_log(place.cell, place.session, place.edge), 1)
@@ -244,13 +248,14 @@ class Arrivals:
         else:
             self._found.extend(event for event in found if isinstance(event, _NEWS))
         self._quiet_from_s = self._clock()
-        self._quiet_s = max(QUIET_S, 2 * self._quiet_s)
-        if self._quiet_s >= _QUIET_LONGEST_S:
-            self._quiet_s, self._is_doubtful = _QUIET_LONGEST_S, False
+        self._quiet_s = min(max(QUIET_S, 2 * self._quiet_s), _QUIET_LONGEST_S)
+        if self._quiet_s >= self._doubt_s:
+            self._is_doubtful = False
 
     def _reconnected(self) -> None:
         """Look at once, and some times more: others may be back later than we are."""
-        self._quiet_from_s, self._quiet_s, self._is_doubtful = self._clock(), 0.0, True
+        self._quiet_from_s, self._quiet_s = self._clock(), 0.0
+        self._is_doubtful, self._doubt_s = True, _QUIET_LONGEST_S
         if self._waiting is not None and not self._waiting.expired():
             self._waiting.reschedule(self._clock())
 

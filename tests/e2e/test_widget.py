@@ -202,6 +202,41 @@ async def test_a_visitor_goes_on_when_the_edge_was_killed(
     assert turn["playedMs"] == pytest.approx(1000 * turn["audioSeconds"], abs=1)
 
 
+@pytest.mark.parametrize(
+    ("role", "until"),
+    [
+        ("stt", f"{inside('shop', '.unstable')}?.textContent"),
+        ("turn", f"{inside('shop', '.unstable')}?.textContent"),
+        ("llm", f"{element('shop')}.turns[0]?.reply"),
+    ],
+    ids=["listener", "leader", "model"],
+)
+async def test_a_visitor_is_answered_though_a_worker_was_killed(
+    page: Page, host: Host, real_system: System, role: str, until: str
+) -> None:
+    """In the middle of a sentence, or of its answer: another one goes on and loses no word."""
+    await open_sites(real_system, host, shop="")
+    host.body = widget("shop", text_consent="")
+    await go(page, host, "shop")
+    await page.evaluate(UNPROCESSED)
+    async with overheard(real_system, Claimed) as heard:
+        await press(page, "shop", "#launch")
+        await press(page, "shop", "#talk")
+        await page.until(until, 60)
+        with real_system.without(role):
+            pass
+        held = [one for one in heard if isinstance(one, Claimed) and one.role == role]
+        await hand_on_claim(real_system, held[-1])
+        await page.until(f"{element('shop')}.turns[0]?.outcome", 90)
+    (turn,) = await page.evaluate(f"{element('shop')}.turns")
+    problems = await events(page, "shop", "error")
+
+    assert word_error_rate(WORDS, turn["text"]) <= 0.2, turn["text"]
+    assert (turn["outcome"], problems) == ("completed", [])
+    assert turn["playedMs"] == pytest.approx(1000 * turn["audioSeconds"], abs=1)
+    assert await text_of(page, "shop", ".spoken") == turn["reply"].strip()
+
+
 async def test_a_visitor_hears_all_though_the_voice_was_killed(
     page: Page, host: Host, real_system: System
 ) -> None:

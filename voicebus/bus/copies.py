@@ -18,9 +18,14 @@ MESSAGE_ID: Final = "Nats-Msg-Id"
 Source: https://docs.nats.io/using-nats/developer/develop_jetstream/model_deep_dive
 """
 
+LIVE_ID: Final = "Voicebus-Live-Id"
+"""Header with the same id where the store is to know nothing of it: see
+:mod:`voicebus.bus.recorder`."""
+
 _SECRET_CHARACTERS: Final = 8
 _DRAWN_BYTES: Final = 2048
 _MOST_PUBLISHERS: Final = 1024
+_MOST_LATE: Final = 1024
 _MOST_DIGITS: Final = 18
 
 
@@ -51,7 +56,8 @@ class Heard:
     """
 
     def __init__(self) -> None:
-        self._newest: dict[tuple[str, str], int] = {}
+        self._span: dict[_Publisher, tuple[int, int]] = {}  # the first number heard, the newest
+        self._late: dict[tuple[_Publisher, int], None] = {}
 
     def is_copy(self, message_id: str, subject: str) -> bool:
         """Return whether a message was heard before, and take note of it.
@@ -59,17 +65,47 @@ class Heard:
         A publisher's kinds of messages count apart: who may publish one kind and gives itself
         another's name has only that kind of the other taken for copies.
         """
-        name, _, rest = message_id.partition(".")
-        publisher = (name, _kind(subject))
-        number = rest.partition(".")[0]
-        if not number.isdecimal() or len(number) > _MOST_DIGITS:
-            return False
-        if int(number) <= self._newest.get(publisher, 0):
-            return True
-        self._newest[publisher] = int(number)
-        if len(self._newest) > _MOST_PUBLISHERS:
-            del self._newest[next(iter(self._newest))]
+        number = _number(message_id)
+        publisher = _publisher(message_id, subject)
+        first, newest = self._span.get(publisher, (number, 0))
+        if not number or number <= newest:
+            return bool(number)
+        self._span[publisher] = (first, number)
+        if len(self._span) > _MOST_PUBLISHERS:
+            del self._span[next(iter(self._span))]
         return False
+
+    def is_late(self, message_id: str, subject: str) -> bool:
+        """Return whether a message was sent before we listened, and is here for the first time.
+
+        Args:
+            message_id: That of a copy for the store, which others heard when it was sent.
+            subject: Its subject.
+        """
+        number = _number(message_id)
+        publisher = _publisher(message_id, subject)
+        known = (publisher, number)
+        first, _ = self._span.get(publisher, (number + 1, 0))
+        if not number or number >= first or known in self._late:
+            return False
+        self._late[known] = None
+        if len(self._late) > _MOST_LATE:
+            del self._late[next(iter(self._late))]
+        return True
+
+
+_Publisher = tuple[str, str]
+"""Its name, and a kind of messages."""
+
+
+def _publisher(message_id: str, subject: str) -> _Publisher:
+    return message_id.partition(".")[0], _kind(subject)
+
+
+def _number(message_id: str) -> int:
+    """Return the number of an id; 0 if it is none of ours."""
+    number = message_id.partition(".")[2].partition(".")[0]
+    return int(number) if number.isdecimal() and len(number) <= _MOST_DIGITS else 0
 
 
 def _kind(subject: str) -> str:

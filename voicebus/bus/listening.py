@@ -10,7 +10,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from voicebus import metrics
-from voicebus.bus.copies import MESSAGE_ID, Heard
+from voicebus.bus.copies import LIVE_ID, MESSAGE_ID, Heard
 from voicebus.bus.envelope import HEARD_BEFORE, opened
 from voicebus.bus.inbox import Inbox
 from voicebus.tracing.context import HEADER
@@ -49,9 +49,11 @@ def _taker(inbox: Inbox, tracing: Tracer) -> Callable[[Msg], Awaitable[None]]:
 
     async def take(message: Msg) -> None:
         if message.headers:
+            message_id = message.headers.get(MESSAGE_ID) or message.headers.get(LIVE_ID, "")
             if HEARD_BEFORE in message.headers:
-                return
-            if heard.is_copy(message.headers.get(MESSAGE_ID, ""), message.subject):
+                if not heard.is_late(message_id, message.subject):
+                    return
+            elif heard.is_copy(message_id, message.subject):
                 metrics.BUS_COPIES.inc()
                 return
         event = opened(message.subject, message.data, message.headers)

@@ -8,6 +8,8 @@ So the writes of one claim wait for each other here, and one that is not acknowl
 again. (That holds over a connection that is well. :mod:`voicebus.bus.outbox` looks after one that
 breaks.) The live hop waits for nothing: what cannot be stored yet is published at once all the
 same, in a way that no stream takes. The copy that is stored later is marked: nobody hears it twice.
+Only who began to listen in between hears it: the live one came too early, and the log was read
+before it was there.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from voicebus.bus.acks import GIVE_UP_S, Message, Settled, Stored
-from voicebus.bus.copies import MESSAGE_ID, MessageIds
+from voicebus.bus.copies import LIVE_ID, MESSAGE_ID, MessageIds
 from voicebus.bus.envelope import HEARD_BEFORE
 from voicebus.bus.fence import Fence
 from voicebus.errors import BusError, BusTimeout, BusUnavailable, WriteInFlight
@@ -98,7 +100,7 @@ class Recorder:
                 await self._send(write)
             else:
                 write.was_heard = True
-                heads = UNRECORDED | (message.headers or {})
+                heads = {**UNRECORDED, LIVE_ID: write.message_id, **(message.headers or {})}
                 heard = Message("", message.subject, message.payload, heads)
                 await self._publish(heard, None, TRY_S)
         except BusUnavailable:

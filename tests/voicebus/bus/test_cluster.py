@@ -15,6 +15,7 @@ from schemas.claim import Claimed
 from schemas.codec import decode
 from schemas.event import Event
 from schemas.llm import ClauseReady, GenerateRequest, TokenDelta
+from schemas.session import UserText
 from subjects.catalog import Place, subject_of
 from tests.bus import place_here
 from tests.cluster import ServerCluster, server_cluster
@@ -90,6 +91,32 @@ async def test_a_burst_is_heard_once_and_stored_in_order(cluster: ServerCluster)
     assert [event.text for event in tokens if isinstance(event, TokenDelta)] == words
     assert left == 0
     assert not claim.lost.done()
+
+
+async def test_who_begins_to_listen_in_a_burst_misses_nothing(cluster: ServerCluster) -> None:
+    """What was heard before that, and waited for the store when the log was read, comes as it is
+    stored: each once. (The first of them waited for nothing; who reads looks again.)
+    """
+    place = place_here()
+    subject = subject_of(UserText, place)
+    async with bus_of(cluster, "edge") as edge, bus_of(cluster) as bus:
+        for number in range(100):
+            await edge.publish(UserText(text="x", seq=number), place)
+        await edge.flush()
+        async with bus.listen(subject) as inbox:
+            await bus.flush()
+            read = [event.seq for event in await stored(bus, place, UserText)]
+            for number in range(100, 200):
+                await edge.publish(UserText(text="x", seq=number), place)
+            async with asyncio.timeout(30):
+                while len(await stored(bus, place, UserText)) < 200:
+                    await asyncio.sleep(0.05)
+            await bus.flush()
+            heard = [(await inbox.next())[1].seq for _ in range(len(inbox))]
+
+    assert len(read) < 100, "the burst was stored before anybody listened: it shows nothing"
+    assert sorted({0, *read, *heard}) == list(range(200))
+    assert len(heard) == len(set(heard))
 
 
 async def test_the_store_refuses_all_that_an_outdated_owner_has_left(

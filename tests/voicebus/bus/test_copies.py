@@ -75,4 +75,32 @@ def test_the_memory_of_publishers_is_bounded() -> None:
     for _ in range(3000):
         heard.is_copy(MessageIds().next(), SUBJECT)
 
-    assert len(heard._newest) <= 1024
+    assert len(heard._span) <= 1024
+
+
+def test_what_was_sent_before_we_listened_is_heard_when_it_is_stored() -> None:
+    """Once; what we have heard ourselves is not heard again."""
+    ids, heard = MessageIds(), Heard()
+    a, b, c, d = (ids.next() for _ in range(4))
+    assert heard.is_late(a, SUBJECT)
+    heard.is_copy(c, SUBJECT)
+    heard.is_copy(d, SUBJECT)
+
+    assert [heard.is_late(each, SUBJECT) for each in (a, b, b, c, d)] == [
+        *(False, True),
+        *(False, False, False),
+    ]
+
+
+def test_a_copy_without_an_id_of_ours_is_not_late() -> None:
+    """A caller's audio has none: its offsets tell, and its listeners look into the log."""
+    assert not Heard().is_late("", SUBJECT)
+
+
+def test_the_memory_of_late_messages_is_bounded() -> None:
+    """Processes come and go for weeks."""
+    ids, heard = MessageIds(), Heard()
+    for _ in range(3000):
+        heard.is_late(ids.next(), SUBJECT)
+
+    assert len(heard._late) <= 1024
