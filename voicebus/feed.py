@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -95,11 +96,14 @@ async def caller_audio(
         yield event
     lull = _Lull()
     arrived: Event | None = await _last_order(claim)
+    last = math.inf  # the edge counts downwards; what is stored late may be here late
     while not isinstance(arrived, SessionClosed):
         match arrived:
-            case ClientLost():
+            case ClientLost() if arrived.seq <= last:
+                last = arrived.seq
                 lull.bear(_QUIET_S)  # no audio is no silence: nobody knows what the caller does
-            case ClientReturned():
+            case ClientReturned() if arrived.seq <= last:
+                last = arrived.seq
                 lull.bear(STALLED_S)
             case AudioChunk() | AudioEnded():
                 async for ordered in feed.live(arrived):

@@ -93,9 +93,12 @@ async def connected(user: str, name: str) -> AsyncIterator[Bus]:
             bus = await connect(chosen, name)
     except TimeoutError as err:
         raise BusUnavailable(f"no bus answers at {chosen.shown_url}") from err
+    watching = asyncio.ensure_future(bus.watch())
     try:
         yield bus
     finally:
+        watching.cancel()
+        await asyncio.wait((watching,))
         await bus.close()
 
 

@@ -12,33 +12,22 @@ import structlog
 from msgspec import Struct
 
 from schemas.codec import decode
-from schemas.conversation import LinkAsked
 from schemas.event import Event
 from schemas.failure import Failure
 from schemas.llm import SummaryMade
 from schemas.session import (
-    AnswerAsked,
-    CancelAsked,
     ClientLost,
     ClientReturned,
-    ForgetAsked,
-    KeysPressed,
-    PlaybackEnded,
     SessionClosed,
-    TurnTakingSet,
     UserText,
 )
 from schemas.stt import (
     AudioConsumed,
-    SpeechPaused,
-    SpeechResumed,
-    SpeechStarted,
-    TranscriptDraft,
     TranscriptFinal,
-    TranscriptPartial,
 )
 from schemas.tool import CallsAsked, ToolDone
 from schemas.turn import HangUp, NothingHeard, TurnCancelled, TurnEnded, TurnStarted
+from services.turn.numbers import CONTROLS, Numbers
 from services.turn.reply import MADE
 from subjects.catalog import session_log
 from voicebus.bus.inbox import Inbox
@@ -60,11 +49,7 @@ _OUTCOMES: Final = (
 and what came of them stay in the chat, and summaries stand for a part of it."""
 
 _MADE: Final = (*MADE, Failure)
-_EDGES: Final = (PlaybackEnded, ClientLost, ClientReturned, LinkAsked, ForgetAsked)
-"""What an edge says of its own, and numbers itself."""
-
-_CONTROLS: Final = (UserText, KeysPressed, AnswerAsked, CancelAsked, TurnTakingSet, *_EDGES)
-_NEWS: Final = (*_CONTROLS, SessionClosed, TranscriptFinal, AudioConsumed, SummaryMade, *_MADE)
+_NEWS: Final = (*CONTROLS, SessionClosed, TranscriptFinal, AudioConsumed, SummaryMade, *_MADE)
 
 QUIET_S: Final = 1.0
 """When nothing comes for this long and something is waited for, the log is read once more: what was
@@ -87,56 +72,6 @@ class Past(Struct, frozen=True):
 
     event: Event
     stored_ns: int
-
-
-class Numbers:
-    """Tells by its number whether a message was here before. For one session."""
-
-    def __init__(self) -> None:
-        self._seen: set[tuple[object, ...]] = set()
-        self._utterance = 0
-        self._heard_ms = 0
-
-    def is_new(self, event: Event) -> bool:
-        """Return whether a message was not here yet, and take note of it.
-
-        Messages without a number, live ones and those that are taken twice without harm, are
-        always new. But what was heard of an utterance is not when its final is here: that may have
-        been read from the log, while what came before it was still waiting.
-        """
-        match event:
-            case SpeechStarted():
-                return event.start_ms >= self._heard_ms
-            case SpeechPaused() | SpeechResumed() | TranscriptPartial() | TranscriptDraft():
-                return event.utterance > self._utterance
-            case TranscriptFinal():
-                number: tuple[object, ...] = (TranscriptFinal, event.utterance)
-                self._utterance = max(self._utterance, event.utterance)
-                self._heard_ms = max(self._heard_ms, event.end_ms)
-            case AudioConsumed():
-                number = (AudioConsumed, event.end_offset)
-            case Failure():
-                attempt = (event.turn, event.revision)
-                number = (Failure, event.stage, event.epoch, event.seq, attempt)
-            case _ if isinstance(event, _CONTROLS):
-                number = (type(event), event.seq)
-            case _:
-                return True
-        is_new = number not in self._seen
-        self._seen.add(number)
-        return is_new
-
-    def move(self) -> None:
-        """The session goes on at another place: what is the edge's own is numbered anew there.
-
-        What the client says is numbered by its frames, wherever it comes; an edge counts downwards.
-        """
-        self._seen = {number for number in self._seen if not _is_edges(number)}
-
-
-def _is_edges(number: tuple[object, ...]) -> bool:
-    kind, place = number[:2]
-    return kind in _CONTROLS and isinstance(place, int) and place < 0
 
 
 class Arrivals:
@@ -236,9 +171,15 @@ class Arrivals:
         return self._found.popleft()
 
     def _is_news(self, event: Event) -> bool:
-        if isinstance(event, Failure) and event.stage == "turn":
-            return event.epoch >= self._claim.epoch  # a turn worker before us knows less
-        return not self._owners.is_outdated(event) and self._numbers.is_new(event)
+        if self._is_formers(event):
+            return False
+        is_ours = isinstance(event, Failure) and event.stage == "turn"
+        return is_ours or (not self._owners.is_outdated(event) and self._numbers.is_new(event))
+
+    def _is_formers(self, event: Event) -> bool:
+        """Whether it is what a turn worker before us says of a failure: it knows less."""
+        is_turns = isinstance(event, Failure) and event.stage == "turn"
+        return is_turns and event.epoch < self._claim.epoch
 
     async def _look(self) -> None:
         try:
@@ -246,11 +187,12 @@ class Arrivals:
         except BusError as error:  # while there is no leader; the live path may go on meanwhile
             log.warning("log.unreadable", error=str(error))
         else:
-            self._found.extend(event for event in found if isinstance(event, _NEWS))
+            news = (event for event in found if isinstance(event, _NEWS))
+            self._found.extend(event for event in news if not self._is_formers(event))
+            if self._quiet_s * 2 >= self._doubt_s:
+                self._is_doubtful = False
         self._quiet_from_s = self._clock()
         self._quiet_s = min(max(QUIET_S, 2 * self._quiet_s), _QUIET_LONGEST_S)
-        if self._quiet_s >= self._doubt_s:
-            self._is_doubtful = False
 
     def _reconnected(self) -> None:
         """Look at once, and some times more: others may be back later than we are."""

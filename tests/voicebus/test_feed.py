@@ -246,12 +246,13 @@ async def test_no_stall_is_told_while_the_client_is_lost(nats_server: str) -> No
     """A broken connection is no silence of the caller; when it is back the clock begins anew."""
     async with bus_at(nats_server) as bus:
         inbox = Inbox(100)
-        for event in (chunk(0), ClientLost()):
+        for event in (chunk(0), ClientLost(seq=-2)):
             inbox.put("", event)
 
         async def talk() -> None:
             await asyncio.sleep(1.6)
-            inbox.put("", ClientReturned())
+            inbox.put("", ClientReturned(seq=-3))
+            inbox.put("", ClientLost(seq=-2))  # stored late, and heard late
             await asyncio.sleep(0.7)
             inbox.put("", chunk(1))
             inbox.put("", SessionClosed())

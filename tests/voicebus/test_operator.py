@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from schemas.session import SessionOpened
+from tests.bus import place_here
+from tests.nats_server import NatsServer
 from voicebus import credentials, operator
+from voicebus.errors import BusUnavailable
 from voicebus.operator import Word
 
 
@@ -52,3 +57,13 @@ def test_without_users_there_is_no_key(tmp_path: Path) -> None:
     chosen = operator.bus_settings({"VOICEBUS_UP_DATA_DIR": str(tmp_path)}, "admin")
 
     assert chosen.nats_nkey_file == ""
+
+
+async def test_a_command_is_told_that_there_is_no_stream(
+    own_nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not wait for ever for a server that has none, and may be about to end."""
+    monkeypatch.setenv("VOICEBUS_NATS_URL", own_nats_server.url)
+    async with operator.connected("admin", "test") as bus, asyncio.timeout(10):
+        with pytest.raises(BusUnavailable):
+            await bus.store(SessionOpened(client="test"), place_here())

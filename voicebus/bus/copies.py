@@ -19,7 +19,7 @@ Source: https://docs.nats.io/using-nats/developer/develop_jetstream/model_deep_d
 """
 
 LIVE_ID: Final = "Voicebus-Live-Id"
-"""Header with the same id where the store is to know nothing of it: see
+"""Header with what may be told of the id of a message that the store does not have yet: see
 :mod:`voicebus.bus.recorder`."""
 
 _SECRET_CHARACTERS: Final = 8
@@ -45,6 +45,11 @@ class MessageIds:
         """Return the id of the message that is published next."""
         self._count += 1
         return f"{self._publisher}.{self._count}.{next(self._secrets)}"
+
+
+def told(message_id: str) -> str:
+    """Return of an id what others may know before the store has it: whose it is, and its number."""
+    return message_id.rpartition(".")[0]
 
 
 class Heard:

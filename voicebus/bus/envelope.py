@@ -20,7 +20,8 @@ from subjects.processes import is_own
 from voicebus import metrics
 
 HEARD_BEFORE: Final = "Voicebus-Heard-Before"
-"""Header of a copy that is published for the store only: see :mod:`voicebus.bus.recorder`."""
+"""Header of a copy that is published for the store, and for those who were not there for the
+first: see :mod:`voicebus.bus.recorder`."""
 
 _OUT_OF_A_STREAM: Final = "Nats-Stream"
 """Header of every message that the server reads out of a stream for somebody."""

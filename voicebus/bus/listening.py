@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -10,6 +11,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from voicebus import metrics
+from voicebus.bus.acks import GIVE_UP_S
 from voicebus.bus.copies import LIVE_ID, MESSAGE_ID, Heard
 from voicebus.bus.envelope import HEARD_BEFORE, opened
 from voicebus.bus.inbox import Inbox
@@ -46,12 +48,14 @@ async def _end(connection: Connection, subscription: Subscription) -> None:
 
 def _taker(inbox: Inbox, tracing: Tracer) -> Callable[[Msg], Awaitable[None]]:
     heard = Heard()  # each subscription has a queue of its own, and another order
+    late_until_s = time.monotonic() + GIVE_UP_S  # nothing waits longer for the store
 
     async def take(message: Msg) -> None:
         if message.headers:
             message_id = message.headers.get(MESSAGE_ID) or message.headers.get(LIVE_ID, "")
             if HEARD_BEFORE in message.headers:
-                if not heard.is_late(message_id, message.subject):
+                is_new_here = time.monotonic() < late_until_s
+                if not (is_new_here and heard.is_late(message_id, message.subject)):
                     return
             elif heard.is_copy(message_id, message.subject):
                 metrics.BUS_COPIES.inc()

@@ -138,7 +138,7 @@ class Outbox:
     async def send_overdue(self) -> None:
         """Send once more what no stream has taken, though the connection is well.
 
-        It was heard the first time: those who listen drop it.
+        It was heard the first time: those who listened then drop it.
         """
         breaks = self._breaks
         overdue = self._acks.overdue(time.monotonic()) if self.is_open else []

@@ -24,10 +24,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from voicebus.bus.acks import GIVE_UP_S, Message, Settled, Stored
-from voicebus.bus.copies import LIVE_ID, MESSAGE_ID, MessageIds
+from voicebus.bus.copies import LIVE_ID, MESSAGE_ID, MessageIds, told
 from voicebus.bus.envelope import HEARD_BEFORE
 from voicebus.bus.fence import Fence
-from voicebus.errors import BusError, BusTimeout, BusUnavailable, WriteInFlight
+from voicebus.errors import BusError, BusTimeout, BusUnavailable, Fenced, WriteInFlight
 
 TRY_S: Final = 2.0
 """How long an acknowledgement is waited for before the message is sent again: many round trips."""
@@ -100,7 +100,7 @@ class Recorder:
                 await self._send(write)
             else:
                 write.was_heard = True
-                heads = {**UNRECORDED, LIVE_ID: write.message_id, **(message.headers or {})}
+                heads = {**UNRECORDED, LIVE_ID: told(write.message_id), **(message.headers or {})}
                 heard = Message("", message.subject, message.payload, heads)
                 await self._publish(heard, None, TRY_S)
         except BusUnavailable:
@@ -145,9 +145,19 @@ class Recorder:
         if isinstance(error, WriteInFlight | BusTimeout | BusUnavailable) and not late:
             self._spawn(self._again(write))
             return
-        self._drop(write)
-        if write.settled is not None:
-            write.settled(sequence, error)
+        for each in self._refused(write) if isinstance(error, Fenced) else (write,):
+            self._drop(each)
+            if each.settled is not None:
+                each.settled(sequence, error)
+
+    def _refused(self, write: Write) -> list[Write]:
+        """Return all that waits under the same claim, the newest first: none of it has an owner.
+
+        Nor is any of it sent. Who began to listen meanwhile would hear it.
+        """
+        lane = self._lanes.get(_lane(write), ())
+        waiting = [each for each in lane if each is not write and each.fence == write.fence]
+        return [*reversed(waiting), write] if write.fence is not None else [write]
 
     async def _again(self, write: Write) -> None:
         await asyncio.sleep(AGAIN_S)

@@ -11,7 +11,14 @@ import pytest
 from schemas.event import Event
 from schemas.failure import Failure
 from schemas.llm import ClauseReady, GenerationDone
-from schemas.session import PlaybackEnded, SessionOpened, UserText
+from schemas.session import (
+    CancelAsked,
+    ClientLost,
+    ClientReturned,
+    PlaybackEnded,
+    SessionOpened,
+    UserText,
+)
 from schemas.stt import (
     AudioConsumed,
     SpeechPaused,
@@ -22,7 +29,8 @@ from schemas.stt import (
     TranscriptPartial,
 )
 from schemas.turn import ConverseRequest, TurnStarted
-from services.turn.arrivals import Arrivals, Numbers, Past, aged
+from services.turn.arrivals import Arrivals, Past, aged
+from services.turn.numbers import Numbers
 from tests.workers import bus_in, claim_on, new_place
 from voicebus.bus.client import Bus
 from voicebus.bus.inbox import Inbox
@@ -141,6 +149,34 @@ def test_numbers_tell_messages_apart(event: Event, other: Event) -> None:
     numbers = Numbers()
 
     assert [numbers.is_new(each) for each in (event, event, other)] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("newer", "older"),
+    [
+        (ClientReturned(seq=-3), ClientLost(seq=-2)),
+        (UserText(text="a", seq=7), CancelAsked(seq=5)),
+        (CancelAsked(seq=7), CancelAsked(seq=5)),
+    ],
+)
+def test_what_was_overtaken_means_nothing_any_more(newer: Event, older: Event) -> None:
+    """It was stored late: the client is back, and nobody asked to stop what was asked for since."""
+    numbers = Numbers()
+
+    assert [numbers.is_new(each) for each in (newer, older)] == [True, False]
+    in_order = Numbers()
+    assert [in_order.is_new(each) for each in (older, newer)] == [True, True]
+
+
+def test_what_was_typed_is_never_overtaken() -> None:
+    """It is answered, if late; an edge counts its own orders downwards, and anew elsewhere."""
+    numbers = Numbers()
+    events = [UserText(text="b", seq=7), UserText(text="a", seq=5), CancelAsked(seq=-4)]
+    events += [ClientReturned(seq=-9)]
+    assert [numbers.is_new(each) for each in events] == [True] * 4
+
+    numbers.move()
+    assert numbers.is_new(ClientLost(seq=-2))
 
 
 def heard(utterance: int) -> list[Event]:

@@ -16,11 +16,11 @@ REQUEST = ConverseRequest(settings=SessionSettings(silence=SILENCE))
 
 async def test_nobody_is_prompted_or_hung_up_on_while_away(nats_server: str) -> None:
     """Nor by a worker that takes over meanwhile; who is back is asked after the usual time."""
-    away = (SessionOpened(), ClientLost(seq=1))
+    away = (SessionOpened(), ClientLost(seq=-1))
     async with session(nats_server, away, attempt=2, request=REQUEST) as led:
         await asyncio.sleep(5 * PATIENCE_S)
         assert await led.is_silent()
-        await led.tell(ClientReturned(seq=2))
+        await led.tell(ClientReturned(seq=-2))
         said = await led.says(2)
 
     prompt = said["TurnStarted"]
@@ -31,7 +31,7 @@ async def test_nobody_is_prompted_or_hung_up_on_while_away(nats_server: str) -> 
 async def test_a_loss_is_heard_live(nats_server: str) -> None:
     """The time that ran stops."""
     async with session(nats_server, request=REQUEST) as led:
-        await led.tell(ClientLost(seq=1))
+        await led.tell(ClientLost(seq=-1))
         await asyncio.sleep(5 * PATIENCE_S)
 
         assert await led.is_silent()

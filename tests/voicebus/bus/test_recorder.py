@@ -11,7 +11,7 @@ import pytest
 from tests.workers import until
 from voicebus.bus import recorder as recording
 from voicebus.bus.acks import AckTracker, ApiError, Message, PubAck, Settled
-from voicebus.bus.copies import MessageIds
+from voicebus.bus.copies import LIVE_ID, MESSAGE_ID, MessageIds
 from voicebus.bus.envelope import HEARD_BEFORE
 from voicebus.bus.fence import Fence
 from voicebus.bus.recorder import Recorder
@@ -129,17 +129,33 @@ async def test_it_is_given_up_at_last(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_an_outdated_owner_is_told_of_each_write() -> None:
-    """Its messages are refused one by one, and none is tried again."""
+    """One is refused, and with it all that waits: nobody hears later what it had left."""
     sent = Sent()
-    await sent.say(b"a")
-    await sent.say(b"b")
+    for word in (b"a", b"b", b"c"):
+        await sent.say(word)
+    await sent.say(b"d", Fence("claim", 8))
     sent.answer(0, error=OTHER_OWNER)
     await until(lambda: len(sent.to_store()) == 2)
-    sent.answer(2, error=OTHER_OWNER)
+    sent.answer(4)
     await asyncio.sleep(3 * recording.AGAIN_S)
 
-    assert [type(error) for _, error in sent.outcomes] == [Fenced, Fenced]
-    assert sent.to_store() == [b"a", b"b"]
+    assert [type(error) for _, error in sent.outcomes] == [Fenced] * 3 + [type(None)]
+    assert sent.to_store() == [b"a", b"d"]
+    assert len(sent.recorder) == 0
+
+
+async def test_nobody_can_take_the_id_of_what_waits_for_the_store() -> None:
+    """Whoever published something else with it would have the message refused as a copy."""
+    sent = Sent()
+    for word in (b"a", b"b"):
+        await sent.say(word)
+    sent.answer(0)
+    await until(lambda: len(sent.to_store()) == 2)
+    live, stored = sent.messages[1][2][LIVE_ID], sent.messages[2][2][MESSAGE_ID]
+
+    assert stored.startswith(live)
+    assert len(stored) > len(live) + 8
+    assert MESSAGE_ID not in sent.messages[1][2]
 
 
 async def test_claims_do_not_wait_for_each_other() -> None:
