@@ -17,10 +17,15 @@ from schemas.turn import ConverseRequest, TurnEnded, TurnStarted
 from subjects.catalog import subject_of
 from tests.nats_server import NatsServer
 from tests.workers import bus_in, claim_on, jobs_left, new_place
+from voicebus.bus.acks import ENDING_S
 from voicebus.bus.replay import Recorded
+from voicebus.bus.watchdog import EVERY_S
 from voicebus.errors import BusTimeout, EngineOverloaded
 
 REQUEST = GenerateRequest(turn=1, messages=(Message(role="user", content="x"),))
+
+TOLD_S = ENDING_S + EVERY_S + 1
+"""After this long at most is it known that a stream is not there: its server may be about to end."""
 
 
 async def test_everything_carries_the_epoch_of_the_claim(nats_server: str) -> None:
@@ -105,7 +110,7 @@ async def test_a_job_that_cannot_be_queued_fails_its_turn(own_nats_server: NatsS
         claim = await claim_on(bus, place, "turn", ConverseRequest(), job="session")
         await bus.request("$JS.API.STREAM.DELETE.JOBS", b"")
         await claim.start_job(REQUEST, "1-0")
-        _, event = await asyncio.wait_for(inbox.next(), 2)
+        _, event = await asyncio.wait_for(inbox.next(), TOLD_S)
 
     assert isinstance(event, Failure)
     assert (event.stage, event.code, event.turn) == ("bus", "bus_unavailable", 1)
@@ -123,7 +128,7 @@ async def test_a_call_that_cannot_be_queued_has_failed_and_not_its_turn(
         claim = await claim_on(bus, place, "turn", ConverseRequest(), job="session")
         await bus.request("$JS.API.STREAM.DELETE.JOBS", b"")
         await claim.start_job(call, "1-0-1-2")
-        _, event = await asyncio.wait_for(inbox.next(), 2)
+        _, event = await asyncio.wait_for(inbox.next(), TOLD_S)
 
     assert isinstance(event, ToolDone)
     assert (event.turn, event.round, event.seq, event.failed) == (1, 1, 2, True)
