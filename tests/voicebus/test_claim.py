@@ -25,7 +25,7 @@ from voicebus.errors import BusTimeout, EngineOverloaded
 REQUEST = GenerateRequest(turn=1, messages=(Message(role="user", content="x"),))
 
 TOLD_S = ENDING_S + EVERY_S + 1
-"""After this long at most is it known that a stream is not there: its server may be about to end."""
+"""After this long it is known that a stream is not there: its server may be about to end."""
 
 
 async def test_everything_carries_the_epoch_of_the_claim(nats_server: str) -> None:
