@@ -93,6 +93,7 @@ async def connected(user: str, name: str) -> AsyncIterator[Bus]:
             bus = await connect(chosen, name)
     except TimeoutError as err:
         raise BusUnavailable(f"no bus answers at {chosen.shown_url}") from err
+    # What it would end with, a closed connection, the command itself is told by what it asks for.
     watching = asyncio.ensure_future(bus.watch())
     try:
         yield bus

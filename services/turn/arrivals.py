@@ -15,16 +15,8 @@ from schemas.codec import decode
 from schemas.event import Event
 from schemas.failure import Failure
 from schemas.llm import SummaryMade
-from schemas.session import (
-    ClientLost,
-    ClientReturned,
-    SessionClosed,
-    UserText,
-)
-from schemas.stt import (
-    AudioConsumed,
-    TranscriptFinal,
-)
+from schemas.session import ClientLost, ClientReturned, SessionClosed, UserText
+from schemas.stt import AudioConsumed, TranscriptFinal
 from schemas.tool import CallsAsked, ToolDone
 from schemas.turn import HangUp, NothingHeard, TurnCancelled, TurnEnded, TurnStarted
 from services.turn.numbers import CONTROLS, Numbers

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
+import pytest
+
 from schemas.claim import Presence
 from schemas.codec import encode
 from schemas.event import Event
@@ -66,8 +68,18 @@ async def test_an_edge_that_is_back_is_told_again(nats_server: str) -> None:
     assert len(stored) == 3
 
 
-async def test_it_is_told_once_for_each_return(nats_server: str) -> None:
-    """Its further beats say nothing new; its next return does."""
+@pytest.mark.parametrize(
+    "beats",
+    [
+        ((1, "first"), (1, "first"), (1, "first"), (2, "first"), (2, "first")),
+        ((1, "first"), (0, "second"), (1, "second")),
+    ],
+    ids=["one life", "started again"],
+)
+async def test_it_is_told_once_for_each_return(
+    nats_server: str, beats: tuple[tuple[int, str], ...]
+) -> None:
+    """Its further beats say nothing new; its next return does, and each life counts its own."""
     place = new_place()
     async with (
         bus_in(nats_server, place.cell) as bus,
@@ -75,25 +87,7 @@ async def test_it_is_told_once_for_each_return(nats_server: str) -> None:
         bus.listen(subject_of(TokenDelta, place)) as inbox,
     ):
         await say(bus, place, "one")
-        for returns in (1, 1, 1, 2, 2):
-            await beat(bus, place, returns)
-            await asyncio.sleep(AGAIN_S)
-
-        copies = await heard(inbox, 3)
-
-    assert len(copies) == 3
-
-
-async def test_an_edge_that_was_started_again_counts_its_own_returns(nats_server: str) -> None:
-    """It is told again though the former one under its name came back as often."""
-    place = new_place()
-    async with (
-        bus_in(nats_server, place.cell) as bus,
-        watching(bus),
-        bus.listen(subject_of(TokenDelta, place)) as inbox,
-    ):
-        await say(bus, place, "one")
-        for returns, life in ((1, "first"), (0, "second"), (1, "second")):
+        for returns, life in beats:
             await beat(bus, place, returns, life)
             await asyncio.sleep(AGAIN_S)
 

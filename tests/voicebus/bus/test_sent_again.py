@@ -46,7 +46,7 @@ SEEDS = [*range(2), *(pytest.param(seed, marks=pytest.mark.slow) for seed in ran
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("end", [NatsServer.kill, NatsServer.stop], ids=["killed", "stopped"])
-async def test_nothing_is_missing_from_the_log_after_the_server_was_killed(
+async def test_nothing_is_missing_from_the_log_after_the_server_ended(
     own_nats_server: NatsServer, end: Callable[[NatsServer], None], seed: int
 ) -> None:
     """Ended twice while two processes publish: the log has each message once and in order, and who
