@@ -23,11 +23,13 @@ HEAVY  := tests/services/stt tests/services/tts $(addprefix tests/e2e/,test_clon
 # The engines that everybody has, and providers that fail over real HTTP; `make test` has them, too.
 LIGHT  := $(wildcard tests/services/*/test_engines*.py) tests/services/llm/test_openai.py \
           tests/services/llm/test_asking.py tests/services/llm/test_hedging.py tests/e2e/test_providers.py
+# The rest takes longer, or needs what not every machine has, and has targets of its own.
+TESTED := -m "not (browser or slow or monitoring or operations or engines)"
 # vLLM wants its own versions of everything: the tests ask it over HTTP.
 VLLM   := build/vllm
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev models run test test-fast test-slow browser-test monitoring-test operations-test engines-test faults lint format types layers bench docs lock clean
+.PHONY: help setup setup-dev models run test collected test-fast test-slow browser-test monitoring-test operations-test engines-test faults lint format types layers bench docs lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -43,9 +45,16 @@ models: $(VENV)/run.stamp ## Download the model files (make models ARGS=--all fo
 run: $(VENV)/run.stamp ## Start everything and talk to it in a browser (ONCE=1, PORT=8080)
 	$(BIN)/voicebus up --port $(PORT) $(if $(ONCE),--once)
 
-test: $(VENV)/dev.stamp lint ## Check and test all but the browser, with real models, servers and sockets
+test: $(VENV)/dev.stamp ## Check and test all but the browser, with real models, servers and sockets
+	$(MAKE) --no-print-directory --jobs=2 lint collected
+	$(BIN)/python -m pytest $(TESTED) -n 4 $(ARGS)
+
+# Four processes read all tests: what one of them has compiled is read by the others. The types are
+# checked meanwhile, on the other core.
+collected: $(VENV)/dev.stamp
 	$(BIN)/voicebus models pull --all
-	$(BIN)/python -m pytest -m "not (browser or slow or monitoring or operations or engines)" -n 4 $(ARGS)
+	@mkdir -p build
+	$(BIN)/python -m pytest $(TESTED) --collect-only -qq >build/collected.txt || { cat build/collected.txt; exit 1; }
 
 browser-test: $(VENV)/dev.stamp ## The talk page and the widget in a real Chromium
 	$(BIN)/voicebus models pull --all

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from benchmarks.edge_capacity import measure_edge
 from benchmarks.systems import base_environment
 
 
+@pytest.mark.slow
 async def test_every_frame_reaches_a_worker(tmp_path: Path) -> None:
     """The callers' frames are followed through a real edge and a real bus."""
     few, more = await measure_edge(tmp_path, base_environment(), (10, 20), 2.0)

@@ -147,6 +147,7 @@ def test_a_run_that_differs_from_itself_is_void() -> None:
 
 
 @pytest.mark.model
+@pytest.mark.slow
 def test_a_run_writes_figures_that_its_rows_give(manifest: Path) -> None:
     """Real recognition of real speech: a file from which the figures can be computed anew."""
     file = manifest.parent / "stt.json"

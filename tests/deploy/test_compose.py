@@ -84,6 +84,7 @@ def health_of(name: str) -> tuple[str, ...]:
 
 
 @pytest.mark.network
+@pytest.mark.operations
 def test_compose_understands_the_file() -> None:
     """By the schema of the Compose Specification."""
     done = subprocess.run(

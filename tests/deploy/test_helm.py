@@ -10,7 +10,7 @@ import pytest
 from tests.deploy.pods import CHART, of_kind, pods, rendered
 from tests.deploy.stage import ROOT
 
-pytestmark = pytest.mark.network
+pytestmark = [pytest.mark.network, pytest.mark.operations]
 
 EVERYTHING: Final[dict[str, Any]] = {
     "keda": {"enabled": True},

@@ -13,7 +13,7 @@ from tests.deploy.pods import CHART, of_kind, pods, rendered, rendered_from
 from tests.deploy.stage import ROOT
 from tests.deploy.test_helm import EVERYTHING
 
-pytestmark = pytest.mark.network
+pytestmark = [pytest.mark.network, pytest.mark.operations]
 
 PROMETHEUS = ROOT / "deploy" / "prometheus"
 

@@ -10,7 +10,7 @@ from tests.deploy.images import shipped
 from tests.deploy.pods import of_kind, pods, rendered
 from tests.deploy.test_helm import EVERYTHING
 
-pytestmark = pytest.mark.network
+pytestmark = [pytest.mark.network, pytest.mark.operations]
 
 
 def ways_out(**values: Any) -> list[dict[str, Any]]:

@@ -48,7 +48,10 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
         yield running
 
 
-@pytest.mark.parametrize("role", ["stt", "turn", "llm", "tts"])
+@pytest.mark.parametrize(
+    "role",
+    ["stt", "llm", *(pytest.param(role, marks=pytest.mark.slow) for role in ("turn", "tts"))],
+)
 async def test_a_worker_dies_in_mid_turn_and_the_call_goes_on(office: Exchange, role: str) -> None:
     """In mid-utterance or mid-reply: the caller hears all of the answer."""
     system, name = office.system, new_token("w")

@@ -49,7 +49,10 @@ async def busy(crew: Crew, role: str) -> Process:
     return found[0]
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(
+    "role",
+    ["turn", "tts", *(pytest.param(role, marks=pytest.mark.slow) for role in ("stt", "llm"))],
+)
 async def test_a_worker_is_killed_in_mid_turn(crew: Crew, api: BotApi, role: str) -> None:
     """Another one goes on; nobody in Telegram can tell."""
     await crew.until_idle()

@@ -41,6 +41,7 @@ def test_the_bridge_is_killed_in_mid_turn(telegram: Served) -> None:
     assert texts(telegram, ann.chat) == [REPLY]
 
 
+@pytest.mark.slow
 def test_another_bridge_takes_over(telegram: Served) -> None:
     """It has stood by; what the dead one had accepted is answered, and what comes then."""
     second = telegram.bridge("telegram-2")

@@ -54,6 +54,14 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     return build(request.param)
 
 
+LARGER = pytest.mark.parametrize(
+    "whisper",
+    [WHISPERS[0], pytest.param(WHISPERS[1], marks=pytest.mark.engines)],
+    indirect=True,
+)
+"""Half a minute of speech for the larger model takes longer than all else of it together."""
+
+
 @pytest.fixture(scope="module", params=WHISPERS)
 def whisper(request: pytest.FixtureRequest) -> Engine:
     """The engines that really recognise."""
@@ -184,6 +192,7 @@ def test_a_model_of_one_language_refuses_to_translate() -> None:
 
 
 @pytest.mark.model
+@LARGER
 def test_an_utterance_in_the_long_window_is_understood(whisper: Engine) -> None:
     """Above 12 s the whole window is used and nothing is lost."""
     samples = np.concatenate([recording("leisure"), silence(0.6), recording("amiable")] * 2)
@@ -194,6 +203,7 @@ def test_an_utterance_in_the_long_window_is_understood(whisper: Engine) -> None:
 
 
 @pytest.mark.model
+@LARGER
 def test_a_file_longer_than_a_window_is_understood(whisper: Engine) -> None:
     """It is cut between words, and no word is lost."""
     samples = np.concatenate([recording("leisure"), silence(0.5)] * 5)
