@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.browser import installed
 from tests.nats_server import NatsServer
-from tests.sharing import Sharing, scheduling, shared_by
+from tests.sharing import Sharing, scheduling, shared_by, waits
 from tests.system import System
 
 # How long an example takes says more about the machine than about the code.
@@ -29,8 +29,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sharing:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What shares a system goes first: it takes longest."""
-    items.sort(key=lambda item: shared_by(item.path) is None)
+    """What shares a system goes first: it takes longest. Then what waits, then what computes."""
+    items.sort(key=lambda item: (shared_by(item.path) is None, not waits(item.path)))
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 TESTS = Path(__file__).parent
+WAITING = frozenset({"bridges", "e2e", "faults", "voicebus"})
 
 
 @cache
@@ -27,6 +28,14 @@ def shared_by(file: Path) -> Path | None:
         if asks is not None and asks.search(file.read_text(encoding="utf-8")):
             return folder
     return None
+
+
+def waits(file: Path) -> bool:
+    """Return whether its tests wait more than they compute: for processes, and for deadlines.
+
+    With others beside and behind them no core is idle, neither in the middle nor at the end.
+    """
+    return file.relative_to(TESTS).parts[0] in WAITING
 
 
 def group_of(file: Path) -> Path:
