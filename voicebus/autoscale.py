@@ -36,9 +36,6 @@ LOOK_S: Final = 0.5
 _NAME_LENGTH: Final = 40
 """Of 64: the role and a number stand behind it."""
 
-_HANDING_ON_S: Final = 10.0
-"""What a worker may take on top of the time that its short work has."""
-
 
 def bounds_of(text: str) -> Bounds:
     """Read ``ROLE=LEAST:MOST``.
@@ -83,7 +80,6 @@ async def main(stop: asyncio.Event, wanted: Sequence[Bounds]) -> None:
             keeper,
             partial(_worker, bounds.role, _environment(os.environ, bounds.role)),
             name=name,
-            drain_s=own.drain_s + _HANDING_ON_S,
         )
         for bounds in wanted
     }

@@ -37,7 +37,6 @@ class Crew:
         keeper: Runs the processes.
         make: Makes a worker.
         name: Head of the workers' names on the bus.
-        drain_s: How long a worker may take to hand on what it holds.
     """
 
     def __init__(
@@ -48,14 +47,12 @@ class Crew:
         make: Make,
         *,
         name: str,
-        drain_s: float,
     ) -> None:
         self.role = bounds.role
         self._scaler = Scaler(policy, bounds)
         self._keeper = keeper
         self._make = make
         self._name = name
-        self._drain_s = drain_s
         self._workers: dict[str, str] = {}  # by the name of the process: the name on the bus
         self._leaving: dict[str, asyncio.Task[None]] = {}
         self._following: set[asyncio.Task[None]] = set()
@@ -157,4 +154,4 @@ class Crew:
 
     async def _retire(self, name: str) -> None:
         self._workers.pop(name, None)
-        await self._keeper.retire(name, self._drain_s)
+        await self._keeper.retire(name)

@@ -16,6 +16,7 @@ class Part(Struct, frozen=True, kw_only=True):
         environment: All of its environment.
         ready_url: Answers 200 once it is ready.
         shown_url: What people are told.
+        stop_s: How long it may take to end when it is asked to; it is killed then.
         renewed: Makes the same part with an address of its own, to run beside this one; None where
             others know the address: such a part ends before it is started anew.
     """
@@ -25,6 +26,7 @@ class Part(Struct, frozen=True, kw_only=True):
     environment: Mapping[str, str]
     ready_url: str
     shown_url: str = ""
+    stop_s: float = 10.0
     renewed: Callable[[], Part] | None = None
 
 

@@ -11,16 +11,19 @@ from pathlib import Path
 from typing import Final
 
 import voicebus
-from voicebus import credentials
+from voicebus import credentials, settings
 from voicebus.bus import server_config
 from voicebus.bus.server_config import Server
 from voicebus.errors import ConfigError
 from voicebus.models import ModelStore
-from voicebus.settings import PREFIX
+from voicebus.settings import PREFIX, ProcessSettings
 from voicebus.supervisor import Part, UpSettings
 from voicebus.voices import offers
 
 ROLES: Final = ("stt", "turn", "llm", "tts")
+LETTING_GO_S: Final = 10.0
+"""After its drain a process ends by itself within 5 s: it is not killed in the midst of that."""
+
 NATS_PORT: Final = 4222
 TELEPHONY_PORT: Final = 8090
 
@@ -156,6 +159,7 @@ def worker_part(role: str, environ: Mapping[str, str]) -> Part:
         environment={**environ, f"{PREFIX}METRICS_PORT": str(port)},
         ready_url=f"{root}/readyz",
         shown_url=f"{root}/metrics",
+        stop_s=_stop_s(environ),
         renewed=lambda: worker_part(role, environ),
     )
 
@@ -170,6 +174,7 @@ def supervisor_part(environ: Mapping[str, str]) -> Part:
         environment={**environ, f"{PREFIX}METRICS_PORT": str(port)},
         ready_url=f"{root}/readyz",
         shown_url=f"{root}/metrics",
+        stop_s=_stop_s(environ),
         renewed=lambda: supervisor_part(environ),
     )
 
@@ -184,6 +189,7 @@ def edge_part(port: int, environ: Mapping[str, str]) -> Part:
         environment={**environ, f"{PREFIX}EDGE_PORT": str(port)},
         ready_url=f"{root}/readyz",
         shown_url=root,
+        stop_s=_stop_s(environ),
     )
 
 
@@ -202,6 +208,7 @@ def telegram_part(environ: Mapping[str, str]) -> Part:
         environment={**environ, f"{PREFIX}METRICS_PORT": str(port)},
         ready_url=f"{root}/readyz",
         shown_url=f"{root}/metrics",
+        stop_s=_stop_s(environ),
     )
 
 
@@ -217,6 +224,7 @@ def telephony_part(environ: Mapping[str, str]) -> Part:
         environment={**environ, f"{PREFIX}METRICS_PORT": str(metrics_port)},
         ready_url=f"{root}/readyz",
         shown_url=f"ws://{host}:{port}",
+        stop_s=_stop_s(environ),
     )
 
 
@@ -235,3 +243,7 @@ def environment(environ: Mapping[str, str], **given: str) -> dict[str, str]:
     """Return the parts' environment: ours, and settings that the user has not made."""
     defaults = {f"{PREFIX}{name}": value for name, value in given.items()}
     return {**defaults, **environ, "PYTHONUNBUFFERED": "1", "PATH": os.environ.get("PATH", "")}
+
+
+def _stop_s(environ: Mapping[str, str]) -> float:
+    return settings.read(ProcessSettings, environ).drain_s + LETTING_GO_S

@@ -30,7 +30,6 @@ _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 30.0
 _STEADY_S: Final = 60.0
 _POLL_S: Final = 0.1
-_STOP_S: Final = 10.0
 _READY_S: Final = 120.0
 _TAIL_LINES: Final = 12
 _PR_SET_PDEATHSIG: Final = 1
@@ -97,7 +96,7 @@ class Supervisor:
         self._parts: dict[str, tuple[Part, asyncio.TaskGroup]] = {}
         self._running: dict[str, asyncio.subprocess.Process] = {}
         self._log_begins: dict[str, int] = {}
-        self._retired: set[asyncio.subprocess.Process] = set()
+        self._retired: dict[asyncio.subprocess.Process, Part] = {}
         self._ready: dict[str, bool] = {}
         self._stopping = False
 
@@ -140,25 +139,25 @@ class Supervisor:
             raise PartFailed(f"there is no part {name!r}: there are {', '.join(self._parts)}")
         part, group = self._parts[name]
         old = self._running[name]
-        self._retired.add(old)
+        self._retired[old] = part
         if part.renewed is None:
-            departure = await self._end(name, old)
+            departure = await self._end(part, old)
             await (await self.start(group, part))
             return departure
         try:
             await (await self.start(group, part.renewed()))
         except PartFailed:
-            await self._end(name, self._running[name])
+            await self._end(part, self._running[name])
             if old.returncode is not None:
                 await self.start(group, part)
                 raise
-            self._retired.discard(old)
+            self._retired.pop(old, None)
             self._parts[name], self._running[name], self._ready[name] = (part, group), old, True
             raise
-        return await self._end(name, old)
+        return await self._end(part, old)
 
-    async def retire(self, name: str, limit_s: float = _STOP_S) -> None:
-        """End a part for good: it gets SIGTERM and this time, then SIGKILL.
+    async def retire(self, name: str) -> None:
+        """End a part for good: it gets SIGTERM and its time, then SIGKILL.
 
         Raises:
             PartFailed: There is no part of that name.
@@ -169,10 +168,10 @@ class Supervisor:
         while name not in self._running:  # noqa: ASYNC110 - a few ms, once
             await asyncio.sleep(_POLL_S)
         process = self._running.pop(name)
-        self._retired.add(process)
-        self._parts.pop(name, None)
+        part, _ = self._parts.pop(name)
+        self._retired[process] = part
         self._ready.pop(name, None)
-        await self._end(name, process, limit_s)
+        await self._end(part, process)
 
     async def stop(self, names: Sequence[str]) -> None:
         """End parts in this order: each gets SIGTERM and its time, then SIGKILL."""
@@ -180,22 +179,20 @@ class Supervisor:
         for name in names:
             process = self._running.get(name)
             if process is not None:
-                await self._end(name, process)
+                await self._end(self.part(name), process)
         # One that was being replaced when this began, and that nobody else ends any more.
-        for process in tuple(self._retired):
-            await self._end("replaced", process)
+        for process, part in tuple(self._retired.items()):
+            await self._end(part, process)
 
-    async def _end(
-        self, name: str, process: asyncio.subprocess.Process, limit_s: float = _STOP_S
-    ) -> Departure:
+    async def _end(self, part: Part, process: asyncio.subprocess.Process) -> Departure:
         asked_s = time.monotonic()
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
             try:
-                async with asyncio.timeout(limit_s):
+                async with asyncio.timeout(part.stop_s):
                     await process.wait()
             except TimeoutError:
-                log.warning("part.killed", part=name)
+                log.warning("part.killed", part=part.name)
                 process.kill()
                 await process.wait()
         return Departure(asked_s=asked_s, took_s=time.monotonic() - asked_s)
@@ -211,7 +208,7 @@ class Supervisor:
             code = await process.wait()
             waiting.cancel()
             if process in self._retired:
-                self._retired.discard(process)
+                self._retired.pop(process, None)
                 return
             self._ready[part.name] = False
             if self._stopping:
@@ -233,7 +230,7 @@ class Supervisor:
             if self._stopping:
                 return
             if process in self._retired:  # another one was started in its place meanwhile
-                self._retired.discard(process)
+                self._retired.pop(process, None)
                 return
 
     async def _spawn(self, part: Part) -> asyncio.subprocess.Process:

@@ -30,9 +30,7 @@ class Toy:
         self._make = make
         self._group = group
         self.keeper = Supervisor(folder, lambda _part, _seconds: None)
-        self.crew = Crew(
-            Bounds("stt", 1, 3), POLICY, self.keeper, self._note, name="here", drain_s=5.0
-        )
+        self.crew = Crew(Bounds("stt", 1, 3), POLICY, self.keeper, self._note, name="here")
 
     def _note(self, name: str, worker: str) -> Part:
         self.made.append(worker)

@@ -56,6 +56,17 @@ def test_every_default_is_the_workers_own() -> None:
     }
 
 
+def test_what_drains_has_the_time_for_it() -> None:
+    """A telephone call may go on for as long as the operator has said; the rest ends in seconds."""
+    given = {"VOICEBUS_DRAIN_S": "300"}
+
+    assert parts.telephony_part(given).stop_s > 305
+    assert parts.worker_part("stt", given).stop_s > 305
+    assert parts.worker_part("stt", {}).stop_s > 10
+    with pytest.raises(ConfigError, match="VOICEBUS_DRAIN_S"):
+        parts.worker_part("stt", {"VOICEBUS_DRAIN_S": "soon"})
+
+
 def test_every_voice_on_offer_is_a_model() -> None:
     """Voices are a list, with or without spaces."""
     environ = {"VOICEBUS_TTS_VOICES": "one, two,", "VOICEBUS_LLM_ENGINE": "synthetic"}

@@ -141,17 +141,38 @@ async def test_parts_end_in_the_order_that_is_asked_for(tmp_path: Path) -> None:
     assert order.read_text() == "edge stt nats "
 
 
-async def test_a_part_that_ignores_being_asked_is_killed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Ctrl-C ends everything, however stubborn."""
-    monkeypatch.setattr(supervisor, "_STOP_S", 0.3)
-    stubborn = part("stubborn", "signal.signal(signal.SIGTERM, signal.SIG_IGN)")
+async def test_a_part_that_ignores_being_asked_is_killed(tmp_path: Path) -> None:
+    """Ctrl-C ends everything, however stubborn; each part has the time that is its own."""
+    made = part("stubborn", "signal.signal(signal.SIGTERM, signal.SIG_IGN)")
+    stubborn = msgspec.structs.replace(made, stop_s=0.3)
     async with supervised(tmp_path, Told()) as (keeper, group):
         await (await keeper.start(group, stubborn))
         pid = pid_of(keeper, "stubborn")
+        await keeper.stop(["stubborn"])
 
     assert not is_alive(pid)
+    assert made.stop_s == 10
+
+
+async def test_a_part_that_takes_its_time_is_not_killed(tmp_path: Path) -> None:
+    """What it does between being asked and its end is done."""
+    note = tmp_path / "done"
+    slow = part(
+        "slow",
+        f"""
+import pathlib, time
+def leave(*_):
+    time.sleep(0.5)
+    pathlib.Path({str(note)!r}).touch()
+    sys.exit()
+signal.signal(signal.SIGTERM, leave)
+""",
+    )
+    async with supervised(tmp_path, Told()) as (keeper, group):
+        await (await keeper.start(group, slow))
+        await keeper.stop(["slow"])
+
+    assert note.exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's own way is Linux's")

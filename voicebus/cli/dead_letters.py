@@ -17,6 +17,7 @@ import msgspec
 from schemas.event import Event
 from voicebus import dead_letters, operator
 from voicebus.bus.client import Bus
+from voicebus.cli.show import harmless
 from voicebus.dead_letters import Kept
 from voicebus.errors import CodecError, VoicebusError
 
@@ -68,7 +69,7 @@ def _each(
 
 async def _listed(bus: Bus) -> None:
     async for letter in dead_letters.kept(bus):
-        reason = letter.letter.reason
+        reason = harmless(" ".join(letter.letter.reason.split()))
         shown = reason if len(reason) <= _REASON_CHARS else f"{reason[: _REASON_CHARS - 1]}…"
         print(
             f"{letter.number:>6}  {_time(letter.stored_ns)}  {letter.role:<4}  "
@@ -82,7 +83,7 @@ async def _shown_as_json(bus: Bus) -> None:
 
 
 async def _show(_: Bus, letter: Kept) -> None:
-    print(json.dumps(_fields(letter), indent=2, ensure_ascii=False))
+    print(harmless(json.dumps(_fields(letter), indent=2, ensure_ascii=False)))
 
 
 async def _retry(bus: Bus, letter: Kept) -> None:

@@ -17,6 +17,7 @@ from voicebus.audio.pcm import samples_of
 from voicebus.audio.resample import Resampler
 from voicebus.audio.wav import parse_wav, write_wav
 from voicebus.caller import RATE_HZ, call
+from voicebus.cli.show import harmless
 from voicebus.errors import ConfigError, CorruptAudio, UnsupportedAudio, VoicebusError
 from voicebus.settings import TALK_SCOPE, TalkSettings
 from voicebus.waterfall import draw_waterfall
@@ -139,10 +140,10 @@ class Captions:
         """Print one message of the server, if it is something that was said."""
         match message["type"]:
             case "partial" if self._out.isatty():
-                self._print(f"\r\x1b[K\x1b[2myou    {message['text']}\x1b[0m")
+                self._print(f"\r\x1b[K\x1b[2myou    {harmless(message['text'])}\x1b[0m")
             case "turn_started":
                 clear = "\r\x1b[K" if self._out.isatty() else ""
-                self._print(f"{clear}you    {message['text']}\n")
+                self._print(f"{clear}you    {harmless(message['text'])}\n")
             case "reconnecting":
                 self._print("\n…      the connection broke; making another one\n")
             case "resumed":
@@ -151,7 +152,8 @@ class Captions:
                 if message.get("anew") and self._is_replying:
                     self._print("\n…      the reply begins anew\n")
                     self._is_replying = False
-                self._print(message["text"] if self._is_replying else f"reply  {message['text']}")
+                text = harmless(message["text"])
+                self._print(text if self._is_replying else f"reply  {text}")
                 self._is_replying = True
             case "reply_done" | "turn_ended" if self._is_replying:
                 self._print("\n")

@@ -14,7 +14,7 @@ import msgspec
 from subjects.tokens import is_token
 from voicebus import operator
 from voicebus.cli.replay import last_session, recorded
-from voicebus.cli.show import wrapped
+from voicebus.cli.show import harmless, wrapped
 from voicebus.errors import ConfigError, VoicebusError
 from voicebus.turn_page import render
 from voicebus.turn_times import PastTurn, past_turns
@@ -68,11 +68,11 @@ def drawn(turn: PastTurn, columns: int) -> str:
     """Return a turn's waterfall up to the first audio, and what happened in it, as text."""
     trace = f"  trace {turn.trace_id}" if turn.trace_id else ""
     lines = [f"turn {turn.turn}  {turn.outcome or 'not ended'}{trace}"]
-    lines += [wrapped(f"  > {turn.asked}", 4, columns)] if turn.asked else []
-    lines += [wrapped(f"  < {turn.reply}", 4, columns)] if turn.reply else []
+    lines += [wrapped(f"  > {harmless(turn.asked)}", 4, columns)] if turn.asked else []
+    lines += [wrapped(f"  < {harmless(turn.reply)}", 4, columns)] if turn.reply else []
     stages = [Stage(bar.name, bar.start_ms, bar.ready_ms) for bar in turn.bars]
     shown = [stage for stage in stages if stage.name != "heard"]
     waterfall = draw_waterfall(shown, turn.response_ms, columns)
     lines += ["", waterfall, ""] if waterfall else [""]
-    lines += [f"{mark.at_ms:>9.0f} ms  {mark.what}" for mark in turn.marks]
+    lines += [f"{mark.at_ms:>9.0f} ms  {harmless(mark.what)}" for mark in turn.marks]
     return "\n".join(lines)

@@ -24,7 +24,7 @@ from voicebus.audio.wav import read_wav, write_wav
 from voicebus.bus.layout import make_layout
 from voicebus.bus.server_config import adopt
 from voicebus.caller import call
-from voicebus.cli.show import wrapped
+from voicebus.cli.show import harmless, wrapped
 from voicebus.errors import AccessDenied, ConfigError, EngineError, VoicebusError
 from voicebus.models import ModelStore, default_folder, progress_for
 from voicebus.nats_cluster import COPIES, cluster_parts
@@ -243,8 +243,8 @@ async def _prove(edge: Part, folder: Path) -> None:
     reply = folder / "reply.wav"
     write_wav(reply, samples_of(heard.audio), heard.rate_hz or 24_000)
     _say(f"said        {spoken}")
-    _say(f"transcript  {heard.transcript}")
-    _say(wrapped(f"answer      {heard.reply}", indent=12))
+    _say(f"transcript  {harmless(heard.transcript)}")
+    _say(wrapped(f"answer      {harmless(heard.reply)}", indent=12))
     _say("")
     _say(draw_waterfall(heard.server_stages, heard.response_ms))
     if heard.synthetic:

@@ -45,7 +45,7 @@ def place(nats_server: str, monkeypatch: pytest.MonkeyPatch) -> Place:
         async with bus_in(nats_server, place.cell) as bus:
             good = letter("KeyError: 'x'", encode(REQUEST))
             await bus.store(good, place, job="3-1", role="llm")
-            bad = letter("r" * 100, b"\xff")
+            bad = letter("\x1b[2J\n" + "r" * 100, b"\xff")
             await bus.store(bad, beside(place), job="3-1", role="llm")
 
     asyncio.run(bury())
@@ -67,6 +67,7 @@ def test_each_letter_is_a_line(place: Place, capsys: pytest.CaptureFixture[str])
     good, bad = capsys.readouterr().out.splitlines()
     assert place.session in good
     assert good.endswith("3x  KeyError: 'x'")
+    assert "3x  \\u001b[2J r" in bad
     assert bad.endswith("r…")
     assert max(len(good), len(bad)) < 160
 

@@ -227,3 +227,13 @@ def test_captions_begin_a_reply_anew_in_a_line_of_its_own() -> None:
         "…      the reply begins anew",
         "reply  Oh, yes.",
     ]
+
+
+def test_captions_do_not_steer_the_terminal() -> None:
+    """Neither what was said nor what is answered."""
+    out = io.StringIO()
+    captions = Captions(out)
+    captions.show({"type": "turn_started", "text": "\x1b[2JWhat?"})
+    captions.show({"type": "reply_text", "text": "That\x9b2J."})
+
+    assert out.getvalue() == "you    \\u001b[2JWhat?\nreply  That\\u009b2J."

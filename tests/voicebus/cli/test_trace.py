@@ -27,7 +27,7 @@ SAID: list[Event] = [
             TurnStarted(turn=turn, text=f"question {turn}", typed=True, control=turn),
             ClauseReady(turn=turn, text="Answer."),
             ReplyChunk(turn=turn, pcm=b"\1\0", rate_hz=24_000, offset=0),
-            TurnEnded(turn=turn, outcome="completed", reply="Answer.", heard_ms=900),
+            TurnEnded(turn=turn, outcome="completed", reply="\x1b[2JAnswer.", heard_ms=900),
         )
     ),
 ]
@@ -60,6 +60,7 @@ def test_every_turn_is_shown_or_the_one_that_is_named(
 
     assert "question 1" in every
     assert "question 2" in every
+    assert "< \\u001b[2JAnswer." in every
     assert "question 1" not in second
     assert "turn 2  completed" in second
     assert "total" in second
