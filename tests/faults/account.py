@@ -13,9 +13,9 @@ from schemas.claim import Claimed
 from schemas.event import Event
 from schemas.llm import GenerationDone, TokenDelta
 from schemas.stt import TranscriptFinal
-from schemas.tts import ReplyChunk
+from schemas.tts import ReplyChunk, SpeechDone
 from schemas.turn import TurnEnded, TurnStarted
-from tests.e2e.client import Client, connected
+from tests.e2e.client import Client, connected, expect_eventually
 from tests.faults.crew import LIMIT_S, REPLY, Crew
 
 Samples = NDArray[np.int16]
@@ -133,6 +133,7 @@ async def expect_unharmed(crew: Crew, client: Client, unharmed: Samples, turns: 
     assert len(client.messages("turn_ended")) == turns
     for turn in range(1, turns + 1):
         expect_whole_reply(client, turn, unharmed)
+    await until_spoken(crew, client)
     expect_sound_log(await crew.log(client))
     assert crew.unhandled() == {}
 
@@ -144,6 +145,26 @@ async def expect_taken_over(crew: Crew, client: Client, role: str) -> None:
         return isinstance(event, Claimed) and event.role == role and event.delivery > 1
 
     await crew.until_recorded(client, is_second)
+
+
+async def until_spoken(crew: Crew, client: Client) -> None:
+    """Wait until the log has each sample of its replies, and no more.
+
+    Who listens does not wait for the log: where a stream has no leader, what was heard meanwhile is
+    stored when it has one, which may be after the turn's end.
+    """
+
+    async def is_stored() -> bool:
+        events = await crew.log(client)
+        done = {(e.turn, e.revision): e.samples for e in events if isinstance(e, SpeechDone)}
+        chunks = {
+            (e.turn, e.revision, e.offset): len(e.pcm) // 2
+            for e in events
+            if isinstance(e, ReplyChunk)
+        }
+        return sum(chunks.values()) == sum(done.values())
+
+    await expect_eventually(is_stored, "each sample is stored", LIMIT_S)
 
 
 async def until_over(client: Client, turn: int = 1) -> None:
