@@ -148,21 +148,25 @@ async def expect_taken_over(crew: Crew, client: Client, role: str) -> None:
 
 
 async def until_spoken(crew: Crew, client: Client) -> None:
-    """Wait until the log has each sample of its replies, and no more.
+    """Wait until the log has each sample of the replies that were spoken to their end.
 
     Who listens does not wait for the log: where a stream has no leader, what was heard meanwhile is
-    stored when it has one, which may be after the turn's end.
+    stored when it has one, which may be after the turn's end. A reply that was begun and dropped
+    for another one ends anywhere.
     """
 
     async def is_stored() -> bool:
-        events = await crew.log(client)
-        done = {(e.turn, e.revision): e.samples for e in events if isinstance(e, SpeechDone)}
-        chunks = {
-            (e.turn, e.revision, e.offset): len(e.pcm) // 2
-            for e in events
-            if isinstance(e, ReplyChunk)
-        }
-        return sum(chunks.values()) == sum(done.values())
+        stored: Counter[tuple[int, int]] = Counter()
+        done: dict[tuple[int, int], int] = {}
+        offsets = set()
+        for event in await crew.log(client):
+            reply = event.turn, event.revision
+            if isinstance(event, SpeechDone):
+                done[reply] = event.samples
+            elif isinstance(event, ReplyChunk) and (*reply, event.offset) not in offsets:
+                offsets.add((*reply, event.offset))
+                stored[reply] += len(event.pcm) // 2
+        return bool(done) and all(stored[reply] == samples for reply, samples in done.items())
 
     await expect_eventually(is_stored, "each sample is stored", LIMIT_S)
 
