@@ -183,7 +183,7 @@ class Listener:
             # waste, because the speech after the pause is there already.
             return
         samples = self._samples.between(pause.start_sample, pause.decided_sample)
-        ending = self._partials.ending(samples, pause.start_sample)
+        ending = self._partials.ending(samples, pause.start_sample, pause.end_sample)
         draft = self._drafts.begin(pause, samples, self._partials.language, ending)
         if self._hold is None:
             return
@@ -242,7 +242,7 @@ class Listener:
             return self._drafts.late(ended, samples, Priority.FILE)
         # Who speaks on has been heard beyond this end.
         is_whole = ended.cause != "length"
-        ending = self._partials.ending(samples, ended.start_sample) if is_whole else None
+        ending = self._partials.ending(samples, ended.start_sample, None) if is_whole else None
         return self._drafts.late(ended, samples, Priority.FINAL, ending)
 
     def _mark_silence(self) -> None:

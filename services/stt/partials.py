@@ -88,7 +88,7 @@ class Partials:
         """The speaker pauses: the partial that is being made is not wanted any more."""
         self.cancel()
 
-    def ending(self, samples: NDArray[np.float32], start: int) -> None:
+    def ending(self, samples: NDArray[np.float32], start: int, paused: int | None) -> None:
         """No partial of what is recognised as a whole is more than a partial."""
 
     def cancel(self) -> None:

@@ -44,13 +44,14 @@ class Showing(Protocol):
         """The speaker pauses."""
 
     def ending(
-        self, samples: NDArray[np.float32], start: int
+        self, samples: NDArray[np.float32], start: int, paused: int | None
     ) -> Coroutine[None, None, Timed] | None:
         """End what is being heard, if that becomes a final sooner than a recognition of the whole.
 
         Args:
             samples: The utterance, mono at 16 kHz.
             start: Its first sample.
+            paused: Sample from which on the speaker pauses; None if the utterance is over.
 
         Returns:
             What will be known of it; None where the whole has to be recognised.

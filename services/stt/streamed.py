@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -29,13 +30,33 @@ _STEP_SAMPLES: Final = CALLER_RATE_HZ // 10
 _SETTLES_SAMPLES: Final = CALLER_RATE_HZ // 2
 """Hypotheses of hardly more audio agree whether they are right or not."""
 
+_PAUSE_SAMPLES: Final = CALLER_RATE_HZ // 4
+"""Stops within words take up to 200 ms, and it takes some more to hear that one is over."""
+
+
+@dataclass(slots=True, eq=False)
+class _Ending:
+    """An end that comes as soon as the speaker has paused for long enough, or is done.
+
+    Attributes:
+        due: Sample from which the pause is one.
+        come: Set when it has come; what follows is known then.
+        fed: Up to where the audio was heard, or is being heard.
+        running: What is being heard.
+    """
+
+    due: int
+    come: asyncio.Event = field(default_factory=asyncio.Event)
+    fed: int = 0
+    running: asyncio.Task[EngineError | None] | None = None
+
 
 class StreamedPartials:
     """The partials of one session; see :class:`services.stt.partials.Showing`.
 
     Pauses are heard, too: the words before them are often shown only then. Where the same engine
-    makes the finals, what was heard is one at its end, at once; if the speaker goes on behind that,
-    the utterance is heard anew.
+    makes the finals, what was heard is one at its end, as soon as a pause is more than a stop
+    within a word; if the speaker goes on behind that, the utterance is heard anew.
 
     Args:
         lane: Where the engine hears.
@@ -65,6 +86,7 @@ class StreamedPartials:
         self._settles = settles
         self._task: asyncio.Task[EngineError | None] | None = None
         self._stream: Stream | None = None
+        self._ending: _Ending | None = None
         self._agreement = Agreement()
         self._utterance = 0
         self._speech = self._fed = self._settled = 0
@@ -92,6 +114,10 @@ class StreamedPartials:
             start: First sample of the utterance.
             quiet: Whether the speaker pauses: that is heard as well.
         """
+        if not quiet:
+            self._ending = None  # it was none, and who waits for it is told so
+        elif self._ending is not None and samples.end >= self._ending.due:
+            self._let_end(self._ending)
         if self._failed or (self._task is not None and not self._task.done()):
             return
         if self._stream is None:
@@ -111,41 +137,51 @@ class StreamedPartials:
         """The speaker pauses; nothing of that needs to stop."""
 
     def ending(
-        self, samples: NDArray[np.float32], start: int
+        self, samples: NDArray[np.float32], start: int, paused: int | None
     ) -> Coroutine[None, None, Timed] | None:
         """End what is being heard, if it may become a final; return what will be known of it.
+
+        Nothing is ended for one who goes on first: to be cancelled is all that the coroutine wants.
 
         Args:
             samples: The utterance, mono at 16 kHz.
             start: Its first sample.
+            paused: Sample from which on the speaker pauses; None if the utterance is over.
 
         Raises:
             EngineError: The coroutine does where the engine failed: words are missing.
         """
-        stream, running = self._stream, self._task
+        stream = self._stream
         if stream is None or not self._settles or self._failed:
             return None  # of what failed, the words are missing: the whole is heard anew
-        self._stream = self._task = None
-        return self._end(stream, samples[self._fed - start :], running)
+        self._ending = ending = _Ending(0 if paused is None else paused + _PAUSE_SAMPLES)
+        if paused is None:
+            self._let_end(ending)
+        return self._end(ending, stream, samples, start)
 
     def cancel(self) -> None:
         """The utterance is over."""
+        if self._ending is not None:
+            self._let_end(self._ending)
         self._stream = None
         if self._task is not None:
             self._task.cancel()
             self._task = None
 
+    def _let_end(self, ending: _Ending) -> None:
+        ending.fed, ending.running = self._fed, self._task
+        self._stream = self._task = self._ending = None
+        ending.come.set()
+
     async def _end(
-        self,
-        stream: Stream,
-        rest: NDArray[np.float32],
-        running: asyncio.Task[EngineError | None] | None,
+        self, ending: _Ending, stream: Stream, samples: NDArray[np.float32], start: int
     ) -> Timed:
-        if running is not None:
-            await asyncio.wait((running,))
-            if error := running.result():
+        await ending.come.wait()
+        if ending.running is not None:
+            await asyncio.wait((ending.running,))
+            if error := ending.running.result():
                 raise error
-        return await stream.finish(rest, self._owner)
+        return await stream.finish(samples[ending.fed - start :], self._owner)
 
     async def _hear(
         self, stream: Stream, samples: NDArray[np.float32], now: int

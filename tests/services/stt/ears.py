@@ -103,7 +103,8 @@ async def ears_of(
         scheduler=Scheduler(engine),
         lane=VadLane(LoudVad()),
         turns=None if judge is None else TurnLane(judge),
-        endpointing=EndpointingSettings(),
+        # With an engine that streams, as workers have it.
+        endpointing=EndpointingSettings(soft_pause_ms=200 if quick is None else 64),
         pace=Pace(partial_ms),
         engine="toy",
         model="toy",

@@ -15,7 +15,7 @@ from schemas.settings import SessionSettings
 from schemas.stt import TranscribeRequest, TranscriptDraft, TranscriptPartial
 from services.stt.engine import Hint, Recognition
 from services.stt.streaming import Hearing, StreamLane
-from tests.services.stt.ears import RATE_HZ, Recogniser, quiet, sound
+from tests.services.stt.ears import RATE_HZ, Recogniser, quiet, sound, steps
 from tests.services.stt.hearing import Heard, listening
 from voicebus.errors import EngineError, EngineUnavailable
 
@@ -94,6 +94,14 @@ async def spoken(heard: Heard) -> None:
         await asyncio.sleep(0.02)
 
 
+async def paced(heard: Heard, *pieces: bytes) -> None:
+    """Play this, at a pace that leaves time for drafts as well."""
+    for piece in pieces:
+        for step in steps(piece):
+            await heard.hear(step)
+            await asyncio.sleep(0.005)
+
+
 async def test_each_sample_is_heard_once_and_shown_at_once() -> None:
     """Partials grow with the speech, and no audio is recognised again for them."""
     quick = CountingEngine()
@@ -128,7 +136,7 @@ async def test_what_was_heard_is_the_final() -> None:
         await spoken(heard)
         await heard.end()
     async with listening(both, request=PAUSES, quick=both) as paused:
-        await paused.follow(sound(0.6), quiet(0.3), sound(0.6), quiet(2.0))
+        await paced(paused, sound(0.6), quiet(0.4), sound(0.6), quiet(2.0))
 
     assert [final.text for final in heard.finals()] == ["one two three four five!"]
     (final,) = paused.finals()
@@ -137,6 +145,47 @@ async def test_what_was_heard_is_the_final() -> None:
     assert drafts[-1] == final.text
     assert drafts[0].startswith("one two")
     assert both.seconds == []
+
+
+async def test_a_stop_within_a_word_ends_nothing() -> None:
+    """Nothing is heard anew for a stop that nobody takes for a pause."""
+    both = CountingEngine()
+    async with listening(both, request=PAUSES, quick=both) as heard:
+        await paced(heard, sound(0.6), quiet(0.15), sound(0.6), quiet(0.15), sound(0.3), quiet(2.0))
+
+    assert len(both.streams) == 1
+    assert [final.text for final in heard.finals()] == ["one two three four five six!"]
+    drafts = [event.text for event in heard.events if isinstance(event, TranscriptDraft)]
+    assert drafts == ["one two three four five six!"]
+    assert both.seconds == []
+
+
+async def test_who_says_in_a_pause_that_it_is_the_end_is_not_kept_waiting() -> None:
+    """What was to be ended with the pause ends at once."""
+    both = CountingEngine()
+    async with listening(both, request=PAUSES, quick=both) as heard:
+        await paced(heard, sound(1.0), quiet(0.12))
+        await heard.end()
+        async with asyncio.timeout(5):
+            while not heard.finals():
+                await asyncio.sleep(0.001)
+
+    assert [final.text for final in heard.finals()] == ["one two three!"]
+    assert both.seconds == []
+
+
+async def test_what_fails_in_a_stop_is_heard_as_a_whole() -> None:
+    """The words that were heard in it would be missing."""
+    both = CountingEngine()
+    async with listening(both, request=PAUSES, quick=both) as heard:
+        await paced(heard, sound(0.54), quiet(0.14))
+        both.failing = True
+        await paced(heard, quiet(0.04))
+        both.failing = False
+        await paced(heard, quiet(2.0))
+
+    (final,) = heard.finals()
+    assert final.text.startswith("synthetic utterance of")
 
 
 @pytest.mark.parametrize(("wanted", "language"), [("same", "en"), ("auto", "de"), ("auto", "")])
