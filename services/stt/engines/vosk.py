@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import weakref
 from collections.abc import Generator, Hashable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +31,7 @@ from services.stt.engine import (
     ran,
     understood,
 )
+from services.stt.engines.kaldi import Recogniser
 from services.stt.pieces import Part, joined, pieces
 from voicebus.errors import ConfigError, EngineError, EngineUnavailable, RequestRefused
 
@@ -39,11 +41,14 @@ _STEP_SAMPLES: Final = CALLER_RATE_HZ // 2
 _FADING: Final = np.zeros(CALLER_RATE_HZ * 3 // 10, np.float32)
 """The network looks ahead: without something behind it, the last word would be missing."""
 
+_MOST_IDLE: Final = 4
+"""Recognisers that wait for the next utterance. Each has tens of MB of its own, later hundreds."""
+
+_LONGEST_USE_SAMPLES: Final = 600 * CALLER_RATE_HZ
+"""What a recogniser found out grows with all that it hears, more and more slowly."""
+
 _OTHER: Final = "[unk]"
 """What stands in a grammar for all that is not in it, where the model has such a word."""
-
-_NO_WORD: Final = re.compile(r"\[.*\]$|<.*>$")
-"""What models write for noises and the like."""
 
 _NEEDED: Final = ("am/final.mdl", "conf/mfcc.conf", "graph")
 _NAMED: Final = re.compile(r"vosk-model-(?:small-)?([a-z]{2,3})(?:-|$)")
@@ -75,9 +80,10 @@ class VoskEngine:
         self.parallel = threads
         self._folder = folder
         self._loaded: Any = None
+        self._idle: list[Recogniser] = []
 
     def warm(self) -> None:
-        """Load the model and recognise a second of silence.
+        """Load the model and recognise a second of silence, with as many as there are threads.
 
         Raises:
             EngineUnavailable: A file is missing or corrupt.
@@ -92,11 +98,26 @@ class VoskEngine:
             self._loaded = vosk.Model(str(self._folder))
         except Exception as err:  # it raises this very class
             raise EngineUnavailable(f"the model {self.model} cannot be loaded") from err
-        self.recognise(np.zeros(CALLER_RATE_HZ, np.float32), Hint())
+        silence = np.zeros(CALLER_RATE_HZ, np.float32)
+        hearings = [self.begin(Hint()) for _ in range(self.parallel)]
+        for hearing in hearings:
+            hearing.hear(silence)
+            hearing.finish()
 
     def begin(self, hint: Hint) -> VoskHearing:
         """Begin an utterance; see :meth:`services.stt.streaming.Streaming.begin`."""
-        return VoskHearing(self._recogniser(hint), self.language, hint)
+        self._refuse(hint)
+        if hint.grammar:
+            return VoskHearing(Recogniser(self._held_to(hint.grammar)), self.language, hint)
+        try:
+            recogniser = self._idle.pop()
+        except IndexError:
+            recogniser = Recogniser(vosk.KaldiRecognizer(self._loaded, CALLER_RATE_HZ))
+        recogniser.begin()
+        hearing = VoskHearing(recogniser, self.language, hint)
+        # Not all utterances are heard to their end.
+        weakref.finalize(hearing, self._keep, recogniser).atexit = False
+        return hearing
 
     def recognise(self, samples: NDArray[np.float32], hint: Hint) -> Recognition:
         """Recognise one utterance; see :meth:`services.stt.engine.Engine.recognise`.
@@ -147,11 +168,15 @@ class VoskEngine:
             yield "decoded"
         return hearing.finish()
 
-    def _recogniser(self, hint: Hint) -> Any:
-        """Return a recogniser for one utterance.
+    def _keep(self, recogniser: Recogniser) -> None:
+        if recogniser.samples < _LONGEST_USE_SAMPLES and len(self._idle) < _MOST_IDLE:
+            self._idle.append(recogniser)
+
+    def _refuse(self, hint: Hint) -> None:
+        """Refuse what the model cannot do.
 
         Raises:
-            EngineError: The model is not loaded, or cannot do what is asked for.
+            EngineError: It is that, or not loaded.
         """
         if self._loaded is None:
             raise EngineUnavailable(f"the model {self.model} is not loaded yet")
@@ -162,13 +187,18 @@ class VoskEngine:
             raise RequestRefused(f"the model {self.model} knows none of the languages {wanted}")
         if hint.translate:
             raise RequestRefused(f"the model {self.model} knows one language and cannot translate")
-        if not hint.grammar:
-            return vosk.KaldiRecognizer(self._loaded, CALLER_RATE_HZ)
-        phrases = self._phrases(hint.grammar)
+
+    def _held_to(self, grammar: str) -> Any:
+        """Return a recogniser that understands these phrases alone.
+
+        Raises:
+            RequestRefused: The model cannot be held to a grammar, or to these words.
+        """
+        phrases = self._phrases(grammar)
         if self._loaded.vosk_model_find_word(_OTHER) >= 0:
             phrases.append(_OTHER)
-        grammar = json.dumps(phrases, ensure_ascii=False)
-        return vosk.KaldiRecognizer(self._loaded, CALLER_RATE_HZ, grammar)
+        told = json.dumps(phrases, ensure_ascii=False)
+        return vosk.KaldiRecognizer(self._loaded, CALLER_RATE_HZ, told)
 
     def _phrases(self, grammar: str) -> list[str]:
         if not (self._folder / "graph" / "HCLr.fst").exists():
@@ -185,29 +215,22 @@ class VoskEngine:
 class VoskHearing:
     """One utterance; see :class:`services.stt.streaming.Hearing`."""
 
-    def __init__(self, recogniser: Any, language: str, hint: Hint) -> None:
+    def __init__(self, recogniser: Recogniser, language: str, hint: Hint) -> None:
         self._recogniser = recogniser
         self._language = language
         self._hint = hint
         self._found: list[dict[str, Any]] = []
         self._samples = 0
-        recogniser.SetWords(True)  # noqa: FBT003 - the library's
 
     def hear(self, samples: NDArray[np.float32]) -> str:
         """Take in the next samples; return what was said so far."""
         self._samples += len(samples)
-        # Where the library takes a pause for an end, it begins anew with what follows.
-        if self._recogniser.AcceptWaveform(_pcm(samples)):
-            self._found += _words(self._recogniser.Result())
-        running: str = json.loads(self._recogniser.PartialResult()).get("partial", "")
-        words = [*(word["word"] for word in self._found), *running.split()]
-        return " ".join(word for word in words if not _NO_WORD.match(word))
+        self._found += self._recogniser.take(samples)
+        return " ".join([*(word["word"] for word in self._found), *self._recogniser.running()])
 
     def finish(self) -> Recognition:
         """End the utterance; return what was said in it."""
-        if self._recogniser.AcceptWaveform(_pcm(_FADING)):
-            self._found += _words(self._recogniser.Result())
-        found = [*self._found, *_words(self._recogniser.FinalResult())]
+        found = [*self._found, *self._recogniser.take(_FADING), *self._recogniser.end()]
         if not found:
             return Recognition("", self._language, 0.0, 1.0)
         doubts = sum(math.log(max(1e-6, min(1.0, word["conf"]))) for word in found)
@@ -226,13 +249,4 @@ class VoskHearing:
 
 
 def _ms(at_s: float, length_s: float) -> int:
-    return int(min(at_s, length_s) * 1000)
-
-
-def _pcm(samples: NDArray[np.float32]) -> bytes:
-    return bytes((np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2").tobytes())
-
-
-def _words(told: str) -> list[dict[str, Any]]:
-    found = json.loads(told).get("result", ())
-    return [word for word in found if not _NO_WORD.match(word["word"])]
+    return int(max(0.0, min(at_s, length_s)) * 1000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,6 +76,49 @@ def test_what_is_heard_in_steps_is_what_is_heard_at_once(engine: VoskEngine) -> 
     assert shown[-1] == engine.recognise(samples, grammar).text == " ".join(WAYS)
     assert shown[len(shown) // 2]
     assert all(len(later) >= len(earlier) for earlier, later in pairwise(shown))
+
+
+def test_what_is_heard_later_is_told_as_if_nothing_had_been_before(engine: VoskEngine) -> None:
+    """Recognisers are used again: neither words nor times of others are in what they tell."""
+    hint = Hint("ko", word_times=True)
+    samples = np.concatenate([korean(" ".join(WAYS)), silence(1)])
+    first = engine.recognise(samples, hint)
+    engine.begin(hint).hear(samples[: len(samples) // 2])  # of which nobody hears the end
+    nothing, later = engine.recognise(silence(2), hint), engine.recognise(samples, hint)
+
+    assert nothing.text == ""
+    # The library adds a little noise of its own: the words are not always the same.
+    for told in (first, later):
+        assert len(told.words) >= 2
+        assert all(word.start_ms < word.end_ms for word in told.words)
+        assert told.words[-1].end_ms <= len(samples) / 16 - 500
+
+
+def test_who_speaks_next_is_heard_sooner(engine: VoskEngine) -> None:
+    """What a recogniser has found out about the words of its model is kept."""
+    samples, spent_s = recording("leisure"), list[float]()
+    engine._idle.clear()
+    for _ in range(3):
+        hearing = engine.begin(KO)
+        begun_s = time.perf_counter()
+        for at in range(0, len(samples), 1600):
+            hearing.hear(samples[at : at + 1600])
+        spent_s.append(time.perf_counter() - begun_s)
+        del hearing  # nobody wants its end
+
+    assert max(spent_s[1:]) < spent_s[0] / 2, spent_s
+    assert len(engine._idle) == 1
+
+
+def test_no_more_recognisers_are_kept_than_are_of_use(engine: VoskEngine) -> None:
+    """However many speak at the same time, and however long they do."""
+    hearings = [engine.begin(KO) for _ in range(9)]
+    hearings.clear()
+    assert len(engine._idle) == 4
+
+    engine._idle[-1].samples += 600 * 16_000
+    engine.recognise(silence(1), KO)
+    assert len(engine._idle) == 3
 
 
 async def test_a_listener_shows_what_is_heard(engine: VoskEngine) -> None:
