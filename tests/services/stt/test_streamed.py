@@ -9,65 +9,17 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from schemas.settings import SessionSettings
 from schemas.stt import TranscribeRequest, TranscriptDraft, TranscriptPartial
-from services.stt.engine import Hint, Recognition
+from services.stt.engine import Hint
 from services.stt.streaming import Hearing, StreamLane
-from tests.services.stt.ears import RATE_HZ, Recogniser, quiet, sound, steps
+from tests.services.stt.counting import CountingEngine, paced
+from tests.services.stt.ears import RATE_HZ, Recogniser, quiet, sound
 from tests.services.stt.hearing import Heard, listening
-from voicebus.errors import EngineError, EngineUnavailable
+from voicebus.errors import EngineUnavailable
 
 PAUSES = TranscribeRequest(settings=SessionSettings(language="en"))
-WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight")
-
-
-class Counting:
-    """Understands a word in each 300 ms, and notes what it is given."""
-
-    def __init__(self, engine: CountingEngine) -> None:
-        self._engine = engine
-        self.samples = 0
-        self.failing = False
-
-    def hear(self, samples: NDArray[np.float32]) -> str:
-        """Count, as soon as that may be."""
-        if not self._engine.may_hear.is_set():
-            self._engine.waiting += 1
-            self._engine.may_hear.wait(30)
-        if self._engine.failing or self.failing:
-            raise EngineError("no ears")
-        self.samples += len(samples)
-        return self._text()
-
-    def finish(self) -> Recognition:
-        """Say how far it counted."""
-        return Recognition(f"{self._text()}!", "en", 1.0, 0.0)
-
-    def _text(self) -> str:
-        return " ".join(WORDS[: self.samples * 10 // (3 * RATE_HZ)])
-
-
-class CountingEngine(Recogniser):
-    """A quick engine; also one that makes finals, where a test wants that."""
-
-    language = "en"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.failing = False
-        self.waiting = 0
-        self.may_hear = threading.Event()
-        self.may_hear.set()
-        self.streams: list[Counting] = []
-        self.hinted: list[Hint] = []
-
-    def begin(self, hint: Hint) -> Hearing:
-        """Begin to count."""
-        self.hinted.append(hint)
-        self.streams.append(Counting(self))
-        return self.streams[-1]
 
 
 def asking(partials: str = "auto", language: str = "en") -> TranscribeRequest:
@@ -92,14 +44,6 @@ async def spoken(heard: Heard) -> None:
     for _ in range(15):
         await heard.hear(sound(0.1))
         await asyncio.sleep(0.02)
-
-
-async def paced(heard: Heard, *pieces: bytes) -> None:
-    """Play this, at a pace that leaves time for drafts as well."""
-    for piece in pieces:
-        for step in steps(piece):
-            await heard.hear(step)
-            await asyncio.sleep(0.005)
 
 
 async def test_each_sample_is_heard_once_and_shown_at_once() -> None:
@@ -145,47 +89,6 @@ async def test_what_was_heard_is_the_final() -> None:
     assert drafts[-1] == final.text
     assert drafts[0].startswith("one two")
     assert both.seconds == []
-
-
-async def test_a_stop_within_a_word_ends_nothing() -> None:
-    """Nothing is heard anew for a stop that nobody takes for a pause."""
-    both = CountingEngine()
-    async with listening(both, request=PAUSES, quick=both) as heard:
-        await paced(heard, sound(0.6), quiet(0.15), sound(0.6), quiet(0.15), sound(0.3), quiet(2.0))
-
-    assert len(both.streams) == 1
-    assert [final.text for final in heard.finals()] == ["one two three four five six!"]
-    drafts = [event.text for event in heard.events if isinstance(event, TranscriptDraft)]
-    assert drafts == ["one two three four five six!"]
-    assert both.seconds == []
-
-
-async def test_who_says_in_a_pause_that_it_is_the_end_is_not_kept_waiting() -> None:
-    """What was to be ended with the pause ends at once."""
-    both = CountingEngine()
-    async with listening(both, request=PAUSES, quick=both) as heard:
-        await paced(heard, sound(1.0), quiet(0.12))
-        await heard.end()
-        async with asyncio.timeout(5):
-            while not heard.finals():
-                await asyncio.sleep(0.001)
-
-    assert [final.text for final in heard.finals()] == ["one two three!"]
-    assert both.seconds == []
-
-
-async def test_what_fails_in_a_stop_is_heard_as_a_whole() -> None:
-    """The words that were heard in it would be missing."""
-    both = CountingEngine()
-    async with listening(both, request=PAUSES, quick=both) as heard:
-        await paced(heard, sound(0.54), quiet(0.14))
-        both.failing = True
-        await paced(heard, quiet(0.04))
-        both.failing = False
-        await paced(heard, quiet(2.0))
-
-    (final,) = heard.finals()
-    assert final.text.startswith("synthetic utterance of")
 
 
 @pytest.mark.parametrize(("wanted", "language"), [("same", "en"), ("auto", "de"), ("auto", "")])

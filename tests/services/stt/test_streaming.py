@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from services.stt.engine import Hint, Recognition
 from services.stt.streaming import Stream, Streaming, StreamLane
 from tests.models import model_path
+from tests.services.stt.counting import CountingEngine
 from tests.services.stt.speech import noise, recording, silence
-from tests.services.stt.test_streamed import CountingEngine
 from tests.timing import shortest_s
 from voicebus.errors import EngineError, EngineUnavailable
 
