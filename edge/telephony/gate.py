@@ -26,7 +26,6 @@ from edge.budgets import UNLIMITED, Budgets, Meter, is_loopback, network_of
 from edge.clock import now_s
 from edge.settings import listed
 from edge.telephony.settings import TelephonySettings
-from voicebus import channel_metrics
 from voicebus.errors import AccessDenied, Busy, ConfigError
 from voicebus.keys import Allowance
 
@@ -85,14 +84,13 @@ class Gate:
             )
 
     @contextmanager
-    def enter(self, protocol: str) -> Iterator[None]:
+    def enter(self) -> Iterator[None]:
         """Count a connection while the context lasts.
 
         Raises:
             Busy: There are as many as there may be.
         """
         if self._open >= self._settings.max_calls + SPARE:
-            channel_metrics.TELEPHONY_REFUSED.labels(protocol, Busy.code).inc()
             raise Busy("all lines are busy; try again in a few seconds", _BUSY_RETRY_S)
         self._open += 1
         try:

@@ -128,7 +128,7 @@ def create_app(office: Office, gate: Gate) -> Starlette:
             if protocol not in PROTOCOLS:
                 raise ProtocolError("there is no such protocol here", "not_found")
             gate.check(_presented(socket, protocol))
-            with gate.enter(protocol):
+            with gate.enter():
                 await office.sessions.expect_place()
                 await _talk(socket, protocol, office)
         except (ProtocolError, BusError) as err:

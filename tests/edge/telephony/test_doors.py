@@ -12,17 +12,20 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from edge.telephony import gate
 from edge.telephony.settings import TelephonySettings
 from schemas.session import SessionClosed
 from schemas.turn import ConverseRequest
 from tests.carriers import TelnyxPhone, TwilioPhone
 from tests.edge.telephony.desk import Desk, desk
 from tests.telephones import calling, calling_by_tcp
+from voicebus import channel_metrics
 
 TOKEN = "12345"
 PUBLIC = "wss://voice.example.com"
 SECRET = "open-sesame"
 CROWD = 300
+REFUSING = ("twilio", "audiosocket")
 
 
 def signed(address: str, token: str) -> dict[str, str]:
@@ -92,6 +95,23 @@ async def test_audiosocket_from_another_network_is_hung_up(nats_server: str) -> 
 
     assert phone.told == [(0, b"")]
     assert not phone.heard
+
+
+async def test_who_finds_all_lines_taken_is_told_so_and_counted_once(
+    nats_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At either door, before anything else is done."""
+    monkeypatch.setattr(gate, "SPARE", 0)
+    counts = [channel_metrics.TELEPHONY_REFUSED.labels(one, "busy") for one in REFUSING]
+    before = [count._value.get() for count in counts]
+    async with desk(nats_server, TelephonySettings(max_calls=0)) as office:
+        status, _ = await answered(f"{office.ws}/twilio", {})
+        async with calling_by_tcp(office.tcp) as phone:
+            await phone.until_closed(2)
+
+    assert status == 503
+    assert phone.told == [(0, b"")]
+    assert [count._value.get() - was for count, was in zip(counts, before, strict=True)] == [1, 1]
 
 
 async def test_guesses_come_to_an_end(nats_server: str) -> None:

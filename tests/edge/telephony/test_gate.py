@@ -121,11 +121,11 @@ def test_connections_are_counted() -> None:
     gate = Gate(TelephonySettings(max_calls=3))
     with ExitStack() as stack:
         for _ in range(3 + SPARE):
-            stack.enter_context(gate.enter("twilio"))
-        with pytest.raises(Busy), gate.enter("twilio"):
+            stack.enter_context(gate.enter())
+        with pytest.raises(Busy), gate.enter():
             pytest.fail("one more than there may be")
 
-    with gate.enter("twilio"):
+    with gate.enter():
         assert code(gate, presented()) == ""
 
 
