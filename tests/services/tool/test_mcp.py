@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -18,8 +14,15 @@ from structlog.testing import capture_logs
 from schemas.tool import ToolsKept
 from services.tool.engine import Result
 from services.tool.engines import mcp
-from services.tool.engines.mcp import McpServer
 from services.tool.settings import ServerSettings, ToolSettings, read_servers
+from tests.services.tool.connecting import (
+    BY_PIPE,
+    LIMIT_S,
+    Shop,
+    by_http,
+    connected,
+    expect_well,
+)
 from voicebus.errors import (
     ConfigError,
     EngineError,
@@ -28,57 +31,9 @@ from voicebus.errors import (
     RequestRefused,
     StorageFull,
 )
-from voicebus.parts import free_port, project_root
+from voicebus.parts import free_port
 
-SHOP = "tests.services.tool.shop"
-BY_PIPE = ServerSettings(
-    command=(sys.executable, "-m", SHOP),
-    env={"PYTHONPATH": str(project_root())},
-    allow=("stock", "slow", "frozen", "large", "broken", "garbage", "death", "grow"),
-    repeatable=("st*",),
-)
-LIMIT_S = 30.0
-
-
-class Shop:
-    """A server that is connected to."""
-
-    def __init__(self, settings: ServerSettings) -> None:
-        self.server = McpServer("shop", settings, again_s=0.1)
-        self.known: asyncio.Queue[ToolsKept] = asyncio.Queue()
-
-    async def learn(self, name: str, kept: ToolsKept) -> None:
-        """Take note of its functions."""
-        assert name == "shop"
-        self.known.put_nowait(kept)
-
-    async def call(self, name: str, timeout_s: float = 10.0, /, **arguments: object) -> Result:
-        """Call one of them."""
-        return await self.server.call(name, dict(arguments), "call-1", timeout_s)
-
-
-@asynccontextmanager
-async def connected(settings: ServerSettings) -> AsyncIterator[tuple[Shop, ToolsKept]]:
-    """Keep a server connected; yields it with what is known of it."""
-    shop = Shop(settings)
-    running = asyncio.create_task(shop.server.run(shop.learn))
-    try:
-        async with asyncio.timeout(LIMIT_S):
-            kept = await shop.known.get()
-        yield shop, kept
-    finally:
-        running.cancel()
-        await asyncio.wait((running,))
-
-
-@pytest.fixture(scope="module")
-def by_http() -> Iterator[ServerSettings]:
-    """The same server at an address."""
-    port = free_port()
-    command = [sys.executable, "-m", SHOP, str(port)]
-    with subprocess.Popen(command, cwd=project_root(), stderr=subprocess.DEVNULL) as process:
-        yield ServerSettings(url=f"http://127.0.0.1:{port}/mcp", headers={"x-key": "k"})
-        process.kill()
+__all__ = ["by_http"]
 
 
 async def refused(shop: Shop, name: str, **arguments: object) -> str:
@@ -89,12 +44,6 @@ async def refused(shop: Shop, name: str, **arguments: object) -> str:
         return str(err)
     assert result.failed
     return result.content
-
-
-async def expect_well(shop: Shop) -> None:
-    """The server does what it is asked for, as soon as it gets to it."""
-    result = await shop.call("stock", 60.0, tea="green tea")
-    assert result == Result("Seven boxes of green tea are left")
 
 
 async def test_a_server_says_what_it_has() -> None:
