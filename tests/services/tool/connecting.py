@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -58,11 +60,20 @@ async def connected(settings: ServerSettings) -> AsyncIterator[tuple[Shop, Tools
 
 
 @pytest.fixture(scope="module")
-def by_http() -> Iterator[ServerSettings]:
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the server was asked for."""
+    return tmp_path_factory.mktemp("shop") / "log"
+
+
+@pytest.fixture(scope="module")
+def by_http(log: Path) -> Iterator[ServerSettings]:
     """The same server at an address."""
     port = free_port()
     command = [sys.executable, "-m", SHOP, str(port)]
-    with subprocess.Popen(command, cwd=project_root(), stderr=subprocess.DEVNULL) as process:
+    env = {**os.environ, "SHOP_LOG": str(log)}
+    with subprocess.Popen(
+        command, cwd=project_root(), env=env, stderr=subprocess.DEVNULL
+    ) as process:
         yield ServerSettings(url=f"http://127.0.0.1:{port}/mcp", headers={"x-key": "k"})
         process.kill()
 
