@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from starlette.responses import Response
 
 from tests.e2e.client import PAUSE, Client, connected
 from tests.e2e.test_tools import SHOP, turn, until_called
-from tests.e2e.upstream import LanguageModel, Script, asking, echo
+from tests.e2e.upstream import LanguageModel, Script, asking, echo, failing
 from tests.models import model_path
 from tests.system import SYNTHETIC, System
 from tests.voicebus.audio.recordings import sentence
@@ -170,3 +171,33 @@ async def test_who_speaks_while_a_function_is_called_cancels_it(
     assert ended["outcome"] == "interrupted"
     assert client.messages("turn_started")[1]["text"].startswith("synthetic utterance")
     assert client.messages("error") == []
+
+
+async def test_a_model_that_refuses_functions_talks_without_them(
+    system: System, language_model: LanguageModel
+) -> None:
+    """From the first turn on, which is late by a refusal; it is told in the log and counted."""
+    worker = system.processes["llm"]
+
+    def choosy(server: LanguageModel, request: Request, messages: list[Any]) -> Response:
+        return (failing(400) if server.offered[-1] else echo)(server, request, messages)
+
+    try:
+        with language_model.following(choosy):
+            async with connected(system, {}) as client:
+                await turn_s(client)
+                asked = len(language_model.offered)
+                await turn_s(client)
+                later = language_model.offered[asked:]
+                assert client.messages("error") == []
+        told = worker.log.count("engine.refuses_tools")
+        counted = system.metric("llm", "voicebus_llm_without_tools_total", provider="openai")
+    finally:
+        # What it has learnt holds as long as it lives.
+        worker.signal(signal.SIGTERM)
+        worker.wait(20)
+        worker.restart()
+        await asyncio.to_thread(system.wait_ready)
+
+    assert later == [[]]
+    assert (told, counted) == (1, 2)
