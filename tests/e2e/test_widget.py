@@ -90,7 +90,8 @@ async def overheard(system: System, *kinds: type[Event]) -> AsyncIterator[list[E
     everywhere = Place(bus.cell, "*", "*")
 
     async def collect() -> None:
-        async with bus.listen(*(subject_of(kind, everywhere) for kind in kinds)) as inbox:
+        # Several kinds may come on one subject, and each of them is to be heard once.
+        async with bus.listen(*{subject_of(kind, everywhere) for kind in kinds}) as inbox:
             async for _, event in inbox:
                 heard.append(event)
 
