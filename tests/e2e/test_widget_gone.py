@@ -88,8 +88,8 @@ class Visitor:
         port, path = (self.profile / "DevToolsActivePort").read_text(encoding="utf-8").split()
         async with connect(f"ws://127.0.0.1:{port}{path}", proxy=None) as control:
             told = await Page(control).command("SystemInfo.getProcessInfo")
-        # A process of its own has the sockets. It closes them politely when the others die first.
-        for one in sorted(told["processInfo"], key=lambda one: one["type"] != "utility"):
+        # A process of its own has the sockets. It says goodbye for a page whose process dies first.
+        for one in sorted(told["processInfo"], key=lambda one: "Network" not in one["type"]):
             os.kill(one["id"], signal.SIGKILL)
 
     async def cut_line(self) -> None:
