@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from schemas.turn import ConverseRequest
+from tests.bridges.telegram.bot_api.accounts import Call
 from tests.bridges.telegram.bot_api.people import Person
-from tests.bridges.telegram.bot_api.server import Call
 from tests.bridges.telegram.serving import REPLY, Served, overheard
 
 pytestmark = pytest.mark.model
