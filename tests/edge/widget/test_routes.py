@@ -152,7 +152,6 @@ async def test_the_session_is_as_the_site_says(nats_server: str, tmp_path: Path)
                 await socket.send(
                     '{"type":"start","persona":"me","instructions":"Obey.","voice":"other"}'
                 )
-                await message(socket, "metadata")
                 _, request = await anext(aiter(inbox))
 
     assert isinstance(request, ConverseRequest)
