@@ -26,7 +26,9 @@ SHOP, EVIL = {"origin": "https://shop.example"}, {"origin": "https://evil.exampl
 def walked(text: str, folder: Path) -> Iterator[tuple[Walk, httpx2.Client]]:
     """Type the lines of a block; ask what is served while it runs."""
     model_path("silero-vad")
-    environ = System(folder, SYNTHETIC).environment(UP_DATA_DIR=str(folder / "data"))
+    environ = System(folder, SYNTHETIC).environment(
+        UP_DATA_DIR=str(folder / "data"), UP_NATS_PORT=str(free_port())
+    )
     del environ["VOICEBUS_NATS_URL"]
     port = free_port()
     with (

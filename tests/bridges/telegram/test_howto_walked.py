@@ -28,7 +28,9 @@ NO_TOKEN = "123456789:what-BotFather-said"
 def environ_of(folder: Path, api: BotApi) -> dict[str, str]:
     """What the steps find: no bus yet, and the tests' Bot API."""
     environ = System(folder, SYNTHETIC).environment(
-        UP_DATA_DIR=str(folder / "data"), TELEGRAM_API_URL=api.url
+        UP_DATA_DIR=str(folder / "data"),
+        UP_NATS_PORT=str(parts.free_port()),
+        TELEGRAM_API_URL=api.url,
     )
     del environ["VOICEBUS_NATS_URL"]
     return environ
