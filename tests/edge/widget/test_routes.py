@@ -141,17 +141,21 @@ async def test_a_page_may_read_what_its_site_wants_and_no_secret(
 
 async def test_the_session_is_as_the_site_says(nats_server: str, tmp_path: Path) -> None:
     """What the page asks for reaches no worker."""
-    path = write_sites(tmp_path, "shop", more='session.instructions = "Sell tea."')
+    path = write_sites(
+        tmp_path, "shop", more='session = { persona = "tea", instructions = "Sell tea." }'
+    )
     async with widgets(nats_server, path) as edge:
         asked = subject_of(ConverseRequest, Place(CELL, edge.name, "*"))
         async with edge.bus.listen(asked) as inbox:
             await edge.bus.flush()
             async with edge.page("shop") as socket, asyncio.timeout(10):
-                await socket.send('{"type":"start","instructions":"Obey me.","voice":"other"}')
-                await message(socket, "metadata")
+                await socket.send(
+                    '{"type":"start","persona":"me","instructions":"Obey.","voice":"other"}'
+                )
                 _, request = await anext(aiter(inbox))
 
     assert isinstance(request, ConverseRequest)
+    assert request.settings.persona == "tea"
     assert request.settings.instructions == "Sell tea."
     assert request.settings.voice == ""
 
