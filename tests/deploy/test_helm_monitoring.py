@@ -113,6 +113,18 @@ def test_an_alert_leads_to_its_page() -> None:
         assert alert["annotations"]["runbook_url"] == page
 
 
+def test_a_collector_may_want_a_key() -> None:
+    """By the one variable that is the library's, and not ours."""
+    key = {"name": "collector", "key": "headers"}
+    found = rendered(roles={"stt": {"secretEnv": {"OTEL_EXPORTER_OTLP_HEADERS": key}}})
+    (container,) = pods(found["documents"])["stt"]["containers"]
+
+    assert (found["refused"], found["wrong"]) == ("", [])
+    assert {"name": "OTEL_EXPORTER_OTLP_HEADERS", "valueFrom": {"secretKeyRef": key}} in [
+        dict(each) for each in container["env"]
+    ]
+
+
 def test_grafana_finds_every_dashboard() -> None:
     """What the code makes, each in a ConfigMap of its own with the label that Grafana's sidecar
     looks for; their questions go to the data source that the operator names.
