@@ -17,7 +17,7 @@ import pytest
 
 from tests.e2e.operate_page import PAGE, Look, Step, steps
 from tests.e2e.operate_panels import Stages, is_so, until_so
-from tests.e2e.test_up import Up, up
+from tests.e2e.test_up import Up, page_of, up
 from tests.monitoring.prometheus import Prometheus, tool
 from tests.system import SYNTHETIC
 from voicebus.parts import free_port
@@ -60,13 +60,6 @@ def prometheus(system: Up, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     assert tool("prometheus")
     with Prometheus(tmp_path_factory.mktemp("prometheus"), page_of(system)) as running:
         yield running
-
-
-def page_of(system: Up) -> str:
-    """``host:port`` of the page of ``voicebus up``."""
-    page = re.search(r"^up +ready .* http://(\S+)/metrics$", system.output, re.MULTILINE)
-    assert page is not None, system.output
-    return page[1]
 
 
 class Operator:

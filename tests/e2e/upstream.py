@@ -105,16 +105,18 @@ class LanguageModel:
 
 
 def _event(text: str, reason: str | None = None) -> str:
-    return _chunk({"content": text}, reason)
+    return chunk({"content": text}, reason)
 
 
-def _chunk(delta: dict[str, Any], reason: str | None = None) -> str:
+def chunk(delta: dict[str, Any], reason: str | None = None) -> str:
+    """Return a piece of a reply, as it is streamed."""
     choice = {"index": 0, "delta": delta, "finish_reason": reason}
-    chunk = {"id": "1", "object": "chat.completion.chunk", "model": "echo", "choices": [choice]}
-    return f"data: {json.dumps(chunk)}\n\n"
+    made = {"id": "1", "object": "chat.completion.chunk", "model": "echo", "choices": [choice]}
+    return f"data: {json.dumps(made)}\n\n"
 
 
-def _streamed(events: AsyncIterator[str]) -> Response:
+def streamed(events: AsyncIterator[str]) -> Response:
+    """Return the answer that streams these pieces."""
     return StreamingResponse(events, media_type="text/event-stream")
 
 
@@ -127,7 +129,7 @@ def echo(_: LanguageModel, __: Request, messages: list[dict[str, str]]) -> Respo
         yield _event("", "stop")
         yield "data: [DONE]\n\n"
 
-    return _streamed(events())
+    return streamed(events())
 
 
 def slowly(text: str, pause_s: float) -> Script:
@@ -140,7 +142,7 @@ def slowly(text: str, pause_s: float) -> Script:
         yield _event("", "stop")
         yield "data: [DONE]\n\n"
 
-    return lambda _, __, ___: _streamed(events())
+    return lambda _, __, ___: streamed(events())
 
 
 def calling(name: str, arguments: dict[str, Any]) -> Script:
@@ -153,14 +155,14 @@ def calling(name: str, arguments: dict[str, Any]) -> Script:
 
         async def events() -> AsyncIterator[str]:
             told: dict[str, Any] = {"index": 0, "id": "call_1", "type": "function"}
-            yield _chunk({"tool_calls": [{**told, "function": {"name": name, "arguments": ""}}]})
+            yield chunk({"tool_calls": [{**told, "function": {"name": name, "arguments": ""}}]})
             for at in range(0, len(written), 5):
                 piece = {"index": 0, "function": {"arguments": written[at : at + 5]}}
-                yield _chunk({"tool_calls": [piece]})
-            yield _chunk({}, "tool_calls")
+                yield chunk({"tool_calls": [piece]})
+            yield chunk({}, "tool_calls")
             yield "data: [DONE]\n\n"
 
-        return _streamed(events())
+        return streamed(events())
 
     return script
 
@@ -175,19 +177,19 @@ def asking(*calls: tuple[str, dict[str, Any]], then: str = "", pause_s: float = 
             results = [m["content"] for m in messages if m["role"] == "tool"]
             if is_done:
                 for word in re.findall(r"\S+\s*", then or "; ".join(results)[:200] + "."):
-                    yield _chunk({"content": word})
+                    yield chunk({"content": word})
                     await asyncio.sleep(pause_s)
-                yield _chunk({}, "stop")
+                yield chunk({}, "stop")
             else:
-                yield _chunk({"content": "Let me see. "})
+                yield chunk({"content": "Let me see. "})
                 for index, (name, arguments) in enumerate(calls):
                     function = {"name": name, "arguments": json.dumps(arguments)}
                     wish = {"index": index, "id": f"c{index}", "type": "function"}
-                    yield _chunk({"tool_calls": [{**wish, "function": function}]})
-                yield _chunk({}, "tool_calls")
+                    yield chunk({"tool_calls": [{**wish, "function": function}]})
+                yield chunk({}, "tool_calls")
             yield "data: [DONE]\n\n"
 
-        return _streamed(events())
+        return streamed(events())
 
     return script
 
@@ -216,7 +218,7 @@ def hanging(text: str = "") -> Script:
                 raise
             yield _event("", "stop")
 
-        return _streamed(events())
+        return streamed(events())
 
     return script
 
@@ -229,6 +231,6 @@ def dying(text: str) -> Script:
             yield _event(text)
             raise ConnectionAbortedError("the script says so")
 
-        return _streamed(events())
+        return streamed(events())
 
     return script

@@ -17,10 +17,10 @@ from deploy.dashboards import every_dashboard
 from deploy.dashboards.draw import draw
 from deploy.dashboards.panels import Dashboard, Panel, Row
 from tests.collector import Collector
-from tests.e2e.test_up import Up, up
+from tests.e2e.test_up import page_of, up
+from tests.monitoring.house import house
 from tests.monitoring.load import ENOUGH, everything, talk
 from tests.monitoring.prometheus import DEPLOY, Prometheus
-from tests.system import SYNTHETIC
 
 pytestmark = [pytest.mark.monitoring, pytest.mark.timeout(300)]
 
@@ -30,6 +30,9 @@ CALLERS = 1 if REAL else 4
 SECONDS = 60.0 if REAL else 25.0
 SOURCE = DEPLOY / "grafana" / "provisioning" / "datasources" / "prometheus.yml"
 PROCESSES = {"up", "nats", "stt", "turn", "llm", "tts", "edge", "supervisor"}
+BESIDES = {"telephony", "telegram", "tool", "autoscale", "tts-1"}
+"""Processes of the other channels, of functions and of the autoscaler."""
+
 PICTURED = {
     "voicebus-overview": 2,
     "voicebus-turn": 3,
@@ -41,7 +44,23 @@ BROUGHT_ABOUT = {"tracing"}
 """What there is besides calls: panels that are empty without it are not empty here."""
 
 if not REAL:  # pictures are of callers alone
-    BROUGHT_ABOUT |= {"a reply that is cancelled", "an interruption", "requests to /v1"}
+    PROCESSES |= BESIDES
+    BROUGHT_ABOUT |= {
+        "a bot of Telegram",
+        "a connection that is refused",
+        "a conversation with an id",
+        "a function that is called",
+        "a price",
+        "a provider that fails",
+        "a refused one",
+        "a reply that is cancelled",
+        "a request without a price",
+        "a site with a widget",
+        "an interruption",
+        "requests to /v1",
+        "telephone calls",
+        "`voicebus autoscale`",
+    }
 PANELS = [
     pytest.param(panel, id=f"{dashboard.uid}: {panel.title}")
     for dashboard in every_dashboard()
@@ -58,24 +77,24 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[Up]:
-    """All parts, as `voicebus up` starts them."""
-    settings = {**({} if REAL else SYNTHETIC), "TRACING_ENDPOINT": collector.endpoint}
-    with up(tmp_path_factory.mktemp("up"), settings) as running:
-        running.until_serving()
-        yield running
-
-
-@pytest.fixture(scope="module")
-def watched(system: Up, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+def watched(collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """A Prometheus that has watched callers for a while; the system goes on without any."""
-    page = re.search(r"^up +ready .* http://(\S+)/metrics$", system.output, re.MULTILINE)
-    assert page is not None
-    with Prometheus(tmp_path_factory.mktemp("prometheus"), page[1]) as prometheus:
+    traced = {"TRACING_ENDPOINT": collector.endpoint}
+    folder, data = tmp_path_factory.mktemp("up"), tmp_path_factory.mktemp("prometheus")
+    if REAL:
+        with up(folder, traced) as alone:
+            alone.until_serving()
+            with Prometheus(data, page_of(alone)) as prometheus:
+                prometheus.begin()
+                assert asyncio.run(talk(alone.port, CALLERS, SECONDS)) >= CALLERS
+                yield prometheus
+        return
+    with (
+        house(folder, traced) as all_of_it,
+        Prometheus(data, page_of(all_of_it.up), all_of_it.autoscaler) as prometheus,
+    ):
         prometheus.begin()
-        load = talk if REAL else everything
-        answered = asyncio.run(load(system.port, CALLERS, SECONDS))
-        assert answered >= CALLERS
+        assert asyncio.run(everything(all_of_it, CALLERS, SECONDS)) >= CALLERS
         yield prometheus
 
 
@@ -92,15 +111,19 @@ def test_every_process_is_found_and_answers(watched: Prometheus) -> None:
 
 @pytest.mark.parametrize("panel", PANELS)
 def test_every_panel_shows_what_it_is_for(watched: Prometheus, panel: Panel) -> None:
-    """No query is refused; what happened here is there, and each line has its name."""
+    """No query is refused; what happened here is there, and each line has its name.
+
+    What has happened is more than 0: also of what other channels, functions and providers do.
+    """
     may_be_empty = panel.only not in BROUGHT_ABOUT | {""}
+    least = -math.inf if panel.title in AT_REST or REAL else 0.0
     for query in panel.queries:
         shown = watched.over(query.expr, SECONDS)
 
         named = re.findall(r"{{(\w+)}}", query.legend)
         assert [one.labels for one in shown if not {*named} <= {*one.labels}] == [], query.expr
         values = [value for series in shown for _, value in series.points]
-        assert may_be_empty or any(math.isfinite(value) for value in values), query.expr
+        assert may_be_empty or any(least < value < math.inf for value in values), query.expr
 
 
 def test_what_is_brought_about_is_what_panels_wait_for() -> None:
