@@ -105,18 +105,16 @@ class LanguageModel:
 
 
 def _event(text: str, reason: str | None = None) -> str:
-    return chunk({"content": text}, reason)
+    return _chunk({"content": text}, reason)
 
 
-def chunk(delta: dict[str, Any], reason: str | None = None) -> str:
-    """Return a piece of a reply, as it is streamed."""
+def _chunk(delta: dict[str, Any], reason: str | None = None) -> str:
     choice = {"index": 0, "delta": delta, "finish_reason": reason}
-    made = {"id": "1", "object": "chat.completion.chunk", "model": "echo", "choices": [choice]}
-    return f"data: {json.dumps(made)}\n\n"
+    chunk = {"id": "1", "object": "chat.completion.chunk", "model": "echo", "choices": [choice]}
+    return f"data: {json.dumps(chunk)}\n\n"
 
 
-def streamed(events: AsyncIterator[str]) -> Response:
-    """Return the answer that streams these pieces."""
+def _streamed(events: AsyncIterator[str]) -> Response:
     return StreamingResponse(events, media_type="text/event-stream")
 
 
@@ -129,7 +127,7 @@ def echo(_: LanguageModel, __: Request, messages: list[dict[str, str]]) -> Respo
         yield _event("", "stop")
         yield "data: [DONE]\n\n"
 
-    return streamed(events())
+    return _streamed(events())
 
 
 def slowly(text: str, pause_s: float) -> Script:
@@ -142,7 +140,7 @@ def slowly(text: str, pause_s: float) -> Script:
         yield _event("", "stop")
         yield "data: [DONE]\n\n"
 
-    return lambda _, __, ___: streamed(events())
+    return lambda _, __, ___: _streamed(events())
 
 
 def calling(name: str, arguments: dict[str, Any]) -> Script:
@@ -155,14 +153,14 @@ def calling(name: str, arguments: dict[str, Any]) -> Script:
 
         async def events() -> AsyncIterator[str]:
             told: dict[str, Any] = {"index": 0, "id": "call_1", "type": "function"}
-            yield chunk({"tool_calls": [{**told, "function": {"name": name, "arguments": ""}}]})
+            yield _chunk({"tool_calls": [{**told, "function": {"name": name, "arguments": ""}}]})
             for at in range(0, len(written), 5):
                 piece = {"index": 0, "function": {"arguments": written[at : at + 5]}}
-                yield chunk({"tool_calls": [piece]})
-            yield chunk({}, "tool_calls")
+                yield _chunk({"tool_calls": [piece]})
+            yield _chunk({}, "tool_calls")
             yield "data: [DONE]\n\n"
 
-        return streamed(events())
+        return _streamed(events())
 
     return script
 
@@ -177,19 +175,19 @@ def asking(*calls: tuple[str, dict[str, Any]], then: str = "", pause_s: float = 
             results = [m["content"] for m in messages if m["role"] == "tool"]
             if is_done:
                 for word in re.findall(r"\S+\s*", then or "; ".join(results)[:200] + "."):
-                    yield chunk({"content": word})
+                    yield _chunk({"content": word})
                     await asyncio.sleep(pause_s)
-                yield chunk({}, "stop")
+                yield _chunk({}, "stop")
             else:
-                yield chunk({"content": "Let me see. "})
+                yield _chunk({"content": "Let me see. "})
                 for index, (name, arguments) in enumerate(calls):
                     function = {"name": name, "arguments": json.dumps(arguments)}
                     wish = {"index": index, "id": f"c{index}", "type": "function"}
-                    yield chunk({"tool_calls": [{**wish, "function": function}]})
-                yield chunk({}, "tool_calls")
+                    yield _chunk({"tool_calls": [{**wish, "function": function}]})
+                yield _chunk({}, "tool_calls")
             yield "data: [DONE]\n\n"
 
-        return streamed(events())
+        return _streamed(events())
 
     return script
 
@@ -218,7 +216,7 @@ def hanging(text: str = "") -> Script:
                 raise
             yield _event("", "stop")
 
-        return streamed(events())
+        return _streamed(events())
 
     return script
 
@@ -231,6 +229,6 @@ def dying(text: str) -> Script:
             yield _event(text)
             raise ConnectionAbortedError("the script says so")
 
-        return streamed(events())
+        return _streamed(events())
 
     return script
