@@ -17,8 +17,8 @@ import pytest
 
 from tests.e2e.operate_page import PAGE, Look, Step, steps
 from tests.e2e.operate_panels import Stages, is_so, until_so
-from tests.e2e.test_up import Up, page_of, up
-from tests.monitoring.prometheus import Prometheus, tool
+from tests.e2e.test_up import Up, up
+from tests.monitoring.prometheus import Prometheus, page_in, tool
 from tests.system import SYNTHETIC
 from voicebus.parts import free_port
 
@@ -58,7 +58,7 @@ def prometheus(system: Up, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield None
         return
     assert tool("prometheus")
-    with Prometheus(tmp_path_factory.mktemp("prometheus"), page_of(system)) as running:
+    with Prometheus(tmp_path_factory.mktemp("prometheus"), page_in(system.output)) as running:
         yield running
 
 
@@ -80,7 +80,7 @@ class Operator:
         ours = {
             "voicebus load": f"voicebus load --url ws://127.0.0.1:{self._system.port}/ws",
             "voicebus doctor": f"voicebus doctor --port {free_port()}",
-            "127.0.0.1:9464": page_of(self._system),
+            "127.0.0.1:9464": page_in(self._system.output),
             # There may be others on this machine.
             "$(pgrep -n -f services.llm)": str(self._system.child("services.llm")),
             fetch: f"{fetch} --noproxy '*'" if shutil.which("curl") else f"python3 -c '{FETCH}'",

@@ -108,13 +108,6 @@ def up(folder: Path, settings: Mapping[str, str], *arguments: str) -> Iterator[U
         running.end()
 
 
-def page_of(system: Up) -> str:
-    """``host:port`` of the page of ``voicebus up``."""
-    page = re.search(r"^up +ready .* http://(\S+)/metrics$", system.output, re.MULTILINE)
-    assert page is not None, system.output
-    return page[1]
-
-
 def speak_once(folder: Path) -> tuple[float, str]:
     """Run ``up --once``; return the seconds until it was ready, and what it printed."""
     with up(folder, {}, "--once") as running:

@@ -51,6 +51,13 @@ def _with_autoscaler(text: str) -> str:
     return written
 
 
+def page_in(output: str) -> str:
+    """``host:port`` of the page of ``voicebus up``, as it printed it."""
+    page = re.search(r"^up +ready .* http://(\S+)/metrics$", output, re.MULTILINE)
+    assert page is not None, output
+    return page[1]
+
+
 class Prometheus:
     """A Prometheus that watches one system, used as a context manager.
 
