@@ -13,12 +13,12 @@ from tests.e2e.upstream import LanguageModel, asking, slowly
 TEA: Final = "Is there tea?"
 """Who asks this has a function called."""
 
-_TOKEN_S: Final = 0.05
+_TOKEN_S: Final = 1 / 80
 
 
 def talker(server: LanguageModel, request: Request, messages: list[dict[str, Any]]) -> Response:
-    """Say what the synthetic engine says, thrice, so that it can be interrupted; or call."""
+    """Say what the synthetic engine says, at its pace; or call."""
     asked = [one["content"] for one in messages if one["role"] == "user"]
     if server.offered[-1] and asked[-1:] == [TEA]:
         return asking(("shop_stock", {"tea": "mint"}))(server, request, messages)
-    return slowly(" ".join([REPLY] * 3), _TOKEN_S)(server, request, messages)
+    return slowly(REPLY, _TOKEN_S)(server, request, messages)

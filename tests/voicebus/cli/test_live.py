@@ -58,7 +58,6 @@ def test_a_moment_before_the_first_answer_has_no_times() -> None:
 
 async def test_a_load_is_followed_on_one_line_of_a_terminal(tmp_path: Path) -> None:
     """It renews itself each second, narrow as the terminal may be; the report comes below it."""
-
     write_wav(tmp_path / "short.wav", tone(0.5, 16_000), 16_000)
 
     async def script(line: Line) -> None:
