@@ -49,6 +49,7 @@ async def channels(house: House, seconds: float) -> None:
         _again(lambda _: call_by_telephone(house), seconds),
         _again(lambda number: take_along(house, number), seconds),
         _again(lambda _: visit(house), seconds),
+        _again(lambda _: shop(house), seconds),
         _again(lambda _: guess(house), seconds),
         lose_provider(house, seconds),
     )
@@ -103,6 +104,14 @@ async def visit(house: House) -> None:
     async with connected(door, start, origin=f"http://{house.edge}") as client:
         await client.send("text", text=TEA)
         await client.until("turn_ended", outcome="completed")
+
+
+async def shop(house: House) -> None:
+    """Ask for what a function has to be called for."""
+    async with connected(Door(f"ws://{house.edge}/ws"), _WRITTEN) as client:
+        await client.send("text", text=TEA)
+        await client.until("turn_ended", outcome="completed")
+        assert "Seven boxes of mint" in client.messages("reply_done")[0]["text"]
 
 
 async def guess(house: House) -> None:
