@@ -108,14 +108,16 @@ def screen_of(told: str, lines: int, columns: int) -> list[str]:
                 if column == columns:
                     line, column = line + 1, 0
                     rows += [""] * (line + 1 - len(rows))
-                row = rows[line].ljust(column)
-                rows[line] = row[:column] + character + row[column + 1 :]
+                rows[line] = _written(rows[line], column, character)
                 column += 1
             case _:
                 raise AssertionError(repr(found[0]))
         rows += [""] * (line + 1 - len(rows))
         if line == lines:
             rows, line = rows[1:], line - 1
-    while rows and not rows[-1].strip():
-        rows.pop()
-    return rows
+    return "\n".join(rows).rstrip().split("\n")
+
+
+def _written(row: str, column: int, character: str) -> str:
+    row = row.ljust(column)
+    return row[:column] + character + row[column + 1 :]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import sys
@@ -63,8 +64,9 @@ async def test_a_load_is_followed_on_one_line_of_a_terminal(tmp_path: Path) -> N
     async def script(line: Line) -> None:
         await line.open()
         for turn in range(1, 100):
-            come = len(line.audio)
-            await line.until(lambda come=come: len(line.audio) >= come + 19_200)
+            wanted = len(line.audio) + 19_200
+            while len(line.audio) < wanted:
+                await asyncio.sleep(0.01)
             await line.say("speech_started", start_ms=0)
             text = {"utterance": turn, "text": "Good.", "start_ms": 0, "end_ms": 400}
             await line.say("final", **text, language="en", confidence=0.9)
@@ -72,8 +74,8 @@ async def test_a_load_is_followed_on_one_line_of_a_terminal(tmp_path: Path) -> N
             await line.reply(turn, "Hello.", tone(0.1, line.rate_hz))
 
     async with edge(script) as running:
-        words = ("load", "--sessions", "1", "--for", "6", "--ramp", "0", "--url", running.url)
-        words += ("--recordings", str(tmp_path))
+        words = ["load", "--sessions", "1", "--for", "6", "--ramp", "0", "--url", running.url]
+        words += ["--recordings", str(tmp_path)]
         with Terminal([VOICEBUS, *words], os.environ, LINES, COLUMNS) as terminal:
             await until(lambda: terminal.told.count("turns  errors 0  last 10 s") >= 3, WITHIN_S)
             shown = terminal.screen()
