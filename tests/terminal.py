@@ -115,7 +115,7 @@ def screen_of(told: str, lines: int, columns: int) -> list[str]:
         rows += [""] * (line + 1 - len(rows))
         if line == lines:
             rows, line = rows[1:], line - 1
-    return "\n".join(rows).rstrip().split("\n")
+    return "\n".join(rows).rstrip("\n").split("\n")
 
 
 def _written(row: str, column: int, character: str) -> str:
