@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
-from html import escape
+from html import escape, unescape
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, json
 
 from deploy.dashboards.grafana import document
 from deploy.dashboards.panels import Dashboard, Kind, Panel, Query, Row
@@ -60,7 +60,8 @@ class _Line(Struct, frozen=True):
 def draw(dashboard: Dashboard, fetch: Fetch) -> str:
     """Return a picture of a dashboard, laid out as Grafana does it.
 
-    Rows of which nothing is to be seen are left out.
+    Rows of which nothing is to be seen are left out. It says itself of what it was drawn:
+    :func:`drawn_from`.
 
     Args:
         dashboard: What is shown.
@@ -92,10 +93,27 @@ def draw(dashboard: Dashboard, fetch: Fetch) -> str:
     width = 24 * _COLUMN
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height:g}" '
-        f'width="{width}" height="{height:g}"><style>{_STYLE}</style>'
+        f'width="{width}" height="{height:g}">{_metadata(panels)}<style>{_STYLE}</style>'
         f'<rect width="100%" height="100%" fill="#f4f5f7"/>'
         f"{_text(8, 28, dashboard.title, 'h')}\n" + "\n".join(body) + "\n</svg>\n"
     )
+
+
+def drawn_from(picture: str) -> dict[str, list[str]]:
+    """Return the queries of which a picture was drawn, by the panels' titles.
+
+    Raises:
+        ValueError: The picture does not say so.
+    """
+    found = re.search("<metadata>(.*?)</metadata>", picture, re.DOTALL)
+    if found is None:
+        raise ValueError("the picture does not say of what it was drawn")
+    return json.decode(unescape(found[1]), type=dict[str, list[str]])
+
+
+def _metadata(panels: Sequence[Panel]) -> str:
+    said = {panel.title: [query.expr for query in panel.queries] for panel in panels}
+    return f"<metadata>{escape(json.encode(said).decode(), quote=False)}</metadata>"
 
 
 def _lines(queries: Sequence[Query], fetch: Fetch) -> list[_Line]:

@@ -13,7 +13,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from deploy.dashboards import every_dashboard
 from deploy.dashboards.__main__ import FOLDER
-from deploy.dashboards.draw import Series, draw, figure, nice
+from deploy.dashboards.draw import Series, draw, drawn_from, figure, nice
 from deploy.dashboards.grafana import document, render
 from deploy.dashboards.panels import Dashboard, Kind, Panel, Query, Row, Unit
 from tests.nats_pages import said_by
@@ -202,6 +202,11 @@ def test_a_picture_shows_figures_lines_and_names() -> None:
     stack = Panel(
         title="S", about="A.", unit=Unit.COUNT, kind=Kind.STACK, queries=(Query("a"), Query("b"))
     )
+    assert drawn_from(picture) == {
+        panel.title: [query.expr for query in panel.queries]
+        for panel in panels
+        if panel.kind is not Kind.STACK
+    }
     stacked = draw(Dashboard("u", "D", (Row("R", (stack,)),)), lambda _: [series])
     assert stacked.count("<polygon") == 2
     assert ">5<" in stacked  # 2 on top of 2 ends below 5, the next round number

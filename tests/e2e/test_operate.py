@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -9,22 +10,30 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.operate_page import PAGE, Look, Step, steps
+from tests.e2e.operate_panels import Stages, is_so, until_so
 from tests.e2e.test_up import Up, up
+from tests.monitoring.prometheus import Prometheus, page_in, tool
 from tests.system import SYNTHETIC
-from voicebus.parts import free_port, project_root
+from voicebus.parts import free_port
 
 pytestmark = [pytest.mark.operations, pytest.mark.model, pytest.mark.timeout(240)]
 
-PAGE = project_root() / "docs" / "howto" / "operate.md"
-STEP = re.compile(r"^<!-- step: (\w+), (.+) -->\n(?:\n    (.+)\n)?", re.MULTILINE)
+STEPS = steps()
 PARTS = ("well", "slow", "killed", "dead", "waits", "full")
 WELL_S = 90.0
+LOOKS = ("voicebus top --once", "curl")
+ANSWER_S = 20.0
+"""Within what a command that looks at something has answered, and a panel shows it."""
+
+FOUND_S = 60.0
+"""Within what the commands that find something have all ended: a minute, as the page says."""
+
 FETCH = (
     "import sys, urllib.request as r; "
     "print(r.build_opener(r.ProxyHandler({})).open(sys.argv[1]).read().decode())"
@@ -33,34 +42,23 @@ SETTINGS = {**SYNTHETIC, "STT_SLOTS": "4"}
 """Of the system: synthetic engines, and four places for callers."""
 
 
-@dataclass(frozen=True)
-class Step:
-    """A command of the page, and what it is to show."""
-
-    part: str
-    does: str
-    command: str
-
-    @property
-    def shows(self) -> str:
-        """The pattern that is found in what it prints; empty for none."""
-        return self.does.removeprefix("shows: ").partition(", exits")[0]
-
-    @property
-    def exits(self) -> int:
-        """The exit code; a load that was void on a slow machine is as good."""
-        return int(self.does.rpartition("exits: ")[2]) if "exits: " in self.does else 0
-
-
-STEPS = [Step(*found) for found in STEP.findall(PAGE.read_text(encoding="utf-8"))]
-
-
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """The system that the page starts."""
     folder = tmp_path_factory.mktemp("operate")
     with up(folder, SETTINGS) as running:
         running.until_serving()
+        yield running
+
+
+@pytest.fixture(scope="module")
+def prometheus(system: Up, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus | None]:
+    """One that watches the system; none on a machine that has none, but in CI."""
+    if shutil.which("prometheus") is None and not os.environ.get("CI"):
+        yield None
+        return
+    assert tool("prometheus")
+    with Prometheus(tmp_path_factory.mktemp("prometheus"), page_in(system.output)) as running:
         yield running
 
 
@@ -78,13 +76,11 @@ class Operator:
 
     def command(self, text: str) -> str:
         """The command as it stands on the page, with the addresses of this system."""
-        page = re.search(r"^up +ready .* http://(\S+)/metrics$", self._system.output, re.MULTILINE)
-        assert page is not None, self._system.output
         fetch = "curl --silent"
         ours = {
             "voicebus load": f"voicebus load --url ws://127.0.0.1:{self._system.port}/ws",
             "voicebus doctor": f"voicebus doctor --port {free_port()}",
-            "127.0.0.1:9464": page[1],
+            "127.0.0.1:9464": page_in(self._system.output),
             # There may be others on this machine.
             "$(pgrep -n -f services.llm)": str(self._system.child("services.llm")),
             fetch: f"{fetch} --noproxy '*'" if shutil.which("curl") else f"python3 -c '{FETCH}'",
@@ -108,17 +104,24 @@ class Operator:
         """Run a command in a terminal of its own."""
         self._background = self._begin(text)
         role = text.rpartition(" ")[2].partition("=")[0]
-        self.look("voicebus top --once", rf"-{role}-1 .* ready")  # people do, before they go on
+        ready = re.compile(rf"-{role}-1 .* ready")
+        # People look, before they go on.
+        self.look("voicebus top --once", lambda printed: ready.search(printed) is not None)
 
     def have_run_meanwhile(self, text: str) -> None:
         """Run a command in a terminal of its own, which ends by itself."""
         self._meanwhile = self._begin(self.command(text))
 
-    def look(self, text: str, for_what: str) -> None:
-        """Type a command again and again until it shows something."""
-        until = time.monotonic() + WELL_S
-        while not re.search(for_what, (done := self.type(text)).stdout, re.MULTILINE):
-            assert time.monotonic() < until, f"{for_what} is not in {done.stdout}{done.stderr}"
+    def look(self, text: str, is_shown: Callable[[str], bool]) -> None:
+        """Type a command again and again until it shows something; it answers at once."""
+        until_s, is_there = time.monotonic() + WELL_S, False
+        while not is_there:
+            began_s = time.monotonic()
+            done = self.type(text)
+            told = f"{text}\n{done.stdout}{done.stderr}"
+            assert time.monotonic() - began_s <= ANSWER_S, told
+            is_there = is_shown(done.stdout)
+            assert is_there or time.monotonic() < until_s, told
 
     def _begin(self, text: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -162,23 +165,60 @@ def test_every_command_of_the_page_is_a_step() -> None:
     assert {step.part for step in STEPS} == set(PARTS)
 
 
+@pytest.fixture
+def stages(system: Up, person: Operator) -> Stages:
+    """What the edge's own page says from here on."""
+    workers = json.loads(person.type("voicebus top --json").stdout)["workers"]
+    return Stages(next(one["metrics"] for one in workers if one["role"] == "edge"))
+
+
 @pytest.mark.parametrize("part", PARTS)
-def test_a_part_of_the_walk(part: str, person: Operator) -> None:
-    """It is broken, found and mended by the commands of the page, which show what it says."""
+def test_a_part_of_the_walk(
+    part: str, person: Operator, prometheus: Prometheus | None, stages: Stages
+) -> None:
+    """It is broken, found within a minute and mended by the commands of the page.
+
+    They show what it says: also that it is mended.
+    """
+    found_s = 0.0
     for step in STEPS:
         if step.part != part:
             continue
-        if step.does == "background":
-            person.leave_running(step.command)
-        elif step.does == "meanwhile":
-            person.have_run_meanwhile(step.command)
-        elif step.does == "ends the background":
-            assert person.end_background() == 0
-        elif step.command == "voicebus top --once":
-            person.look(step.command, step.shows)
-        else:
-            done = person.type(step.command)
-            told = f"{step.command}\n{done.stdout}\n{done.stderr}"
-            assert re.search(step.shows, done.stdout, re.MULTILINE), told
-            is_void = "VOID" in done.stdout and done.returncode == 2
-            assert done.returncode == step.exits or is_void, told
+        began_s = time.monotonic()
+        walk(step, person)
+        if step.look is not None:
+            look_at(step.look, prometheus, stages)
+        if step.moment == "Find it" and step.does != "meanwhile":
+            found_s += time.monotonic() - began_s
+    assert found_s <= FOUND_S
+
+
+def walk(step: Step, person: Operator) -> None:
+    """Do what a step says at the keyboard."""
+    if step.does == "background":
+        person.leave_running(step.command)
+    elif step.does == "meanwhile":
+        person.have_run_meanwhile(step.command)
+    elif step.does == "ends the background":
+        assert person.end_background() == 0
+    elif step.command.startswith(LOOKS):
+        person.look(step.command, step.is_shown)
+    elif step.command:
+        began_s = time.monotonic()
+        done = person.type(step.command)
+        took_s = time.monotonic() - began_s
+        told = f"{step.command}\n{done.stdout}\n{done.stderr}"
+        assert step.is_shown(done.stdout), told
+        is_void = "VOID" in done.stdout and done.returncode == 2
+        assert done.returncode == step.exits or is_void, told
+        if step.command.startswith("voicebus trace"):
+            assert took_s <= ANSWER_S, told
+
+
+def look_at(look: Look, prometheus: Prometheus | None, stages: Stages) -> None:
+    """Look at a panel; at the edge's own page too, which is all that there may be."""
+    if prometheus is not None:
+        until_so(prometheus, look, ANSWER_S)
+    if look.dashboard == "voicebus-turn":
+        means_s = stages.means_s()
+        assert is_so(look, means_s), means_s

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
 from typing import Final
 
 import httpx2
@@ -12,6 +11,8 @@ import numpy as np
 
 from edge.openai.names import TASKS
 from tests.e2e.client import PAUSE, Listener, connected
+from tests.monitoring.channels import Door, channels
+from tests.monitoring.house import House
 from tests.plain import PLAIN
 from voicebus import parts
 from voicebus.audio.wav import read_wav
@@ -25,30 +26,24 @@ ENOUGH: Final = 40
 """Requests of different users for different things: as many series, were a label not bounded."""
 
 
-@dataclass(frozen=True)
-class Door:
-    """Where callers are let in."""
-
-    ws: str
-
-
-async def everything(port: int, callers: int, seconds: float) -> int:
-    """Have callers, some who interrupt and a program for a while.
+async def everything(house: House, callers: int, seconds: float) -> int:
+    """Have callers, some who interrupt, a program and every other channel for a while.
 
     Args:
-        port: Of the edge.
+        house: Where they call.
         callers: At once.
         seconds: For how long something new is begun.
 
     Returns:
         How many turns of the callers were answered.
     """
-    url = f"ws://127.0.0.1:{port}/ws"
+    url = f"ws://{house.edge}/ws"
     answered, *_ = await asyncio.gather(
-        talk(port, callers, seconds),
+        talk(house.up.port, callers, seconds),
         interrupt(url, seconds),
         waste(url, seconds),
-        ask(f"http://127.0.0.1:{port}", seconds),
+        ask(f"http://{house.edge}", seconds),
+        channels(house, seconds),
     )
     return answered
 

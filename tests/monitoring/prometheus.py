@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -42,23 +43,46 @@ def _features() -> list[str]:
     return [word for word in services["prometheus"]["command"] if "--enable-feature" in word]
 
 
+def _with_autoscaler(text: str) -> str:
+    """Make the lines on the page of ``voicebus autoscale`` no comment any more, as people do."""
+    written = re.sub(
+        r"^( +)# (- url: \S+:9465/targets)$\n^ +# (  refresh_interval: 10s)$",
+        r"\1\2\n\1\3",
+        text,
+        flags=re.MULTILINE,
+    )
+    assert written != text
+    return written
+
+
+def page_in(output: str) -> str:
+    """``host:port`` of the page of ``voicebus up``, as it printed it."""
+    page = re.search(r"^up +ready .* http://(\S+)/metrics$", output, re.MULTILINE)
+    assert page is not None, output
+    return page[1]
+
+
 class Prometheus:
     """A Prometheus that watches one system, used as a context manager.
 
     Args:
         folder: For its data and its configuration.
         targets: ``host:port`` of the page of ``voicebus up``.
+        autoscaler: That of the page of ``voicebus autoscale``; empty where there is none.
         told: ``host:port`` of an Alertmanager; port 9 is nobody's.
 
     Attributes:
         begun_s: Since when there is something to see, in s since 1970.
     """
 
-    def __init__(self, folder: Path, targets: str, told: str = "127.0.0.1:9") -> None:
+    def __init__(
+        self, folder: Path, targets: str, autoscaler: str = "", told: str = "127.0.0.1:9"
+    ) -> None:
         self._folder = folder
         self._told = told
         self._port = free_port()
         self._targets = targets
+        self._autoscaler = autoscaler
         self.url = f"http://127.0.0.1:{self._port}"
         self._client = httpx2.Client(base_url=self.url, trust_env=False, timeout=10.0)
         self.begun_s = 0.0
@@ -67,6 +91,8 @@ class Prometheus:
         config = self._folder / "config"
         shutil.copytree(CONFIG, config)
         text = (config / "prometheus.yml").read_text()
+        if self._autoscaler:
+            text = _with_autoscaler(text).replace("127.0.0.1:9465", self._autoscaler)
         for own, here in (
             ("127.0.0.1:9464", self._targets),
             ("127.0.0.1:9090", f"127.0.0.1:{self._port}"),

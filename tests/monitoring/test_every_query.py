@@ -14,13 +14,13 @@ import pytest
 import yaml
 
 from deploy.dashboards import every_dashboard
-from deploy.dashboards.draw import draw
+from deploy.dashboards.draw import draw, drawn_from
 from deploy.dashboards.panels import Dashboard, Panel, Row
 from tests.collector import Collector
-from tests.e2e.test_up import Up, up
+from tests.e2e.test_up import up
+from tests.monitoring.house import house
 from tests.monitoring.load import ENOUGH, everything, talk
-from tests.monitoring.prometheus import DEPLOY, Prometheus
-from tests.system import SYNTHETIC
+from tests.monitoring.prometheus import DEPLOY, Prometheus, page_in
 
 pytestmark = [pytest.mark.monitoring, pytest.mark.timeout(300)]
 
@@ -30,6 +30,9 @@ CALLERS = 1 if REAL else 4
 SECONDS = 60.0 if REAL else 25.0
 SOURCE = DEPLOY / "grafana" / "provisioning" / "datasources" / "prometheus.yml"
 PROCESSES = {"up", "nats", "stt", "turn", "llm", "tts", "edge", "supervisor"}
+BESIDES = {"telephony", "telegram", "tool", "autoscale", "tts-1"}
+"""Processes of the other channels, of functions and of the autoscaler."""
+
 PICTURED = {
     "voicebus-overview": 2,
     "voicebus-turn": 3,
@@ -41,7 +44,59 @@ BROUGHT_ABOUT = {"tracing"}
 """What there is besides calls: panels that are empty without it are not empty here."""
 
 if not REAL:  # pictures are of callers alone
-    BROUGHT_ABOUT |= {"a reply that is cancelled", "an interruption", "requests to /v1"}
+    PROCESSES |= BESIDES
+    BROUGHT_ABOUT |= {
+        "a bot of Telegram",
+        "a connection that is refused",
+        "a conversation with an id",
+        "a function that is called",
+        "a price",
+        "a provider that fails",
+        "a refused one",
+        "a reply that is cancelled",
+        "a request without a price",
+        "a site with a widget",
+        "an interruption",
+        "requests to /v1",
+        "telephone calls",
+        "`voicebus autoscale`",
+    }
+AT_REST = (
+    "ALERTS",
+    'code=~"busy|no_worker"',
+    "nats_consumer_redelivered",
+    "nats_consumer_waiting",
+    "nats_connections_made",
+    "nats_disk_wait_seconds",
+    "nats_jetstream_api_errors",
+    "nats_slow_consumers",
+    "nats_stale_connections",
+    "nats_stalled_clients",
+    "nats_stream_replicas_behind",
+    "nats_unread_bytes_max",
+    "slo:voicebus_response_slow",
+    "slo:voicebus_turns_failed",
+    "voicebus_audio_gaps",
+    "voicebus_bus_ack_failures",
+    "voicebus_bus_copies",
+    "voicebus_bus_malformed",
+    "voicebus_bus_reconnects",
+    "voicebus_bus_refused",
+    "voicebus_bus_said_again",
+    "voicebus_bus_sent_again",
+    "voicebus_bus_unsent",
+    "voicebus_dead_letters",
+    "voicebus_exchanges_unkept",
+    "voicebus_handovers",
+    "voicebus_inbox_dropped",
+    "voicebus_queue_age",
+    "voicebus_restarts",
+    "voicebus_sessions_resumed",
+    "voicebus_takeovers",
+)
+"""What is 0 while nothing breaks, nobody is turned away and no process comes. All else has to count
+something."""
+
 PANELS = [
     pytest.param(panel, id=f"{dashboard.uid}: {panel.title}")
     for dashboard in every_dashboard()
@@ -58,24 +113,24 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[Up]:
-    """All parts, as `voicebus up` starts them."""
-    settings = {**({} if REAL else SYNTHETIC), "TRACING_ENDPOINT": collector.endpoint}
-    with up(tmp_path_factory.mktemp("up"), settings) as running:
-        running.until_serving()
-        yield running
-
-
-@pytest.fixture(scope="module")
-def watched(system: Up, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+def watched(collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """A Prometheus that has watched callers for a while; the system goes on without any."""
-    page = re.search(r"^up +ready .* http://(\S+)/metrics$", system.output, re.MULTILINE)
-    assert page is not None
-    with Prometheus(tmp_path_factory.mktemp("prometheus"), page[1]) as prometheus:
+    traced = {"TRACING_ENDPOINT": collector.endpoint}
+    folder, data = tmp_path_factory.mktemp("up"), tmp_path_factory.mktemp("prometheus")
+    if REAL:
+        with up(folder, traced) as alone:
+            alone.until_serving()
+            with Prometheus(data, page_in(alone.output)) as prometheus:
+                prometheus.begin()
+                assert asyncio.run(talk(alone.port, CALLERS, SECONDS)) >= CALLERS
+                yield prometheus
+        return
+    with (
+        house(folder, traced) as all_of_it,
+        Prometheus(data, page_in(all_of_it.up.output), all_of_it.autoscaler) as prometheus,
+    ):
         prometheus.begin()
-        load = talk if REAL else everything
-        answered = asyncio.run(load(system.port, CALLERS, SECONDS))
-        assert answered >= CALLERS
+        assert asyncio.run(everything(all_of_it, CALLERS, SECONDS)) >= CALLERS
         yield prometheus
 
 
@@ -92,15 +147,37 @@ def test_every_process_is_found_and_answers(watched: Prometheus) -> None:
 
 @pytest.mark.parametrize("panel", PANELS)
 def test_every_panel_shows_what_it_is_for(watched: Prometheus, panel: Panel) -> None:
-    """No query is refused; what happened here is there, and each line has its name."""
+    """No query is refused; what happened here is there, and each line has its name.
+
+    What has happened is more than 0: also of what other channels, functions and providers do.
+    """
     may_be_empty = panel.only not in BROUGHT_ABOUT | {""}
     for query in panel.queries:
         shown = watched.over(query.expr, SECONDS)
 
         named = re.findall(r"{{(\w+)}}", query.legend)
         assert [one.labels for one in shown if not {*named} <= {*one.labels}] == [], query.expr
+        least = -math.inf if REAL or is_at_rest(query.expr) else 0.0
         values = [value for series in shown for _, value in series.points]
-        assert may_be_empty or any(math.isfinite(value) for value in values), query.expr
+        assert may_be_empty or any(least < value < math.inf for value in values), query.expr
+
+
+def is_at_rest(expr: str) -> bool:
+    """Whether a query counts what is 0 on a good day."""
+    return not expr.startswith("1 - ") and any(name in expr for name in AT_REST)
+
+
+def test_what_is_at_rest_is_what_panels_show() -> None:
+    """A name that is no more would let nothing be 0, and a panel be of nothing."""
+    exprs = [
+        query.expr
+        for one in every_dashboard()
+        for row in one.rows
+        for panel in row.panels
+        for query in panel.queries
+    ]
+
+    assert [name for name in AT_REST if not any(name in expr for expr in exprs)] == []
 
 
 def test_what_is_brought_about_is_what_panels_wait_for() -> None:
@@ -178,11 +255,14 @@ def test_the_dashboards_are_drawn_from_what_was_seen(watched: Prometheus, tmp_pa
 
 @pytest.mark.parametrize("uid", PICTURED)
 def test_the_pictures_of_the_documentation_are_of_these_dashboards(uid: str) -> None:
-    """A panel that is new, or has another name, is drawn anew."""
+    """A panel that is new, has another name or asks for something else is drawn anew."""
     (dashboard,) = [one for one in every_dashboard() if one.uid == uid]
     picture = (DEPLOY.parent / "docs" / f"{picture_of(dashboard)}.svg").read_text(encoding="utf-8")
 
-    assert unseen(picture, dashboard.rows[: PICTURED[uid]]) == []
+    rows = dashboard.rows[: PICTURED[uid]]
+    assert unseen(picture, rows) == []
+    asked = {p.title: [query.expr for query in p.queries] for row in rows for p in row.panels}
+    assert drawn_from(picture).items() <= asked.items()
 
 
 def picture_of(dashboard: Dashboard) -> str:

@@ -20,12 +20,13 @@ from voicebus.cli.talk import DEFAULT_URL, read_recording
 from voicebus.errors import ConfigError, VoicebusError
 from voicebus.load.callers import Callers, Load
 from voicebus.load.profile import PROFILES
-from voicebus.load.tally import Percentiles, Report
+from voicebus.load.tally import Percentiles, Report, Tally
 from voicebus.settings import TALK_SCOPE, TalkSettings
 
 MOST_SESSIONS: Final = 1000
 MOST_S: Final = 3600.0
 _LINE_S: Final = 5.0
+_LINE_ANEW: Final = "\r\x1b[K"
 _VOID: Final = 2
 
 
@@ -119,20 +120,29 @@ async def _show(callers: Callers) -> None:
     is_live = sys.stderr.isatty()
     while True:
         await asyncio.sleep(1.0 if is_live else _LINE_S)
-        end = "" if is_live else "\n"
-        print(("\r\x1b[K" if is_live else "") + moment(callers), end=end, file=sys.stderr)
-        sys.stderr.flush()
+        line = moment(callers.tally, callers.began_s, time.perf_counter())
+        if is_live:
+            # A line that were wrapped could not be renewed.
+            columns = os.get_terminal_size(sys.stderr.fileno()).columns
+            print(f"{_LINE_ANEW}{line[: columns - 1]}", end="", file=sys.stderr, flush=True)
+        else:
+            print(line, file=sys.stderr, flush=True)
 
 
-def moment(callers: Callers) -> str:
-    """Return how it goes, in a line."""
-    tally, now_s = callers.tally, time.perf_counter()
+def moment(tally: Tally, began_s: float, now_s: float) -> str:
+    """Return how it goes, in a line.
+
+    Args:
+        tally: What has been counted.
+        began_s: When it began, by the tally's clock.
+        now_s: What that clock says now.
+    """
     recent = tally.recent(now_s)
     errors = sum(tally.errors.values())
     return (
-        f"{now_s - callers.began_s:5.0f} s  {tally.open} sessions  {tally.turns} turns  "
-        f"last 10 s: p50 {recent.p50_ms:.0f} ms, p95 {recent.p95_ms:.0f} ms  "
-        f"errors {errors}  own lag p99 {tally.send_lag.p99_ms:.0f} ms"
+        f"{now_s - began_s:5.0f} s  {tally.open} sessions  {tally.turns} turns  "
+        f"errors {errors}  last 10 s: p50 {recent.p50_ms:.0f} ms, p95 {recent.p95_ms:.0f} ms  "
+        f"own lag p99 {tally.send_lag.p99_ms:.0f} ms"
     )
 
 

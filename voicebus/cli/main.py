@@ -35,8 +35,8 @@ from voicebus.cli import (
 from voicebus.errors import ConfigError
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code."""
+def every_command() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
     parser = argparse.ArgumentParser(
         prog="voicebus", description="Talk with machines: speech in, speech out, over NATS."
     )
@@ -48,7 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         nats_exporter,
     ):
         command.add_parser(subparsers)
-    args = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    args = every_command().parse_args(arguments)
     # Output is for pipes; what the library has to say goes beside it. Parts configure their own.
     log.configure_quietly()
     try:

@@ -36,8 +36,9 @@ SAMPLE: Final = "austen-amiable.wav"
 _EDGE: Final = "EDGE_NAME"
 _TELEPHONY: Final = "TELEPHONY_NAME"
 _TELEGRAM: Final = "TELEGRAM_NAME"
-_NAMES: Final = {_EDGE: "local", _TELEPHONY: "telephony", _TELEGRAM: "local"}
-"""What edges and the bridge are called on the bus, unless their settings say it."""
+_NAMES: Final = {_EDGE: "local", _TELEPHONY: "telephony", _TELEGRAM: "telegram"}
+"""What edges and the bridge are called on the bus, unless their settings say it. No two of them the
+same: workers would take one for the other, started anew, and let go of its sessions."""
 
 _DRAIN_ORDER: Final = (
     *("telegram", "telephony", "edge", "supervisor", "turn", "stt", "llm", "tool", "tts", "llama"),

@@ -7,6 +7,7 @@ from importlib.metadata import version
 import pytest
 
 from voicebus.cli.main import main
+from voicebus.cli.up import _NAMES
 
 COMMANDS = (
     *("up", "talk", "top", "replay", "doctor", "drain", "dead-letters"),
@@ -71,3 +72,8 @@ def test_a_wrong_setting_is_named(
 
     assert main(["replay", "s1"]) != 0
     assert "VOICEBUS_REPLICAS='three'" in capsys.readouterr().err
+
+
+def test_no_two_edges_of_up_have_the_same_name() -> None:
+    """Workers would take one for the other, started anew, and let go of its sessions."""
+    assert len({*_NAMES.values()}) == len(_NAMES)
