@@ -117,7 +117,7 @@ def test_an_alert_comes_from_prometheus_to_a_receiver(
 ) -> None:
     """The one that always fires: who waits for it is told, of which cell, and what it is."""
     (tmp_path / "prometheus").mkdir()
-    with Prometheus(tmp_path / "prometheus", "127.0.0.1:9", alertmanager.address):
+    with Prometheus(tmp_path / "prometheus", "127.0.0.1:9", told=alertmanager.address):
         alertmanager.wait(lambda: receivers.of("watchdog"))
 
     (told, *_) = receivers.of("watchdog")
