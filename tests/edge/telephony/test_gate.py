@@ -9,6 +9,7 @@ import pytest
 
 from edge.telephony.gate import Gate, Presented, is_signed, twilio_signature
 from edge.telephony.settings import TelephonySettings
+from tests.metered import Growth
 from voicebus.errors import AccessDenied, Busy, ConfigError
 
 TOKEN = "12345"
@@ -117,12 +118,14 @@ def test_audiosocket_comes_from_known_networks(address: str, may: bool) -> None:
 
 def test_connections_are_counted() -> None:
     """Those that have not said what they are, too."""
+    growth = Growth()
     gate = Gate(TelephonySettings(max_calls=0))
     with pytest.raises(Busy):
         flood(gate, 17)
 
     with gate.enter("twilio"):
         assert code(gate, presented()) == ""
+    assert growth.of("voicebus_telephony_refused_total", protocol="twilio", code="busy") == 1
 
 
 def flood(gate: Gate, count: int) -> None:

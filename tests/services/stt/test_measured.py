@@ -12,8 +12,9 @@ from structlog.testing import capture_logs
 
 from schemas.failure import Failure
 from schemas.stt import TranscriptFinal
+from services.stt.engine import Recognition
 from tests.metered import Growth
-from tests.services.stt.ears import Recogniser, quiet, sound
+from tests.services.stt.ears import Recogniser, ears_of, quiet, sound
 from tests.services.stt.test_worker import UTTERANCE, Caller, call, transcribed
 from voicebus.errors import EngineUnavailable
 from voicebus.tracing.spans import Span
@@ -59,6 +60,23 @@ async def test_what_nobody_understood_is_no_speech_that_was_recognised(nats_serv
     assert growth.of("voicebus_stt_audio_seconds_total", engine="toy") == 0
     assert growth.of("voicebus_stt_rtf_ratio_count", engine="toy", kind="final") == 0
     assert growth.of("voicebus_failures_total", stage="stt", code="engine_unavailable") == 1
+
+
+async def test_words_that_nobody_said_are_dropped_and_counted() -> None:
+    """What a recogniser makes of silence is no text."""
+
+    class Real(Recogniser):
+        """One whose texts come from the audio."""
+
+        synthetic = False
+
+    growth = Growth()
+    async with ears_of(Real()) as ears:
+        kept = ears.words_in(Recognition("The sea is wide.", "en", 0.85, 0.05), 1_500)
+        dropped = ears.words_in(Recognition("Thanks for watching!", "en", 0.5, 0.2), 900)
+
+    assert (kept, dropped) == ("The sea is wide.", "")
+    assert growth.of("voicebus_stt_hallucinations_total") == 1
 
 
 @asynccontextmanager
