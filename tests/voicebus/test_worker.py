@@ -13,12 +13,14 @@ from schemas.llm import GenerateRequest, GenerationDone
 from subjects.catalog import subject_of
 from subjects.processes import presence_subject
 from subjects.streams import MAX_FAILURES
-from tests.metered import Growth
+from tests.metered import Growth, sample
 from tests.voicebus.toys import Work, ask, role
 from tests.workers import beside, bus_in, jobs_left, new_place, until, until_done, worker_in
 from voicebus import tenure, vitals
 from voicebus.claim import Claim
 from voicebus.errors import BusTimeout, EngineOverloaded, UnknownVoice
+
+HELD = ("voicebus_worker_slots", "voicebus_worker_busy")
 
 
 async def test_a_job_is_claimed_worked_on_and_acknowledged(nats_server: str) -> None:
@@ -53,6 +55,8 @@ async def test_no_more_jobs_are_held_than_there_are_slots(nats_server: str) -> N
             await until(work.holds(2))
             await asyncio.sleep(0.2)
             assert len(work.claims) == 2
+            places = [sample(name, role="llm") for name in HELD]
+            assert places == [2, 2]
             work.go.set()
             await until_done(bus, "llm")
 

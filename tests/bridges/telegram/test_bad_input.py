@@ -160,7 +160,7 @@ def test_a_forged_update_is_refused(telegram: Served, webhook: str) -> None:
     secret = BotConfig(token=token).secret
     good = b'{"update_id": 900001, "message": {}}'
     refused = "voicebus_telegram_webhooks_refused_total"
-    before = telegram.system.metric("telegram", refused)
+    before = telegram.system.metric("hooks", refused)
 
     assert post(webhook, "", good) == 403
     assert post(webhook, secret[:-1], good) == 403
@@ -168,7 +168,7 @@ def test_a_forged_update_is_refused(telegram: Served, webhook: str) -> None:
     assert post(webhook, secret, b"x" * (300 << 10)) == 413
     assert post(webhook, secret, b"{}") == 400
     assert post(webhook, secret, b"[") == 400
-    assert telegram.system.metric("telegram", refused) == before + 6
+    assert telegram.system.metric("hooks", refused) == before + 6
 
 
 def test_a_webhook_does_not_wait_for_who_sends_slowly(telegram: Served, webhook: str) -> None:
