@@ -5,7 +5,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicebus.tracing.context import TraceContext, begin, current, enter, exemplar, parse
+from voicebus.tracing.context import TraceContext, apart, begin, current, enter, exemplar, parse
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SPAN = "b7ad6b7169203331"
@@ -86,3 +86,31 @@ def test_a_task_names_its_trace() -> None:
     assert structlog.contextvars.get_contextvars()["trace_id"] == TRACE
     structlog.contextvars.unbind_contextvars("trace_id")
     current.reset(token)
+
+
+def named() -> tuple[dict[str, str] | None, str]:
+    """Which trace measurements and lines of this task name."""
+    return exemplar(), structlog.contextvars.get_contextvars().get("trace_id", "")
+
+
+def test_what_is_of_no_trace_names_none() -> None:
+    """Also where something else was done before: its trace would mislead."""
+    for of_none in (None, TraceContext(TRACE, SPAN, sampled=False)):
+        enter(TraceContext(TRACE, SPAN))
+        enter(of_none)
+
+        assert named() == (None, "")
+
+
+def test_behind_what_is_done_apart_the_trace_is_that_of_before() -> None:
+    """Whatever is entered within, and however it ends."""
+    other = "1" * 32
+    for before, expected in ((None, (None, "")), (TRACE, ({"trace_id": TRACE}, TRACE))):
+        enter(None if before is None else TraceContext(before, SPAN))
+        with pytest.raises(ValueError, match="within"), apart():
+            enter(TraceContext(other, SPAN))
+            assert named() == ({"trace_id": other}, other)
+            raise ValueError("within")
+
+        assert named() == expected
+    enter(None)
