@@ -17,6 +17,7 @@ import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks import capacity_figures, command, measure, report
+from benchmarks.bus_limit import stored_per_s
 from benchmarks.capacity_figures import SizeRow
 from benchmarks.queueing import Stage
 from benchmarks.recordings import recordings
@@ -78,6 +79,8 @@ async def _run(args: argparse.Namespace, arguments: list[str]) -> report.Report:
             rows += await _measure(Path(name) / "s", "synthetic", sizes, args.seconds)
             stage = Stage(SLOTS, rows[0].llm_s)
             found |= capacity_figures.model_figures(rows, "synthetic", stage)
+        async with starter(Path(name) / "bus") as started:
+            found |= capacity_figures.bus_figures(await stored_per_s(started, base_environment()))
         if sizes := _numbers(args.real):
             real = await _measure(Path(name) / "r", "real", sizes, args.seconds)
             rows += real

@@ -21,7 +21,10 @@ LOST_SHARE: Final = 0.1
 
 _MODEL_S: Final = 600.0
 _CELL_S: Final = 60.0
-_STAGES: Final = ("stt", "llm", "tts")
+_STAGES: Final = ("stt", "turn", "llm", "tts")
+_FORWARDING: Final = ("edge", "nats")
+_CHUNKS_PER_S: Final = 50
+"""Of a caller, while his audio comes: one in 20 ms."""
 
 
 class SizeRow(Struct, frozen=True, kw_only=True):
@@ -87,7 +90,14 @@ def cpu_figures(row: SizeRow) -> dict[str, float]:
     each = {part: cpu_s / row.sessions for part, cpu_s in row.cpu_s.items()}
     found = {f"cpu_{part}_ms_per_s": 1000 * cpu_s for part, cpu_s in each.items()}
     found["cpu_cores_per_session"] = sum(each.values())
+    found["conversations_per_core"] = LOADS[0] / found["cpu_cores_per_session"]
+    found["core_hours_per_hour"] = 1 / found["conversations_per_core"]
     return found
+
+
+def bus_figures(stored_per_s: float) -> dict[str, float]:
+    """Return what one bus stores, in chunks of audio and in callers who all speak at once."""
+    return {"bus_stored_per_s": stored_per_s, "bus_callers": stored_per_s / _CHUNKS_PER_S}
 
 
 def services_s(row: SizeRow) -> list[float]:
@@ -106,6 +116,9 @@ def cell_figures(row: SizeRow) -> dict[str, float]:
         places = places_for(CELL_SESSIONS, think_s, times_s, load)
         name = f"cells_{round(100 * load)}"
         found[f"{name}_cores_per_cell"] = float(sum(places))
+        for part in _FORWARDING:
+            each_s = row.cpu_s[part] / row.sessions
+            found[f"{name}_{part}_cores_per_cell"] = CELL_SESSIONS * each_s / load
         found |= _waits(name, think_s, places, times_s)
         left = [max(1, round(count * (1 - LOST_SHARE))) for count in places]
         found |= _waits(f"{name}_tenth_lost", think_s, left, times_s)
@@ -125,17 +138,6 @@ def _waits(
         f"{name}_wait_{p}_ms": 1000 * stats.percentile(waits_s, percent) if waits_s else 0.0
         for p, percent in (("p50", 50), ("p99", 99))
     }
-
-
-def cost_per_hour(cores_per_session: float, price_per_core_hour: float, load: float) -> float:
-    """Return what an hour of one conversation costs, in the price's currency.
-
-    Args:
-        cores_per_session: Processor time of a conversation over its length.
-        price_per_core_hour: Of the machine: its price over its cores.
-        load: Part of the cores that is in use: the autoscaler's target.
-    """
-    return cores_per_session * price_per_core_hour / load
 
 
 def bars(figures: Mapping[str, float]) -> tuple[Bar, ...]:

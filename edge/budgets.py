@@ -76,7 +76,16 @@ class Meter:
         Raises:
             LimitReached: ``too_many_connections``.
         """
-        if wait_s := self._connections.take(1, now_s):
+        self.expect_connection(now_s)
+        self._connections.take(1, now_s)
+
+    def expect_connection(self, now_s: float) -> None:
+        """Ask whether :meth:`connect` would count one more.
+
+        Raises:
+            LimitReached: ``too_many_connections``.
+        """
+        if wait_s := self._connections.wait_s(now_s):
             raise LimitReached(
                 f"{self._whose} opens connections too often", "too_many_connections", wait_s
             )

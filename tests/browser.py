@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 FLAGS = (
     "--headless",
@@ -174,7 +175,8 @@ async def browse(chromium: str, profile: Path, *flags: str) -> AsyncIterator[Pag
                 for domain in ("Page", "Runtime", "Log"):
                     await page.command(f"{domain}.enable")
                 yield page
-            with contextlib.suppress(AssertionError):
+            # It may be gone already.
+            with contextlib.suppress(AssertionError, ConnectionClosed):
                 await Page(control).command("Browser.close")
     finally:
         try:

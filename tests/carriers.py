@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import itertools
 from typing import Any, ClassVar, Final
 
 from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
 from tests.asterisk_phones import AsteriskPhone
 from tests.telephones import CALLED, CALLER, SocketPhone, b64
@@ -110,7 +112,12 @@ class TwilioPhone(SocketPhone):
         self._pending.pop(name, None)
         self.marked.append(name)
         if self.closed is None:
-            self._answer = asyncio.create_task(self.numbered("mark", mark={"name": name}))
+            self._answer = asyncio.create_task(self._tell(name))
+
+    async def _tell(self, name: str) -> None:
+        """Say that a mark was reached, if there is still somebody to be told."""
+        with contextlib.suppress(ConnectionClosed):
+            await self.numbered("mark", mark={"name": name})
 
 
 class TelnyxPhone(SocketPhone):

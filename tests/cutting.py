@@ -46,7 +46,7 @@ class Wire:
                     return
                 writer.write(data)
                 await writer.drain()
-            writer.close()
+        writer.close()  # after a reset, too: the other end would be told when it next sends
 
 
 class Proxy:

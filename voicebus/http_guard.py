@@ -34,13 +34,15 @@ class GuardedHttp(H11Protocol):
     """HTTP for clients that send the head of a request in time, and read the answer.
 
     Args:
-        handshake_s: How long a head may take, from the connection or from its first byte.
+        handshake_s: How long a head may take, from the connection or from its first byte; and the
+            rest of a body whose request is answered already.
     """
 
     def __init__(self, *args: Any, handshake_s: float, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._handshake_s = handshake_s
         self._head = _Timer()
+        self._rest = _Timer()
         self._stall = _Timer()
         self._unread = 0
         self._ending = Ending()
@@ -58,10 +60,19 @@ class GuardedHttp(H11Protocol):
             self._await_head()
         else:
             self._head.stop()
+        if self.conn.their_state is not h11.SEND_BODY:
+            self._rest.stop()
+
+    def on_response_complete(self) -> None:
+        """Do not listen for long to the rest of a request that is answered."""
+        super().on_response_complete()
+        if self.conn.their_state is h11.SEND_BODY:
+            self._rest.start(self.loop, self._handshake_s, self.transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
         self._head.stop()
+        self._rest.stop()
         self._stall.stop()
         self._ending.stop()
         super().connection_lost(exc)

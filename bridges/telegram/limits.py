@@ -22,7 +22,8 @@ SPARE: Final = 5
 """Of a group's messages in a minute, so many are left for answers by what is only shown early."""
 
 _ALIKE_S: Final = 1.0
-"""Of two chats that are refused within this time, it is the bot that is too fast."""
+"""Of two chats that are refused within this time, or until times no further apart, it is the bot
+that is too fast. Telegram says how long in whole seconds."""
 
 _IDLE_CHATS: Final = 4096
 
@@ -37,6 +38,15 @@ class _Chat:
     minute: deque[float] = field(default_factory=deque)
 
 
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """A refusal: of which chat, when, and until when."""
+
+    chat: int | None
+    at_s: float
+    until_s: float
+
+
 class Limiter:
     """The limits of one bot. A group's chat has a negative number, as Telegram gives them."""
 
@@ -44,7 +54,7 @@ class Limiter:
         self._running = 0
         self._second: deque[float] = deque()
         self._closed_s = -math.inf
-        self._refused: tuple[int | None, float] = (None, -math.inf)
+        self._refused = _Refused(None, -math.inf, -math.inf)
         self._chats: dict[int, _Chat] = {}
 
     def wait_s(self, chat: int | None, now_s: float, spare: int = 0) -> float:
@@ -89,9 +99,10 @@ class Limiter:
         Which of the two it does not say. That it is the bot shows when another chat is refused.
         """
         until_s = now_s + retry_after_s
-        (before, before_s), self._refused = self._refused, (chat, now_s)
-        is_another = before not in (None, chat) and now_s - before_s < _ALIKE_S
-        if chat is None or is_another:
+        before, self._refused = self._refused, _Refused(chat, now_s, until_s)
+        is_another = before.chat not in (None, chat)
+        is_alike = now_s - before.at_s < _ALIKE_S or abs(until_s - before.until_s) <= _ALIKE_S
+        if chat is None or (is_another and is_alike):
             self._closed_s = max(self._closed_s, until_s)
         if chat is not None:
             known = self._chat(chat, now_s)

@@ -40,6 +40,10 @@ def _providers() -> tuple[Panel, ...]:
                     f"60 * {rate('voicebus_llm_provider_failures_total', 'provider, code')}",
                     "{{provider}} {{code}}",
                 ),
+                Query(
+                    f"60 * {rate('voicebus_llm_without_tools_total', 'provider')}",
+                    "{{provider}}: asked without functions",
+                ),
             ),
             unit=Unit.PER_MINUTE,
             only="a provider that fails",

@@ -6,24 +6,21 @@ import asyncio
 import os
 import sys
 from contextlib import AsyncExitStack
-from functools import partial
 from typing import Any, Final
 
 import structlog
 
-from edge.guards import GuardedWebSocket
 from edge.settings import listed
 from edge.telephony.gate import Gate
 from edge.telephony.metronome import Metronome
 from edge.telephony.office import KIND, Office
 from edge.telephony.settings import SCOPE, TelephonySettings
-from edge.telephony.sockets import create_app
+from edge.telephony.sockets import create_app, options
 from edge.telephony.tcp import listening
 from edge.telephony.turnstile import Turnstile
 from subjects.tokens import new_token
 from voicebus import health, pulse, settings
 from voicebus.errors import ConfigError
-from voicebus.http_guard import HEAD_BYTES, GuardedHttp
 from voicebus.process import run, running
 from voicebus.punctual import punctual
 from voicebus.sessions.capacity import Capacity
@@ -73,7 +70,7 @@ async def _serve(chosen: TelephonySettings, stop: asyncio.Event) -> None:
                 for helper in (sessions.run(), capacity.run(), metronome.run())
             ]
             app = create_app(office, gate)
-            await serving.enter_async_context(health.serve(app, sockets, **_options(chosen)))
+            await serving.enter_async_context(health.serve(app, sockets, **options(chosen)))
             if tcp is not None:
                 await serving.enter_async_context(listening(tcp, office, gate))
                 log.info("telephony.audiosocket", address=health.address(tcp))
@@ -90,21 +87,6 @@ async def _serve(chosen: TelephonySettings, stop: asyncio.Event) -> None:
             pulse.end_within(pulse.SERVER_CLOSING_S)
             for helper in helpers:
                 helper.cancel()
-
-
-def _options(chosen: TelephonySettings) -> dict[str, Any]:
-    """Return the settings of ``uvicorn.Config`` besides the application."""
-    return {
-        "http": partial(GuardedHttp, handshake_s=chosen.handshake_s),
-        "h11_max_incomplete_event_size": HEAD_BYTES,
-        "ws": GuardedWebSocket,
-        "ws_max_size": chosen.max_frame_bytes,
-        "ws_per_message_deflate": False,
-        "proxy_headers": bool(chosen.proxies),
-        "forwarded_allow_ips": chosen.proxies,
-        "server_header": False,
-        "timeout_graceful_shutdown": 3,
-    }
 
 
 def _name(chosen: TelephonySettings, bus: BusSettings) -> str:

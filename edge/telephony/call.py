@@ -153,12 +153,15 @@ class Call:
             if frame is None:
                 self._end("client")
                 return
-            self._seen_s = now_s()
-            if self._frames.spend(1, self._seen_s):
+            if self._frames.spend(1, now_s()):
                 raise ProtocolError("frames come faster than any call needs", "too_fast")
             happened = self._wire.received(frame)
 
     async def _take(self, happened: Happening) -> None:
+        # Nothing else is a sign of life: pieces of a frame and what means nothing cost a peer next
+        # to nothing, and would hold a line for an hour.
+        if isinstance(happened, Spoken | Pressed):
+            self._seen_s = now_s()
         match happened:
             case Spoken():
                 await self._hearing.take(happened)
@@ -286,7 +289,7 @@ class Call:
             if now_s() - self._begun_s > settings.max_call_s and not self._goodbye.done():
                 raise ProtocolError("the call has reached its longest time", "session_too_long")
             if now_s() - self._seen_s > settings.idle_s:
-                raise ProtocolError(f"nothing was sent for {settings.idle_s:g} s", "idle")
+                raise ProtocolError(f"nothing was heard for {settings.idle_s:g} s", "idle")
             for role, asked_s in (("turn", self._begun_s), ("stt", self._clock.begun_s)):
                 waited_s = now_s() - asked_s if asked_s is not None else 0.0
                 if role not in self._downlink.claimed and waited_s > settings.claim_s:

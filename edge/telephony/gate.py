@@ -3,6 +3,10 @@
 An exchange proves itself with the secret of the settings, in whichever place it can put one: the
 path, the query, a password, a header. Twilio signs instead. AudioSocket has room for neither: there
 the network decides.
+
+Who guesses is slowed down by address, and only refusals count: a carrier brings all of its calls
+from a few addresses. A signature cannot be guessed, and others share Twilio's addresses: who signs
+is let in whatever else came from there.
 """
 
 from __future__ import annotations
@@ -18,15 +22,17 @@ from typing import Final
 
 from msgspec import Struct
 
-from edge.budgets import is_loopback
+from edge.budgets import UNLIMITED, Budgets, Meter, is_loopback, network_of
+from edge.clock import now_s
 from edge.settings import listed
 from edge.telephony.settings import TelephonySettings
-from voicebus import channel_metrics
 from voicebus.errors import AccessDenied, Busy, ConfigError
+from voicebus.keys import Allowance
 
 TWILIO: Final = "twilio"
-_SPARE: Final = 16
-"""Connections beyond the calls that there may be: those that do not know yet whether they are."""
+SPARE: Final = 1_000
+"""Connections beyond the calls that there may be: those that do not know yet whether they are. They
+cost a socket each, and one that stays idle must not keep a call out."""
 
 _BUSY_RETRY_S: Final = 5.0
 
@@ -35,6 +41,7 @@ class Presented(Struct, frozen=True, kw_only=True):
     """What a WebSocket's handshake says.
 
     Fields
+        address: Where it comes from.
         protocol: Who is said to speak.
         path: The path that was asked for.
         secret: Its last part, where that is not the protocol's name.
@@ -43,6 +50,7 @@ class Presented(Struct, frozen=True, kw_only=True):
         headers: The headers, with names in small letters.
     """
 
+    address: str = ""
     protocol: str
     path: str
     secret: str = ""
@@ -65,6 +73,7 @@ class Gate:
         self._settings = settings
         self._networks = [ipaddress.ip_network(n) for n in listed(settings.audiosocket_networks)]
         self._open = 0
+        self._refused = Budgets()
         is_local = is_loopback(settings.host) and not settings.proxies
         has_proof = bool(settings.secret or settings.twilio_auth_token)
         if not (is_local or has_proof or settings.anyone):
@@ -75,14 +84,13 @@ class Gate:
             )
 
     @contextmanager
-    def enter(self, protocol: str) -> Iterator[None]:
+    def enter(self) -> Iterator[None]:
         """Count a connection while the context lasts.
 
         Raises:
             Busy: There are as many as there may be.
         """
-        if self._open >= self._settings.max_calls + _SPARE:
-            channel_metrics.TELEPHONY_REFUSED.labels(protocol, Busy.code).inc()
+        if self._open >= self._settings.max_calls + SPARE:
             raise Busy("all lines are busy; try again in a few seconds", _BUSY_RETRY_S)
         self._open += 1
         try:
@@ -105,12 +113,36 @@ class Gate:
 
         Raises:
             AccessDenied: ``key_missing``, ``key_unknown`` or ``origin_forbidden``.
+            LimitReached: ``too_many_connections``: its address was refused too often.
         """
+        at_s = now_s()
+        refused = self._refusals(presented.address, at_s)
+        if not self._is_signed(presented):
+            refused.expect_connection(at_s)
+        try:
+            self._expect_proof(presented)
+        except AccessDenied:
+            refused.connect(at_s)
+            raise
+
+    def _refusals(self, address: str, at_s: float) -> Meter:
+        allowance = Allowance(connections_per_min=self._settings.address_refusals_per_min)
+        if is_loopback(address):
+            allowance = UNLIMITED
+        return self._refused.of(network_of(address), allowance, "your address", at_s)
+
+    def _is_signed(self, presented: Presented) -> bool:
+        token = self._settings.twilio_auth_token
+        if presented.protocol != TWILIO or not token:
+            return False
+        return is_signed(presented, token, self._settings.public_url)
+
+    def _expect_proof(self, presented: Presented) -> None:
         settings = self._settings
         if "origin" in presented.headers and not settings.anyone:
             raise AccessDenied("pages may not bring calls", "origin_forbidden")
         if presented.protocol == TWILIO and settings.twilio_auth_token:
-            if not is_signed(presented, settings.twilio_auth_token, settings.public_url):
+            if not self._is_signed(presented):
                 raise AccessDenied("this is not signed by Twilio", "key_unknown")
             return
         if not settings.secret:

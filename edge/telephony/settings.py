@@ -43,12 +43,14 @@ class TelephonySettings(Struct, frozen=True, kw_only=True):
             take the name that it asks for.
         anyone: Serve everybody without a secret, though others than this machine can come here.
         proxies: Addresses and networks of the proxies in front, separated by commas.
+        address_refusals_per_min: Handshakes without a good secret or signature in a minute from one
+            address, before it is not listened to for a while; 0: there is no limit.
         needs: Roles without whose workers no call is taken, separated by commas.
         max_calls: Calls at once.
         max_call_s: Longest call.
         max_frame_bytes: Largest frame of a WebSocket.
         handshake_s: How long an exchange may take to say what the call is.
-        idle_s: How long it may send nothing.
+        idle_s: How long it may send neither audio nor keys.
         claim_s: How long a call waits for workers.
         realtime: Whether its loop goes before all other processes of the machine, where the kernel
             allows it, so that audio is on time though models are at work on the same cores.
@@ -79,6 +81,7 @@ class TelephonySettings(Struct, frozen=True, kw_only=True):
     public_url: str = ""
     anyone: bool = False
     proxies: str = ""
+    address_refusals_per_min: int = 30
     needs: str = "stt,turn,llm,tts"
     max_calls: int = 200
     max_call_s: float = 3_600.0

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from functools import partial
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from starlette.applications import Starlette
@@ -14,6 +15,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from structlog.contextvars import bound_contextvars
 
 from edge.answers import refused
+from edge.guards import GuardedWebSocket
 from edge.telephony.answering import serve
 from edge.telephony.binary_stream import BinaryStream
 from edge.telephony.chan_websocket import ChanWebSocket
@@ -23,8 +25,10 @@ from edge.telephony.gate import Gate, Presented
 from edge.telephony.json_stream import JsonStream
 from edge.telephony.line import MOST_UNSENT, LineLost, too_slow
 from edge.telephony.office import KIND, Office
+from edge.telephony.settings import TelephonySettings
 from voicebus import channel_metrics
 from voicebus.errors import BusError, ProtocolError
+from voicebus.http_guard import HEAD_BYTES, GuardedHttp
 
 log: Final = structlog.get_logger()
 
@@ -124,7 +128,7 @@ def create_app(office: Office, gate: Gate) -> Starlette:
             if protocol not in PROTOCOLS:
                 raise ProtocolError("there is no such protocol here", "not_found")
             gate.check(_presented(socket, protocol))
-            with gate.enter(protocol):
+            with gate.enter():
                 await office.sessions.expect_place()
                 await _talk(socket, protocol, office)
         except (ProtocolError, BusError) as err:
@@ -139,6 +143,21 @@ def create_app(office: Office, gate: Gate) -> Starlette:
         WebSocketRoute("/{protocol}/{secret}", answer),
     ]
     return Starlette(routes=routes)
+
+
+def options(chosen: TelephonySettings) -> dict[str, Any]:
+    """Return the settings of ``uvicorn.Config`` besides the application."""
+    return {
+        "http": partial(GuardedHttp, handshake_s=chosen.handshake_s),
+        "h11_max_incomplete_event_size": HEAD_BYTES,
+        "ws": GuardedWebSocket,
+        "ws_max_size": chosen.max_frame_bytes,
+        "ws_per_message_deflate": False,
+        "proxy_headers": bool(chosen.proxies),
+        "forwarded_allow_ips": chosen.proxies,
+        "server_header": False,
+        "timeout_graceful_shutdown": 3,
+    }
 
 
 def _label(protocol: str) -> str:
@@ -166,6 +185,7 @@ async def _sent(line: SocketLine) -> None:
 
 def _presented(socket: WebSocket, protocol: str) -> Presented:
     return Presented(
+        address=socket.client.host if socket.client is not None else "",
         protocol=protocol,
         path=socket.url.path,
         secret=socket.path_params.get("secret", ""),

@@ -71,7 +71,7 @@ async def listening(listener: socket.socket, office: Office, gate: Gate) -> Asyn
         try:
             if not gate.admits_address(host):
                 raise AccessDenied("this address may not bring calls", "origin_forbidden")
-            with gate.enter(PROTOCOL):
+            with gate.enter():
                 await office.sessions.expect_place()
                 await serve(PROTOCOL, AudioSocket(), line, office)
         except VoicebusError as err:

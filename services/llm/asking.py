@@ -111,7 +111,7 @@ class Asking:
             if not self._running:
                 self._start(waiting)
             if len(self._running) == 1 and not (waiting and self._may_hedge):
-                winner = await self._heard(self._running[0])
+                winner = await self._heard(self._running[0], waiting)
                 continue
             tasks = {attempt.listening(): attempt for attempt in self._running}
             is_first = len(tasks) == 1
@@ -122,7 +122,7 @@ class Asking:
             if not done:
                 self._start(waiting)
             for task in done:
-                winner = await self._heard(tasks[task]) or winner
+                winner = await self._heard(tasks[task], waiting) or winner
         for attempt in [attempt for attempt in self._running if attempt is not winner]:
             waiting.append(attempt.provider)
             self._leave(attempt)
@@ -140,11 +140,14 @@ class Asking:
     def _may_hedge(self) -> bool:
         return self._providers.hedge_after_s > 0 and not self._is_begun
 
-    async def _heard(self, attempt: Attempt) -> Attempt | None:
+    async def _heard(self, attempt: Attempt, waiting: list[Provider]) -> Attempt | None:
+        """Wait for its first word. Who turns out to refuse functions comes last, without them."""
         try:
             await attempt.speak()
         except EngineError as error:
             self._fail(attempt, error)
+            if attempt.offers_tools and not attempt.provider.takes_tools(self._request):
+                waiting.append(attempt.provider)
             return None
         return attempt
 
@@ -154,7 +157,11 @@ class Asking:
         provider, is_sent = waiting.pop(0), True
         model = provider.model_of(self._request)
         request = replace(self._request, model=model) if self._request.model else self._request
-        is_failover = bool(self._refusals)
+        failed = (attempt for attempt in self.attempts if attempt.outcome == "failed")
+        is_failover = any(attempt.provider is not provider for attempt in failed)
+        offers_tools = bool(request.tools) and provider.takes_tools(request)
+        if request.tools and not offers_tools:
+            metrics.LLM_WITHOUT_TOOLS.labels(provider.name).inc()
         if self._is_begun:
             count = _count_failover if is_failover else _count_takeover
             is_sent = not ended(provider.engine, request, self._begun)
@@ -163,7 +170,14 @@ class Asking:
             stream = provider.engine.generate(request)
             if is_failover:
                 _count_failover("unheard")
-        attempt = Attempt(provider, model, stream, time.perf_counter(), is_sent=is_sent)
+        attempt = Attempt(
+            provider,
+            model,
+            stream,
+            time.perf_counter(),
+            is_sent=is_sent,
+            offers_tools=offers_tools,
+        )
         self._providers.asked(provider)
         self.attempts.append(attempt)
         self._running.append(attempt)

@@ -23,6 +23,7 @@ class Attempt:
         stream: Its answer.
         begun_s: When it was asked.
         is_sent: Whether a request goes out: there is none where nothing is left to be asked for.
+        offers_tools: Whether functions go with it.
 
     Attributes:
         first: The first piece, once it is there.
@@ -42,11 +43,13 @@ class Attempt:
         begun_s: float,
         *,
         is_sent: bool,
+        offers_tools: bool = False,
     ) -> None:
         self.provider = provider
         self.model = model
         self.stream = stream
         self.is_sent = is_sent
+        self.offers_tools = offers_tools
         self.first: Piece | None = None
         self.outcome: Outcome = ""
         self.error = ""

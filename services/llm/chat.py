@@ -9,9 +9,11 @@ import math
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from schemas.llm import GenerateRequest, Message, Sampling, Tool, ToolCall
 from services.llm.prices import Counted
+from voicebus.errors import RequestRefused
 
 
 def fields(request: GenerateRequest) -> dict[str, Any]:
@@ -28,6 +30,31 @@ def fields(request: GenerateRequest) -> dict[str, Any]:
     if request.response_format:
         told["response_format"] = msgspec.json.decode(request.response_format)
     return told
+
+
+def without_tools(request: GenerateRequest) -> GenerateRequest:
+    """Return the request without functions, for a model that refuses them.
+
+    What former calls have told stays, as words of the user: roles alternate as templates want it.
+
+    Raises:
+        RequestRefused: It demands that one is called.
+    """
+    if request.tool_name or request.tool_choice == "required":
+        raise RequestRefused("The language model takes no functions.")
+    names = {call.id: call.name for said in request.messages for call in said.tool_calls}
+    kept: list[Message] = []
+    for said in request.messages:
+        plain = replace(said, tool_calls=())
+        if said.role == "tool":
+            name = names.get(said.tool_call_id, "result")
+            plain = Message(role="user", content=f"{name}: {said.content}")
+        if said.tool_calls and not plain.content:
+            continue
+        if kept and kept[-1].role == plain.role == "user":
+            plain = replace(plain, content=f"{kept.pop().content}\n\n{plain.content}")
+        kept.append(plain)
+    return replace(request, messages=tuple(kept), tools=(), parallel_tool_calls=None)
 
 
 def message(said: Message) -> dict[str, Any]:

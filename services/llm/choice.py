@@ -29,6 +29,7 @@ class Candidate(Struct, frozen=True, kw_only=True):
         name: By what it is known.
         models: What it serves, as far as that is known.
         continues: Whether it can be given the beginning of its own answer.
+        takes_tools: Whether it takes the functions that the request offers, if there are any.
         tier: What the model costs, roughly, that it is asked for.
         price: What a reply of that costs, to compare; None where it is not known.
         breaker: How it has done lately.
@@ -37,6 +38,7 @@ class Candidate(Struct, frozen=True, kw_only=True):
     name: str
     models: frozenset[str] = frozenset()
     continues: bool = False
+    takes_tools: bool = True
     tier: Tier = "standard"
     price: float | None = None
     breaker: Breaker = CLOSED
@@ -63,7 +65,8 @@ def order(
 
     Those that are left alone come last: a reply is never refused without having asked anybody. A
     model that is asked for by its name is looked for where it is known to be; where nobody is known
-    to have it, all are asked, and the last one's refusal is told.
+    to have it, all are asked, and the last one's refusal is told. Who refuses functions is asked
+    for a reply without them behind all who take them.
 
     Args:
         candidates: All providers, as they are listed.
@@ -76,6 +79,7 @@ def order(
     able = [candidate for candidate in listed if not model or model in candidate.models] or listed
     if prefer == "cheap":
         able.sort(key=_cost)
+    able.sort(key=lambda candidate: not candidate.takes_tools)
     if begun:
         able.sort(key=lambda candidate: not candidate.continues)
     asked = [candidate for candidate in able if state(candidate.breaker, now_s) != "open"]

@@ -66,6 +66,14 @@ class Engine(Protocol):
     @property
     def max_tokens(self) -> int: ...  # noqa: D102 - described by the class
 
+    def takes_tools(self, model: str) -> bool:
+        """Say whether a model takes functions, as far as it is known; empty for the default one.
+
+        One that does not is found out when it refuses them. Functions of later requests are left
+        out, and one that demands a call is refused.
+        """
+        ...
+
     def generate(self, request: GenerateRequest) -> AsyncGenerator[Piece, None]:
         """Stream the reply.
 

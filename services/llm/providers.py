@@ -54,6 +54,10 @@ class Provider(Struct, frozen=True, kw_only=True):
         is_meant = request.model and request.model not in self.instead_of
         return request.model if is_meant else self.engine.model
 
+    def takes_tools(self, request: GenerateRequest) -> bool:
+        """Say whether the model that it is asked for takes functions, as far as it is known."""
+        return self.engine.takes_tools(self.model_of(request))
+
     def serves(self) -> tuple[str, ...]:
         """Return the models that may be asked for by their names, as far as it is known."""
         return tuple(dict.fromkeys((*self.engine.models, *self.models)))
@@ -224,6 +228,7 @@ class Providers:
             name=provider.name,
             models=frozenset((*provider.serves(), *provider.instead_of)),
             continues=provider.engine.continues,
+            takes_tools=not request.tools or provider.takes_tools(request),
             tier=provider.tier_of(model),
             price=prices.typical(provider.price_of(model)),
             breaker=self._breakers[provider.name],

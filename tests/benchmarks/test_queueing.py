@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from benchmarks import stats
-from benchmarks.capacity_figures import SizeRow, bars, cost_per_hour, model_figures, services_s
+from benchmarks.capacity_figures import (
+    SizeRow,
+    bars,
+    bus_figures,
+    cell_figures,
+    cpu_figures,
+    model_figures,
+    services_s,
+)
 from benchmarks.queueing import Stage, places_for, simulate
 
 
@@ -63,22 +71,45 @@ def test_the_model_is_judged_by_what_was_measured() -> None:
     assert [bar.holds for bar in bars(wrong)] == [False]
 
 
+def real(sessions: int) -> SizeRow:
+    """Conversations on real engines, each with some work of every part."""
+    used = {"stt": 50, "turn": 2, "llm": 10, "llama": 40, "tts": 20, "edge": 10, "nats": 5}
+    return SizeRow(
+        engines="real",
+        sessions=sessions,
+        turns=10,
+        turns_per_s=0.1 * sessions,
+        response_p50_ms=900.0,
+        response_p95_ms=900.0,
+        cpu_s={part: sessions * cpu_ms / 1000 for part, cpu_ms in used.items()},
+    )
+
+
 def test_an_hour_costs_what_its_cores_cost() -> None:
-    """A tenth of a core for each conversation, of which seven tenths are in use."""
-    assert cost_per_hour(0.1, 0.035, 0.7) == pytest.approx(0.005)
+    """A core, of which seven tenths are in use, has five conversations of 0.137 cores."""
+    found = cpu_figures(real(2))
+
+    assert found["cpu_cores_per_session"] == pytest.approx(0.137)
+    assert found["conversations_per_core"] == pytest.approx(5.11, abs=0.01)
+    assert found["core_hours_per_hour"] == pytest.approx(0.196, abs=0.001)
 
 
 def test_the_model_server_s_time_is_the_language_model_s() -> None:
     """A turn's work, stage by stage."""
-    used = {"stt": 0.05, "llm": 0.01, "llama": 0.04, "tts": 0.02, "edge": 0.01}
-    alone = SizeRow(
-        engines="real",
-        sessions=1,
-        turns=10,
-        turns_per_s=0.1,
-        response_p50_ms=900.0,
-        response_p95_ms=900.0,
-        cpu_s=used,
-    )
+    assert services_s(real(1)) == pytest.approx([0.5, 0.02, 0.5, 0.2])
 
-    assert services_s(alone) == pytest.approx([0.5, 0.5, 0.2])
+
+def test_a_cell_has_cores_for_its_stages_its_edges_and_its_bus() -> None:
+    """Five thousand conversations at seven tenths of the load."""
+    found = cell_figures(real(1))
+
+    assert found["cells_70_edge_cores_per_cell"] == pytest.approx(5_000 * 0.01 / 0.7)
+    assert found["cells_70_nats_cores_per_cell"] == pytest.approx(5_000 * 0.005 / 0.7)
+    stages = 5_000 * (0.05 + 0.002 + 0.05 + 0.02) / 0.7
+    assert found["cells_70_cores_per_cell"] == pytest.approx(stages, rel=0.01)
+    assert found["cells_70_wait_p50_ms"] < found["cells_90_tenth_lost_wait_p50_ms"]
+
+
+def test_callers_who_all_speak_fill_a_bus() -> None:
+    """A chunk of each in 20 ms."""
+    assert bus_figures(100_000.0)["bus_callers"] == 2_000

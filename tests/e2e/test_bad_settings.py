@@ -55,6 +55,7 @@ def test_an_unknown_setting_is_named(tmp_path: Path, command: tuple[str, ...]) -
         (("worker", "llm"), "LLM_ENGINE", "telepathy"),
         (("worker", "turn"), "TURN_STALL_S", "soon"),
         (("worker", "tts"), "TTS_ENGINE", "telepathy"),
+        (("worker", "tts"), "TTS_XTTS_LICENCE", "yes"),
         (EDGE, "EDGE_PORT", "http"),
         (EDGE, "EDGE_NEEDS", "stt,ears"),
         (EDGE, "EDGE_PROXIES", "127.0.0.1,proxy.example"),
@@ -86,6 +87,15 @@ def test_an_edge_that_others_reach_wants_keys(tmp_path: Path, given: dict[str, s
     done = run(tmp_path, EDGE, **given)
 
     expect_refused(done, 2, "voicebus keys add", "VOICEBUS_EDGE_ANYONE")
+
+
+def test_weights_whose_licence_nobody_accepted_are_not_used(tmp_path: Path) -> None:
+    """A worker with XTTS says what they allow and how that is accepted, and does not start."""
+    given = {"TTS_ENGINE": "xtts", "TTS_XTTS_MODEL": str(tmp_path)}
+
+    done = run(tmp_path, ("worker", "tts"), **given)
+
+    expect_refused(done, 2, "no commercial use", "VOICEBUS_TTS_XTTS_LICENCE=CPML")
 
 
 def test_keys_that_cannot_be_read_are_named(tmp_path: Path) -> None:

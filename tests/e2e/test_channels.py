@@ -41,14 +41,23 @@ def house(
     """A bot, an edge for pages and one for telephones, and a model that notes what it is told."""
     model_path("silero-vad")
     port, tcp = parts.free_ports(2)
-    settings = {**SYNTHETIC, "LLM_ENGINE": "openai", "LLM_URL": language_model.url}
+    folder = tmp_path_factory.mktemp("house")
+    (folder / "personas").mkdir()
+    for name in ("judge", "pirate"):
+        (folder / "personas" / f"{name}.md").write_text(f"You are a {name}.")
+    settings = {
+        **SYNTHETIC,
+        "LLM_ENGINE": "openai",
+        "LLM_URL": language_model.url,
+        "TURN_PERSONAS_DIR": str(folder / "personas"),
+    }
     phones = {
         "TELEPHONY_PORT": str(port),
         "TELEPHONY_AUDIOSOCKET_PORT": str(tcp),
         "TELEPHONY_NAME": EDGE,
         "TELEPHONY_SECRET": SECRET,
     }
-    with served(tmp_path_factory.mktemp("house"), settings) as bot:
+    with served(folder, settings) as bot:
         bot.system.add(parts.telephony_part(bot.system.environment(**phones)))
         bot.system.wait_ready()
         yield bot, Exchange(bot.system, port, tcp)
@@ -113,6 +122,51 @@ async def test_a_conversation_goes_from_a_messenger_to_a_page_to_a_telephone_and
     assert refused["code"] == "conversation_unknown"
     assert told(language_model) == ["what is my name"]
     bot.expect_clean()
+
+
+def prompted(model: LanguageModel) -> str:
+    """The system prompt that the model was told last."""
+    first = model.asked[-1][0]
+    assert first["role"] == "system"
+    return first["content"]
+
+
+@pytest.mark.parametrize(
+    ("number", "chosen", "prompt"),
+    [
+        (66_101, {"persona": "pirate"}, "You are a pirate."),
+        (66_102, {"instructions": "You are a pilot."}, "You are a pilot."),
+    ],
+)
+async def test_who_answers_goes_with_the_conversation(
+    house: tuple[Served, Exchange],
+    language_model: LanguageModel,
+    number: int,
+    chosen: dict[str, str],
+    prompt: str,
+) -> None:
+    """The bot's own persona, and the one that a chat chooses, to the page that goes on with it."""
+    bot, _ = house
+    bot.configure(f"b{number}", number, persona="judge", personas={"other": chosen})
+    ann = bot.person(number)
+    ann.write("who are you")
+    await seen(ann, 1)
+    at_first = prompted(language_model)
+    ann.write("/persona")
+    await seen(ann, 2)
+    ann.press("p:other", ann.seen()[-1])
+    await asyncio.to_thread(ann.until, "editMessageText")
+    ann.write("and now")
+    await seen(ann, 3)
+    in_chat = prompted(language_model)
+    ann.write("/link")
+    code = code_in(await seen(ann, 4))
+    async with connected(bot.system, {"link_code": code, **WRITTEN}) as page:
+        await type_turn(page, "and here")
+    at_page = prompted(language_model)
+    bot.remove(f"b{number}")
+
+    assert (at_first, in_chat, at_page) == ("You are a judge.", prompt, prompt)
 
 
 async def test_a_call_with_a_code_that_is_not_good_ends(house: tuple[Served, Exchange]) -> None:

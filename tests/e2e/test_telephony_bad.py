@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import json
 import struct
 import uuid
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from schemas.turn import TurnEnded
+from tests.asterisk_phones import AsteriskPhone
 from tests.carriers import TwilioPhone
 from tests.e2e.telephony import SECRET, Exchange, exchange, overheard
 from tests.models import model_path
@@ -81,20 +84,94 @@ async def test_pages_do_not_bring_calls(office: Exchange) -> None:
     assert await status_of(office.ws("twilio")) == 101
 
 
+def media(size: int) -> str:
+    """A message with audio, of which JSON-speaking carriers send fifty a second."""
+    payload = base64.b64encode(bytes(size)).decode()
+    return json.dumps({"event": "media", "media": {"track": "inbound", "payload": payload}})
+
+
+def start(**fields: object) -> str:
+    """The first message of a call."""
+    return json.dumps({"event": "start", "start": fields})
+
+
+ASTERISK = AsteriskPhone.start
+VONAGE = '{"event":"websocket:connected","content-type":"audio/l16;rate=8000"}'
+BAD: dict[str, tuple[list[str | bytes], ...]] = {
+    "twilio": (
+        [b"\x00" * 10],
+        ["no json"],
+        ["[]"],
+        [media(160)],
+        [start(mediaFormat={"encoding": "OPUS"})],
+        [start(customParameters={"language": "nonsense"})],
+        [start(), start()],
+        [start(), '{"event":"media","media":{"track":"inbound","payload":"!"}}'],
+        [start(), media(160)[:-20]],
+    ),
+    "telnyx": (
+        [b"\x00" * 10],
+        ["no json"],
+        [media(160)],
+        [start(), start()],
+        [start(media_format={"encoding": "AMR-WB", "sample_rate": 16000})],
+    ),
+    "asterisk": (
+        [bytes(160)],
+        ["no json"],
+        ["{"],
+        ["DTMF_END digit:1"],
+        [ASTERISK, ASTERISK],
+        [ASTERISK.replace("ulaw", "opus")],
+        ['{"event":"MEDIA_START"'],
+    ),
+    "vonage": (
+        [bytes(160)],
+        ["no json"],
+        ["[]"],
+        ['{"event":"websocket:connected"}'],
+        [VONAGE, '{"event":'],
+    ),
+}
+
+
 @pytest.mark.parametrize(
-    "sent",
+    ("protocol", "sent"), [(protocol, one) for protocol, all_ in BAD.items() for one in all_]
+)
+async def test_what_is_no_call_is_closed(
+    office: Exchange, protocol: str, sent: list[str | bytes]
+) -> None:
+    """With 1008 and a reason, whichever carrier it is said to be."""
+    socket = await closed_after(office, protocol, sent)
+
+    assert socket.close_code == 1008
+    assert socket.close_reason in {"bad_frame", "unsupported_format", "bad_field"}
+
+
+@pytest.mark.parametrize(
+    ("protocol", "begun", "huge"),
     [
-        *([b"\x00" * 10], ["no json"], ["[]"], ['{"event":"media","media":{"payload":"AAAA"}}']),
-        *(["x" * 70_000], ['{"event":"start","start":{"mediaFormat":{"encoding":"OPUS"}}}']),
-        ['{"event":"start","start":{"customParameters":{"language":"nonsense"}}}'],
-        ['{"event":"start","start":{}}', '{"event":"start","start":{}}'],
+        ("twilio", start(), media(50_000)),
+        ("telnyx", start(), media(50_000)),
+        ("asterisk", ASTERISK, bytes(70_000)),
+        ("vonage", VONAGE, bytes(70_000)),
     ],
 )
-async def test_what_is_no_call_of_twilio_is_closed(
-    office: Exchange, sent: list[str | bytes]
+async def test_a_frame_that_is_too_large_is_closed_by_its_size(
+    office: Exchange, protocol: str, begun: str, huge: str | bytes
 ) -> None:
-    """With a code and a reason; larger frames than there are by their size."""
-    async with connect(office.ws("twilio"), proxy=None, compression=None) as socket:
+    """It is as it should be in all else; nobody else notices."""
+    socket = await closed_after(office, protocol, [begun, huge])
+
+    assert socket.close_code == 1009
+    await expect_a_greeting(office)
+
+
+async def closed_after(
+    office: Exchange, protocol: str, sent: list[str | bytes]
+) -> ClientConnection:
+    """Send frames; return the connection once the edge has closed it."""
+    async with connect(office.ws(protocol), proxy=None, compression=None) as socket:
         with contextlib.suppress(ConnectionClosed):
             for frame in sent:
                 await socket.send(frame)
@@ -102,9 +179,7 @@ async def test_what_is_no_call_of_twilio_is_closed(
                 async for _ in socket:
                     pass
         await socket.wait_closed()
-
-    assert socket.close_code in {1008, 1009}
-    await expect_a_greeting(office)
+    return socket
 
 
 @pytest.mark.parametrize(
@@ -122,10 +197,8 @@ async def test_what_is_no_audiosocket_is_hung_up(office: Exchange, sent: bytes) 
 
 
 @pytest.mark.parametrize("sent", [b"", b"\x01", NAME[:10]])
-async def test_who_takes_too_long_to_say_who_it_is_is_hung_up(
-    office: Exchange, sent: bytes
-) -> None:
-    """Slowly, or never."""
+async def test_who_does_not_say_who_it_is_is_hung_up(office: Exchange, sent: bytes) -> None:
+    """Not at all, or not to the end."""
     reader, writer = await asyncio.open_connection("127.0.0.1", office.tcp)
     writer.write(sent)
     async with asyncio.timeout(10):
@@ -133,6 +206,32 @@ async def test_who_takes_too_long_to_say_who_it_is_is_hung_up(
     writer.close()
 
     assert answer == b"\x00\x00\x00"
+
+
+async def test_who_says_slowly_who_it_is_is_hung_up(office: Exchange) -> None:
+    """A byte at a time, in time each: the whole of it has a time, too."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", office.tcp)
+    reading = asyncio.create_task(reader.read())
+    name = iter(NAME)
+    async with asyncio.timeout(10):
+        while not reading.done():
+            writer.write(bytes((next(name),)))
+            await asyncio.wait((reading,), timeout=0.15)
+    writer.close()
+
+    assert reading.result() == b"\x00\x00\x00"
+    assert next(name, None) is not None, "it was given up before it was through"
+
+
+async def test_a_websocket_that_says_nothing_of_a_call_is_closed(office: Exchange) -> None:
+    """After the time that a handshake may take; a greeting is none."""
+    clock = asyncio.get_running_loop().time
+    begun_s = clock()
+    socket = await closed_after(office, "twilio", ['{"event":"connected"}'])
+
+    assert socket.close_code == 1008
+    assert socket.close_reason == "idle"
+    assert 1.2 < clock() - begun_s < 4
 
 
 async def test_a_handshake_that_comes_slowly_is_not_waited_for(office: Exchange) -> None:

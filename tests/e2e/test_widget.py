@@ -90,7 +90,8 @@ async def overheard(system: System, *kinds: type[Event]) -> AsyncIterator[list[E
     everywhere = Place(bus.cell, "*", "*")
 
     async def collect() -> None:
-        async with bus.listen(*(subject_of(kind, everywhere) for kind in kinds)) as inbox:
+        # Several kinds may come on one subject, and each of them is to be heard once.
+        async with bus.listen(*{subject_of(kind, everywhere) for kind in kinds}) as inbox:
             async for _, event in inbox:
                 heard.append(event)
 
@@ -177,6 +178,7 @@ async def test_two_widgets_have_two_personas(page: Page, host: Host, real_system
     assert len(set(ids)) == 2
 
 
+@pytest.mark.fault
 async def test_a_visitor_goes_on_when_the_edge_was_killed(
     page: Page, host: Host, real_system: System
 ) -> None:
@@ -202,6 +204,7 @@ async def test_a_visitor_goes_on_when_the_edge_was_killed(
     assert turn["playedMs"] == pytest.approx(1000 * turn["audioSeconds"], abs=1)
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("role", "until"),
     [
@@ -237,6 +240,7 @@ async def test_a_visitor_is_answered_though_a_worker_was_killed(
     assert await text_of(page, "shop", ".spoken") == turn["reply"].strip()
 
 
+@pytest.mark.fault
 async def test_a_visitor_hears_all_though_the_voice_was_killed(
     page: Page, host: Host, real_system: System
 ) -> None:

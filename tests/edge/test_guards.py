@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 import httpx2
@@ -243,3 +244,18 @@ async def test_hundreds_of_idle_connections_keep_nobody_out(edge: httpx2.AsyncCl
         writer.transport.abort()
 
     assert all(answer.startswith(b"HTTP/1.1 408 ") for answer in answers)
+
+
+async def test_the_rest_of_a_request_that_is_answered_is_not_listened_to_for_long(
+    edge: httpx2.AsyncClient,
+) -> None:
+    """A letter now and then would hold the connection for ever."""
+    async with raw(port_of(edge)) as line:
+        await line.send(b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+        assert " 404 " in await line.head()
+        ended = asyncio.create_task(line.closed(10))
+        with contextlib.suppress(ConnectionError):
+            while not ended.done():
+                await line.send(b"x")
+                await asyncio.sleep(0.1)
+        await ended

@@ -67,6 +67,7 @@ from voicebus.metrics.llm import (
     LLM_TTFT_SECONDS,
     LLM_UNPRICED,
     LLM_WASTED_TOKENS,
+    LLM_WITHOUT_TOOLS,
 )
 from voicebus.metrics.stt import (
     STT_AUDIO_SECONDS,
@@ -182,6 +183,7 @@ __all__ = [
     "LLM_TTFT_SECONDS",
     "LLM_UNPRICED",
     "LLM_WASTED_TOKENS",
+    "LLM_WITHOUT_TOOLS",
     "LOOP_LAG_SECONDS",
     "PERSONAS_REFUSED",
     "QUEUE_AGE_SECONDS",

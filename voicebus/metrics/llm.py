@@ -53,6 +53,11 @@ LLM_FAILOVERS = Counter(
     " the last words that were spoken (cut)",
     ["outcome"],
 )
+LLM_WITHOUT_TOOLS = Counter(
+    "voicebus_llm_without_tools_total",
+    "Requests whose functions were left out, because the model refuses them",
+    ["provider"],
+)
 LLM_COST_USD = Counter(
     "voicebus_llm_cost_usd_total",
     "What replies cost, in US dollars, where it is known; also those that failed or were left",

@@ -16,17 +16,29 @@ import openai
 import structlog
 from openai.types.chat import ChatCompletionChunk
 
-from schemas.llm import GenerateRequest, Message
+from schemas.llm import GenerateRequest, Message, Tool
 from services.llm import chat
 from services.llm.engine import Piece
 from services.llm.engines.openai_errors import translated
 from services.llm.engines.openai_settings import OpenAISettings, simpler
 from services.llm.prices import Counted
-from voicebus.errors import ConfigError, EngineError, EngineUnavailable, RequestRefused
+from voicebus.errors import (
+    ConfigError,
+    EngineError,
+    EngineUnavailable,
+    RequestRefused,
+    UnknownModel,
+)
 
 __all__ = ["OpenAIEngine", "OpenAISettings"]
 
 log: Final = structlog.get_logger()
+
+_REFUSED: Final = (RequestRefused, UnknownModel)
+"""How functions are refused: some say that the request is wrong, OpenRouter that no model does."""
+_LOOK: Final = Tool(name="look", description="Looks.", parameters='{"type":"object"}')
+_MOST_MODELS: Final = 1000
+"""Of which it is remembered whether they take functions: callers may give any name."""
 
 _AFTER_FINISH_S = 0.5
 _CLOSE_S = 0.04
@@ -46,6 +58,7 @@ class OpenAIEngine:
         self._settings = settings
         self._model = settings.model
         self._listed: tuple[str, ...] = ()
+        self._takes_tools: dict[str, bool] = {}
         self._client = openai.AsyncOpenAI(
             base_url=settings.base_url,
             # Never empty: the client would take another server's key from the environment.
@@ -74,16 +87,27 @@ class OpenAIEngine:
         """Bound of replies whose request sets none."""
         return self._settings.max_tokens
 
+    def takes_tools(self, model: str) -> bool:
+        """Say whether a model takes functions; see :class:`services.llm.engine.Engine`."""
+        return self._takes_tools.get(model or self._model, True)
+
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[Piece, None]:
         """Stream the reply; see :meth:`services.llm.engine.Engine.generate`."""
         settings = self._settings
         model = request.model or self._model
+        if request.tools and not self.takes_tools(model):
+            request = chat.without_tools(request)
         clock = asyncio.get_running_loop().time
         deadline = clock() + settings.first_token_timeout_s
         async with contextlib.AsyncExitStack() as stack:
-            with translated(model):
-                async with asyncio.timeout_at(deadline):
-                    stream = await self._open(request, model)
+            try:
+                with translated(model):
+                    async with asyncio.timeout_at(deadline):
+                        stream = await self._open(request, model)
+            except _REFUSED:
+                if request.tools:
+                    await self._look_for_tools(model, deadline)
+                raise
             stack.push_async_callback(_close, stream)
             numbering = chat.Calls()
             while True:
@@ -147,6 +171,31 @@ class OpenAIEngine:
         messages = (*head, Message(role="user", content="Hello"))
         async for _ in self.generate(GenerateRequest(messages=messages, max_tokens=1)):
             pass
+
+    async def _look_for_tools(self, model: str, deadline: float) -> None:
+        """Find out whether it is functions that a model refuses, and remember it.
+
+        By requests of our own: what one caller has in his takes no functions from the others.
+        """
+        if model in self._takes_tools or len(self._takes_tools) >= _MOST_MODELS:
+            return
+        with contextlib.suppress(EngineError, TimeoutError):
+            async with asyncio.timeout_at(deadline):
+                if await self._is_taken(model, (_LOOK,)):
+                    self._takes_tools[model] = True
+                elif await self._is_taken(model, ()):
+                    self._takes_tools[model] = False
+                    log.warning("engine.refuses_tools", model=model)
+
+    async def _is_taken(self, model: str, tools: tuple[Tool, ...]) -> bool:
+        messages = (Message(role="user", content="Hello"),)
+        request = GenerateRequest(messages=messages, max_tokens=1, tools=tools)
+        try:
+            with translated(model):
+                await _close(await self._open(request, model))
+        except _REFUSED:
+            return False
+        return True
 
     async def close(self) -> None:
         """Close the connections."""

@@ -61,6 +61,10 @@ class SyntheticEngine:
         """As the settings say."""
         return self._settings.continues
 
+    def takes_tools(self, model: str) -> bool:
+        """It calls what it is told to call."""
+        return True
+
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[Piece, None]:
         """Stream the canned reply on an absolute schedule, so that late wake-ups do not add up."""
         settings = self._settings

@@ -16,7 +16,7 @@ import msgspec
 import structlog
 from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
-from mcp.types import INVALID_PARAMS, METHOD_NOT_FOUND
+from mcp.types import INVALID_PARAMS, METHOD_NOT_FOUND, PARSE_ERROR
 
 from schemas.llm import Tool
 from schemas.tool import ToolsKept
@@ -48,6 +48,9 @@ _LOOK_S: Final = 10.0
 _REFUSED: Final = frozenset({INVALID_PARAMS, METHOD_NOT_FOUND})
 """Errors of the protocol with which a server says that it has not begun. Others the library uses
 itself, for an answer that it cannot read."""
+_UNREADABLE: Final = "validation error"
+"""So the library says by HTTP that an answer is no JSON-RPC, and shows what it was. One that is too
+large has the same code, and that may be told."""
 
 _ADDRESS: Final = re.compile(
     r"(?P<scheme>\bhttps?://)(?:[^\s/?#@'\"]*@)?(?P<host>[^\s/?#@'\"]+)[^\s'\"]*", re.IGNORECASE
@@ -132,12 +135,13 @@ class McpServer:
             raise EngineTimeout(f"no result within {timeout_s:g} s") from err
         except MCPError as err:
             self._doubt.set()
+            if err.code == PARSE_ERROR and _UNREADABLE in f"{err}":
+                raise self._no_result(err) from err
             refusal = RequestRefused if err.code in _REFUSED else EngineError
             raise refusal(self._public(f"{err}")) from err
         except Exception as err:
             self._doubt.set()
-            log.warning("tools.broken", server=self._name, error=self._said(err))
-            raise EngineError("the server's answer is no result") from err
+            raise self._no_result(err) from err
         finally:
             self._due_s.remove(due_s)
         text = "\n".join(_text(block) for block in done.content)
@@ -196,6 +200,11 @@ class McpServer:
                 log.info("tools.changed", server=self._name, tools=len(found.tools))
                 kept = found
                 news.put_nowait(kept)
+
+    def _no_result(self, err: Exception) -> EngineError:
+        """Return the error of an answer that is none; what it was stands in the log only."""
+        log.warning("tools.broken", server=self._name, error=self._said(err))
+        return EngineError("the server's answer is no result")
 
     def _said(self, err: BaseException) -> str:
         """Return what went wrong, for the log."""

@@ -30,6 +30,9 @@ BOT: Final = 11_001
 USERNAME: Final = "sea_bot"
 REPLY: Final = "Well, the sea is wide and deep. Many have sailed it."
 
+PERSONA: Final = "river"
+"""Who answers where a bot says so; the fleet of the tests knows no other."""
+
 SETTINGS: Final[Mapping[str, str]] = {
     **SYNTHETIC,
     "LLM_SYNTHETIC_REPLY": REPLY,
@@ -154,6 +157,10 @@ def served(
 ) -> Iterator[Served]:
     """Run a system with one bot and one bridge, ``telegram``, while the context lasts."""
     model_path("silero-vad")
+    personas = folder / "personas"
+    personas.mkdir(exist_ok=True)
+    (personas / f"{PERSONA}.md").write_text("You flow.")
+    settings = {"TURN_PERSONAS_DIR": str(personas), **settings}
     with BotApi() as api, System(folder / "system", settings) as system:
         serving = Served(system, api, folder / "bots.toml")
         serving.configure("sea", BOT, USERNAME)

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import signal
-import socket
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from urllib.parse import urlsplit
 
-import httpx2
 import pytest
 
 from bridges.telegram.bots import BotConfig
 from bridges.telegram.webhook import SECRET_HEADER
 from tests.bridges.telegram.bot_api.faults import Harm
+from tests.bridges.telegram.hooks import HOOKED, drip, post
 from tests.bridges.telegram.serving import REPLY, Served, ogg_of
-from tests.plain import PLAIN
 from tests.voicebus.audio.recordings import sentence
-from voicebus import parts
 
 pytestmark = pytest.mark.model
-
-HOOKED = 22_002
 
 
 def spoken() -> bytes:
@@ -122,26 +114,6 @@ def test_a_stranger_is_not_served(telegram: Served) -> None:
     telegram.remove("closed")
 
 
-@pytest.fixture(scope="module")
-def webhook(telegram: Served) -> Iterator[str]:
-    """The address at which a bridge takes the updates of a bot; both go with the last test."""
-    port = parts.free_port()
-    root = f"http://127.0.0.1:{port}"
-    telegram.configure("hooked", HOOKED, updates="webhook")
-    bridge = telegram.bridge("hooks", TELEGRAM_WEBHOOK_URL=root, TELEGRAM_PORT=str(port))
-    yield f"{root}/telegram/{HOOKED}"
-    telegram.remove("hooked")
-    bridge.signal(signal.SIGTERM)
-    bridge.wait(20)
-    del telegram.system.processes["hooks"]
-
-
-def post(url: str, secret: str, body: bytes) -> int:
-    """Send a body as Telegram would; return the status."""
-    headers = {"x-telegram-bot-api-secret-token": secret}
-    return httpx2.post(url, content=body, headers=headers, **PLAIN).status_code
-
-
 def test_updates_may_be_sent(telegram: Served, webhook: str) -> None:
     """To whichever process: the bot's owner answers."""
     ann = telegram.person(HOOKED)
@@ -181,25 +153,6 @@ def test_a_webhook_does_not_wait_for_who_sends_slowly(telegram: Served, webhook:
         answers = both.map(partial(drip, url.netloc), (head, whole))
 
     assert [answer[:13] for answer in answers] == [b"HTTP/1.1 408 "] * 2
-
-
-def drip(address: str, head: str) -> bytes:
-    """Send a head, and then a letter now and then; return all that is answered."""
-    host, _, port = address.partition(":")
-    answer, until_s = b"", time.monotonic() + 60
-    with socket.create_connection((host, int(port)), timeout=0.2) as line:
-        line.sendall(head.encode())
-        while time.monotonic() < until_s:
-            try:
-                with suppress(TimeoutError):
-                    if not (part := line.recv(4096)):
-                        return answer
-                    answer += part
-                    continue
-                line.sendall(b"x")
-            except ConnectionError:
-                return answer
-    pytest.fail(f"not closed: {answer!r}")
 
 
 def test_an_update_that_comes_again_is_answered_once(telegram: Served, webhook: str) -> None:

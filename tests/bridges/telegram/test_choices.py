@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 
 from schemas.turn import ConverseRequest
+from tests.bridges.telegram.bot_api.accounts import Call
 from tests.bridges.telegram.bot_api.people import Person
-from tests.bridges.telegram.bot_api.server import Call
-from tests.bridges.telegram.serving import REPLY, Served, overheard
+from tests.bridges.telegram.serving import PERSONA, REPLY, Served, overheard
 
 pytestmark = pytest.mark.model
 
@@ -54,7 +54,8 @@ def told(request: ConverseRequest) -> tuple[object, ...]:
     """What a bot's file has a say in."""
     settings = request.settings
     how = (request.model, request.max_tokens, request.temperature)
-    return (settings.instructions, settings.voice, settings.language, *how)
+    who = (settings.persona, settings.instructions)
+    return (*who, settings.voice, settings.language, *how)
 
 
 async def test_each_bot_answers_as_its_file_says(telegram: Served) -> None:
@@ -64,7 +65,7 @@ async def test_each_bot_answers_as_its_file_says(telegram: Served) -> None:
         *("pilot", 44_011), instructions="You fly.", voice=VOICE, language="en", llm=pilot
     )
     river = {"max_tokens": 5, "temperature": 0.9}
-    telegram.configure("river", 44_012, instructions="You flow.", language="de", llm=river)
+    telegram.configure("river", 44_012, persona=PERSONA, language="de", llm=river)
     answers = []
     async with overheard(telegram) as asked:
         for number in (44_011, 44_012):
@@ -73,8 +74,8 @@ async def test_each_bot_answers_as_its_file_says(telegram: Served) -> None:
             answers.append((await until(ann, "sendMessage")).given["text"])
 
     assert [told(request) for request in asked] == [
-        ("You fly.", VOICE, "en", "synthetic", 3, 0.2),
-        ("You flow.", "", "de", "", 5, 0.9),
+        ("", "You fly.", VOICE, "en", "synthetic", 3, 0.2),
+        (PERSONA, "", "", "de", "", 5, 0.9),
     ]
     words = REPLY.split(" ")
     assert answers == [" ".join(words[:3]), " ".join(words[:5])]

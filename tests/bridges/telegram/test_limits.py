@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -92,6 +93,15 @@ def test_two_chats_that_are_refused_at_once_are_the_whole_bot() -> None:
     limiter.refused(1, 6, 102.5)
 
     assert limiter.wait_s(3, 102.5) == 6.0
+
+
+def test_two_chats_that_are_refused_until_the_same_time_are_the_whole_bot() -> None:
+    """However long after one another: what is left is told in whole seconds."""
+    limiter = Limiter()
+    limiter.refused(1, 30, 100.0)
+    limiter.refused(2, 28, 102.7)
+
+    assert limiter.wait_s(3, 102.7) == pytest.approx(28)
 
 
 @given(

@@ -12,7 +12,7 @@ from edge.telephony.gate import Gate
 from edge.telephony.metronome import Metronome
 from edge.telephony.office import KIND, Office
 from edge.telephony.settings import TelephonySettings
-from edge.telephony.sockets import create_app
+from edge.telephony.sockets import create_app, options
 from edge.telephony.tcp import listening
 from edge.telephony.turnstile import Turnstile
 from schemas.audio import AudioChunk
@@ -82,9 +82,11 @@ async def desk(url: str, settings: TelephonySettings) -> AsyncIterator[Desk]:
         helpers = [group.create_task(one) for one in (sessions.run(), metronome.run())]
         await bus.flush()
         port = tcp.getsockname()[1]
+        gate = Gate(settings)
+        served = {**options(settings), "timeout_graceful_shutdown": 1}
         async with (
-            health.serve(create_app(office, Gate(settings)), sockets, timeout_graceful_shutdown=1),
-            listening(tcp, office, Gate(settings)),
+            health.serve(create_app(office, gate), sockets, **served),
+            listening(tcp, office, gate),
         ):
             yield Desk(bus, inbox, port, f"ws://{health.address(sockets)}")
         for helper in helpers:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import base64
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
-from edge.telephony.gate import Gate, Presented, is_signed, twilio_signature
+from edge.telephony.gate import SPARE, Gate, Presented, is_signed, twilio_signature
 from edge.telephony.settings import TelephonySettings
-from tests.metered import Growth
-from voicebus.errors import AccessDenied, Busy, ConfigError
+from voicebus.errors import AccessDenied, Busy, ConfigError, LimitReached
 
 TOKEN = "12345"
 ADDRESS = "wss://voice.example.com/twilio"
@@ -26,7 +26,7 @@ def code(gate: Gate, asked: Presented) -> str:
     """Why it is refused; empty when it is not."""
     try:
         gate.check(asked)
-    except AccessDenied as err:
+    except (AccessDenied, LimitReached) as err:
         return err.reason
     return ""
 
@@ -117,22 +117,47 @@ def test_audiosocket_comes_from_known_networks(address: str, may: bool) -> None:
 
 
 def test_connections_are_counted() -> None:
-    """Those that have not said what they are, too."""
-    growth = Growth()
-    gate = Gate(TelephonySettings(max_calls=0))
-    with pytest.raises(Busy):
-        flood(gate, 17)
+    """Those that have not said what they are, too: there may be many of these."""
+    gate = Gate(TelephonySettings(max_calls=3))
+    with ExitStack() as stack:
+        for _ in range(3 + SPARE):
+            stack.enter_context(gate.enter())
+        with pytest.raises(Busy), gate.enter():
+            pytest.fail("one more than there may be")
 
-    with gate.enter("twilio"):
+    with gate.enter():
         assert code(gate, presented()) == ""
-    assert growth.of("voicebus_telephony_refused_total", protocol="twilio", code="busy") == 1
 
 
-def flood(gate: Gate, count: int) -> None:
-    """Open connections within each other."""
-    if count:
-        with gate.enter("twilio"):
-            flood(gate, count - 1)
+def test_who_guesses_is_not_listened_to_for_a_while() -> None:
+    """Not even with the right secret, or a guess would be as good as before; others are."""
+    gate = Gate(TelephonySettings(secret="open", address_refusals_per_min=3))
+    guess = presented(address="192.0.2.1", secret="ope")
+    right = presented(address="192.0.2.1", secret="open")
+
+    assert [code(gate, guess) for _ in range(4)] == 3 * ["key_unknown"] + ["too_many_connections"]
+    with pytest.raises(LimitReached) as late:
+        gate.check(right)
+    assert 0 < late.value.retry_after_s <= 20
+    assert code(gate, presented(address="192.0.2.2", secret="open")) == ""
+
+
+def test_calls_that_prove_themselves_do_not_count() -> None:
+    """A carrier brings all of its calls from a few addresses."""
+    gate = Gate(TelephonySettings(secret="open", address_refusals_per_min=3))
+    right = presented(address="192.0.2.1", secret="open")
+
+    assert {code(gate, right) for _ in range(100)} == {""}
+
+
+def test_neighbours_do_not_keep_signed_calls_out() -> None:
+    """Whoever has an account there may guess from Twilio's addresses."""
+    gate = Gate(TelephonySettings(twilio_auth_token=TOKEN, address_refusals_per_min=2))
+    forged = presented("twilio", address="192.0.2.1")
+    headers = {"host": "voice.example.com", "x-twilio-signature": twilio_signature(ADDRESS, TOKEN)}
+
+    assert [code(gate, forged) for _ in range(3)][1:] == ["key_unknown", "too_many_connections"]
+    assert code(gate, presented("twilio", address="192.0.2.1", headers=headers)) == ""
 
 
 def test_an_open_edge_has_to_be_wanted() -> None:

@@ -13,8 +13,9 @@ from schemas.session import SessionClosed
 from schemas.settings import SessionSettings
 from schemas.stt import TranscribeRequest
 from schemas.turn import ConverseRequest
+from tests.carriers import TwilioPhone
 from tests.edge.telephony.desk import desk
-from tests.telephones import calling_by_tcp
+from tests.telephones import calling, calling_by_tcp
 
 PATIENT = TelephonySettings(persona="sea", claim_s=120.0)
 SPOKEN_S = 4.5
@@ -27,6 +28,24 @@ async def test_a_line_has_its_beat_while_the_call_joins(nats_server: str) -> Non
         await office.until(ConverseRequest)
         await phone.until(lambda: len(phone.heard) > 25, "half a second of sound")
         assert phone.closed is None
+
+
+@pytest.mark.parametrize(("given", "asked"), [({}, "sea"), ({"persona": "harbour"}, "harbour")])
+async def test_a_call_is_answered_by_whom_the_settings_say(
+    nats_server: str, given: dict[str, str], asked: str
+) -> None:
+    """Or by whom the exchange says, of what it may."""
+
+    class Phone(TwilioPhone):
+        parameters = given
+
+    async with (
+        desk(nats_server, PATIENT) as office,
+        calling(Phone, f"{office.ws}/twilio"),
+    ):
+        request = await office.until(ConverseRequest)
+
+    assert request.settings.persona == asked
 
 
 async def test_who_hangs_up_while_the_call_joins_is_noticed(nats_server: str) -> None:

@@ -145,17 +145,21 @@ async def test_a_page_may_read_what_its_site_wants_and_no_secret(
 
 async def test_the_session_is_as_the_site_says(nats_server: str, tmp_path: Path) -> None:
     """What the page asks for reaches no worker."""
-    path = write_sites(tmp_path, "shop", more='session.instructions = "Sell tea."')
+    path = write_sites(
+        tmp_path, "shop", more='session = { persona = "tea", instructions = "Sell tea." }'
+    )
     async with widgets(nats_server, path) as edge:
         asked = subject_of(ConverseRequest, Place(CELL, edge.name, "*"))
         async with edge.bus.listen(asked) as inbox:
             await edge.bus.flush()
             async with edge.page("shop") as socket, asyncio.timeout(10):
-                await socket.send('{"type":"start","instructions":"Obey me.","voice":"other"}')
-                await message(socket, "metadata")
+                await socket.send(
+                    '{"type":"start","persona":"me","instructions":"Obey.","voice":"other"}'
+                )
                 _, request = await anext(aiter(inbox))
 
     assert isinstance(request, ConverseRequest)
+    assert request.settings.persona == "tea"
     assert request.settings.instructions == "Sell tea."
     assert request.settings.voice == ""
 
@@ -227,9 +231,20 @@ async def test_a_change_of_the_file_counts_at_once(nats_server: str, tmp_path: P
     assert closed.value.rcvd.code == 1008
 
 
-@pytest.mark.parametrize("payload", ["\x00" * 70_000, "{", '{"type":"start","input":3}'])
+@pytest.mark.parametrize(
+    ("payload", "code"),
+    [
+        ('{"type":"start","instructions":"' + "a" * 70_000 + '"}', "message_too_large"),
+        ("\x00" * 70_000, "message_too_large"),
+        ("{", "invalid_json"),
+        ("\x00", "invalid_json"),
+        ('{"type":"start","input":3}', "bad_field"),
+        ('{"type":"open"}', "unknown_type"),
+    ],
+    ids=["too large", "large nonsense", "cut short", "no JSON", "no start", "unknown"],
+)
 async def test_nonsense_is_answered_and_costs_no_session(
-    nats_server: str, tmp_path: Path, payload: str
+    nats_server: str, tmp_path: Path, payload: str, code: str
 ) -> None:
     """The socket is /ws's own: what breaks its rules is told."""
     async with (
@@ -239,7 +254,7 @@ async def test_nonsense_is_answered_and_costs_no_session(
         await socket.send(payload)
         told = await message(socket, "error")
 
-    assert told["code"] in {"invalid_json", "message_too_large", "bad_field"}
+    assert told["code"] == code
 
 
 async def test_without_sites_there_is_no_widget(nats_server: str) -> None:

@@ -21,7 +21,7 @@ from services.stt.streaming import Stream, Streaming, StreamLane
 from tests.models import model_path
 from tests.services.stt.counting import CountingEngine
 from tests.services.stt.speech import noise, recording, silence
-from tests.timing import shortest_s
+from tests.timing import expect_within, shortest_s
 from voicebus.errors import EngineError, EngineUnavailable
 
 VOSK = "vosk-model-small-ko-0.22"
@@ -117,7 +117,7 @@ async def test_cancelling_takes_less_than_50_ms(lane: StreamLane) -> None:
             await task
         return time.perf_counter() - begun_s
 
-    assert await shortest_s(cancel, 0.05) < 0.05
+    await expect_within(0.05, cancel)
     assert (await heard(lane.begin(EN), recording("amiable")))[-1]
     await lane.close()
 

@@ -6,12 +6,27 @@ import asyncio
 import os
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, cast
 
-from mcp.server.mcpserver import MCPServer
+import uvicorn
+from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 shop = MCPServer("shop")
+SPOILT = {
+    "no json": ("application/json", b"{]"),
+    "no answer": ("application/json", b'{"jsonrpc": "2.0", "result": 7}'),
+    "somebody else's": ("application/json", b'{"jsonrpc": "2.0", "id": 99999, "result": {}}'),
+    "a page": ("text/html", b"<h1>Welcome</h1>"),
+    "an event": ("text/event-stream", b"event: message\ndata: {]\n\n"),
+    "nothing": ("application/json", b""),
+}
+"""What :func:`spoilt` answers: its kind of content, and the content."""
 both = asyncio.Barrier(2)
 
 
@@ -78,10 +93,17 @@ def broken() -> str:
 
 @shop.tool()
 def garbage() -> str:
-    """Write into the middle of the protocol."""
+    """Write into the middle of the protocol; by HTTP, have the answer be as :func:`spoilt` says."""
     sys.stdout.write("no JSON at all\n{]\n")
     sys.stdout.flush()
     return "Fine"
+
+
+@shop.tool()
+def which(context: Context) -> str:
+    """Return the name of the call, as whoever calls has told it beside the arguments."""
+    told = cast("Mapping[str, Any]", context.request_context.meta or {})
+    return str(told.get("voicebus/call", "nothing"))
 
 
 @shop.tool()
@@ -97,8 +119,29 @@ def secret() -> str:
     return "42"
 
 
+def spoilt(app: ASGIApp) -> ASGIApp:
+    """Answer a call of ``garbage`` with what is no protocol, as its argument ``kind`` says."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST":
+            return await app(scope, receive, send)
+        asked = await Request(scope, receive).body()
+        kind = next((one for one in SPOILT if f'"kind":"{one}"'.encode() in asked), "")
+        if kind:
+            answer = Response(SPOILT[kind][1], media_type=SPOILT[kind][0])
+            return await answer(scope, receive, send)
+        heads = iter([{"type": "http.request", "body": asked, "more_body": False}])
+
+        async def again() -> Message:
+            return next(heads, None) or await receive()
+
+        return await app(scope, again, send)
+
+    return serve
+
+
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        shop.run("streamable-http", host="127.0.0.1", port=int(sys.argv[1]))
+        uvicorn.run(spoilt(shop.streamable_http_app()), port=int(sys.argv[1]), log_level="error")
     else:
         shop.run("stdio")

@@ -1,14 +1,12 @@
-"""Functions of a real MCP server, by standard input and output and by HTTP."""
+"""What is told of an MCP server's functions, and what happens when it is lost or changes.
+
+What calls of them keep to is in test_engines.py.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import subprocess
-import sys
-import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -16,10 +14,17 @@ from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from schemas.tool import ToolsKept
-from services.tool.engine import Result
 from services.tool.engines import mcp
-from services.tool.engines.mcp import McpServer
 from services.tool.settings import ServerSettings, ToolSettings, read_servers
+from tests.services.tool.connecting import (
+    BY_PIPE,
+    LIMIT_S,
+    Shop,
+    by_http,
+    connected,
+    expect_well,
+    log,
+)
 from voicebus.errors import (
     ConfigError,
     EngineError,
@@ -28,73 +33,9 @@ from voicebus.errors import (
     RequestRefused,
     StorageFull,
 )
-from voicebus.parts import free_port, project_root
+from voicebus.parts import free_port
 
-SHOP = "tests.services.tool.shop"
-BY_PIPE = ServerSettings(
-    command=(sys.executable, "-m", SHOP),
-    env={"PYTHONPATH": str(project_root())},
-    allow=("stock", "slow", "frozen", "large", "broken", "garbage", "death", "grow"),
-    repeatable=("st*",),
-)
-LIMIT_S = 30.0
-
-
-class Shop:
-    """A server that is connected to."""
-
-    def __init__(self, settings: ServerSettings) -> None:
-        self.server = McpServer("shop", settings, again_s=0.1)
-        self.known: asyncio.Queue[ToolsKept] = asyncio.Queue()
-
-    async def learn(self, name: str, kept: ToolsKept) -> None:
-        """Take note of its functions."""
-        assert name == "shop"
-        self.known.put_nowait(kept)
-
-    async def call(self, name: str, timeout_s: float = 10.0, /, **arguments: object) -> Result:
-        """Call one of them."""
-        return await self.server.call(name, dict(arguments), "call-1", timeout_s)
-
-
-@asynccontextmanager
-async def connected(settings: ServerSettings) -> AsyncIterator[tuple[Shop, ToolsKept]]:
-    """Keep a server connected; yields it with what is known of it."""
-    shop = Shop(settings)
-    running = asyncio.create_task(shop.server.run(shop.learn))
-    try:
-        async with asyncio.timeout(LIMIT_S):
-            kept = await shop.known.get()
-        yield shop, kept
-    finally:
-        running.cancel()
-        await asyncio.wait((running,))
-
-
-@pytest.fixture(scope="module")
-def by_http() -> Iterator[ServerSettings]:
-    """The same server at an address."""
-    port = free_port()
-    command = [sys.executable, "-m", SHOP, str(port)]
-    with subprocess.Popen(command, cwd=project_root(), stderr=subprocess.DEVNULL) as process:
-        yield ServerSettings(url=f"http://127.0.0.1:{port}/mcp", headers={"x-key": "k"})
-        process.kill()
-
-
-async def refused(shop: Shop, name: str, **arguments: object) -> str:
-    """What is said of a call that cannot be done."""
-    try:
-        result = await shop.call(name, **arguments)
-    except EngineError as err:
-        return str(err)
-    assert result.failed
-    return result.content
-
-
-async def expect_well(shop: Shop) -> None:
-    """The server does what it is asked for, as soon as it gets to it."""
-    result = await shop.call("stock", 60.0, tea="green tea")
-    assert result == Result("Seven boxes of green tea are left")
+__all__ = ["by_http", "log"]
 
 
 async def test_a_server_says_what_it_has() -> None:
@@ -107,30 +48,6 @@ async def test_a_server_says_what_it_has() -> None:
     assert {tool.name for tool in kept.tools} == set(BY_PIPE.allow)
     assert kept.repeatable == ("stock",)
     assert '"tea"' in next(tool.parameters for tool in kept.tools if tool.name == "stock")
-
-
-async def test_functions_that_fail_harm_nobody() -> None:
-    """Each is told clearly, and the next one works; what is no protocol is passed over."""
-    async with connected(BY_PIPE) as (shop, _):
-        assert "the till is broken" in await refused(shop, "broken")
-        assert await refused(shop, "stock", coffee="black")
-        assert await shop.call("garbage") == Result("Fine")
-        await expect_well(shop)
-
-
-@pytest.mark.parametrize("way", ["pipe", "http"])
-async def test_ten_megabytes_are_refused_and_harm_nobody(way: str, by_http: ServerSettings) -> None:
-    """What is called beside it comes in time, over the same connection."""
-    async with connected(BY_PIPE if way == "pipe" else by_http) as (shop, _):
-        with capture_logs() as lines:
-            large = asyncio.create_task(shop.call("large", LIMIT_S))
-            await expect_well(shop)
-            with pytest.raises(EngineError, match=r"larger than 1 MB|1048576 byte limit") as told:
-                await large
-            assert not isinstance(told.value, EngineTimeout | RequestRefused)
-            await expect_well(shop)
-
-    assert [line for line in lines if line["event"] == "tools.lost"] == []
 
 
 async def test_a_server_that_is_at_work_is_not_taken_for_lost(
@@ -170,16 +87,6 @@ async def test_functions_that_a_server_gets_later_are_told(monkeypatch: pytest.M
             after = await shop.known.get()
 
         assert {tool.name for tool in after.tools} - {tool.name for tool in before.tools} == {"new"}
-
-
-async def test_a_function_that_hangs_is_given_up() -> None:
-    """Within its time, whatever the server does."""
-    async with connected(BY_PIPE) as (shop, _):
-        begun_s = time.monotonic()
-        with pytest.raises(EngineTimeout, match=r"within 0\.3 s"):
-            await shop.call("slow", 0.3, seconds=2)
-        assert time.monotonic() - begun_s < 1.9
-        await expect_well(shop)
 
 
 async def test_a_server_that_dies_is_started_again() -> None:
@@ -252,18 +159,6 @@ async def test_a_function_may_be_silent_for_longer_than_a_connection_may_take(
     monkeypatch.setattr(mcp, "_CONNECT_S", 2.0)
     async with connected(replace(by_http, timeout_s=60.0)) as (shop, _):
         assert (await shop.call("slow", 60.0, seconds=2.5)).content == "At last"
-
-
-async def test_a_server_that_is_not_there_is_told_as_such() -> None:
-    """Its functions fail, nothing else."""
-    shop = Shop(ServerSettings(command=("/nothing/there",)))
-    running = asyncio.create_task(shop.server.run(shop.learn))
-    await asyncio.sleep(0.05)
-
-    with pytest.raises(EngineUnavailable, match="cannot be reached"):
-        await shop.call("stock", tea="mint")
-    assert not running.done()
-    running.cancel()
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from schemas.voice import PhraseKept, VoiceKept
 from services.tts.library import Library
 from subjects.voices import phrase_subject, voice_subject
 from tests.workers import bus_in, new_place, until
-from voicebus.audio.wav import write_wav
+from voicebus.audio.wav import wav_header, write_wav
 from voicebus.bus.client import Bus
 from voicebus.cli.main import main
 from voicebus.parts import free_port, project_root
@@ -147,3 +147,23 @@ def test_without_a_bus_nobody_waits_for_ever(
 
     assert main(["voices", "list"]) == 1
     assert "no bus answers" in capsys.readouterr().err
+
+
+@pytest.mark.model
+def test_a_sample_of_ten_hours_is_refused_and_nothing_is_kept(
+    cell: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With its name, its size and what is the most, before anything of it is read."""
+    path, size = tmp_path / "day.wav", 10 * 3600 * 16_000 * 2
+    with path.open("wb") as file:
+        file.write(wav_header(16_000, size))
+        file.truncate(44 + size)
+
+    code = main(["voices", "add", "bert", str(path), "--consent", "x", "--model", "m"])
+
+    told = capsys.readouterr()
+    assert (code, told.out) == (1, "")
+    assert "day.wav: 1098 MB are more than ten minutes of samples." in told.err
+    assert len(told.err.splitlines()) == 1
+    assert main(["voices", "list"]) == 0
+    assert "bert" not in capsys.readouterr().out

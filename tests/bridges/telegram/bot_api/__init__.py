@@ -7,7 +7,9 @@ and files, long polls, webhooks and file downloads. Whoever calls it uses a stoc
   of the wrong form is answered with 400, and noted in ``BotApi.errors``.
 - :mod:`.flood` counts as Telegram's FAQ says: 30 calls a second, one message a second in a chat, 20
   a minute in a group. Who exceeds them gets 429, noted in ``BotApi.violations``.
-- :mod:`.faults` are what a test wants to go wrong: 429, 409, 403, 5xx, slow answers and lost ones.
+  So is who calls again before ``retry_after`` has passed, and could have known.
+- :mod:`.faults` are what a test wants to go wrong: 429, 409, 403, 5xx, slow answers, lost
+  ones and none. ``BotApi.gone`` refuses connections for a while.
 - :mod:`.people` are those who talk with a bot.
 
 Source: https://core.telegram.org/bots/api

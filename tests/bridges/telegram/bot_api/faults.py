@@ -12,7 +12,9 @@ class Harm(Enum):
     """What happens to a call."""
 
     FLOOD = auto()
-    """429 with ``retry_after``; nothing is done."""
+    """429 with ``retry_after``; nothing is done, neither then nor in the chat meanwhile."""
+    FLOOD_ALL = auto()
+    """The same, but in no chat of the bot: the answer does not say so."""
     CONFLICT = auto()
     """409; nothing is done."""
     FORBIDDEN = auto()
@@ -26,9 +28,11 @@ class Harm(Enum):
     SLOW = auto()
     """It is done, and answered after some seconds."""
     LOST = auto()
-    """It is done, and the connection ends before the answer."""
+    """It is done, and the connection ends before the answer is whole."""
     GATEWAY = auto()
     """It is done, and a gateway answers 502: it has not heard so."""
+    MUTE = auto()
+    """Nothing is done, and nothing answered, until the client ends the connection."""
     CUT = auto()
     """Of a download: the connection ends in the middle."""
 

@@ -7,7 +7,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tests.bridges.telegram.bot_api.server import Account, BotApi
+    from tests.bridges.telegram.bot_api.accounts import Account
+    from tests.bridges.telegram.bot_api.server import BotApi
 
 
 class Refusal(Exception):

@@ -6,7 +6,8 @@ import json
 import time
 from typing import Any, Final
 
-from tests.bridges.telegram.bot_api.server import BotApi, Call
+from tests.bridges.telegram.bot_api.accounts import Call
+from tests.bridges.telegram.bot_api.server import BotApi
 
 SHOWN: Final = ("sendMessage", "sendVoice", "editMessageText")
 LIMIT_S: Final = 60.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any, Final, Self
 
 import httpx2
@@ -18,15 +18,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from tests.bridges.telegram.bot_api.faults import Faults, Harm
-from tests.bridges.telegram.bot_api.flood import Flood
+from tests.bridges.telegram.bot_api.accounts import Account, Call, attached
+from tests.bridges.telegram.bot_api.faults import Fault, Faults, Harm
 from tests.bridges.telegram.bot_api.methods import Refusal, perform
 from tests.bridges.telegram.bot_api.shapes import fault_of
 from tests.plain import PLAIN
 from voicebus import health
 
 _REFUSALS: Final = {
-    Harm.FLOOD: (429, "Too Many Requests: retry later"),
     Harm.CONFLICT: (409, "Conflict: terminated by other getUpdates request"),
     Harm.FORBIDDEN: (403, "Forbidden: bot was blocked by the user"),
     Harm.NO_VOICE: (400, "Bad Request: user restricted receiving of voice note messages"),
@@ -34,46 +33,6 @@ _REFUSALS: Final = {
     Harm.BROKEN: (500, "Internal Server Error"),
 }
 _MOVED: Final = "Bad Request: group chat was upgraded to a supergroup chat"
-
-
-@dataclass
-class Call:
-    """A call that was answered with ok.
-
-    Attributes:
-        bot: The bot's number.
-        method: What was called.
-        given: With which fields; files as bytes.
-        at_s: When it came, by :func:`time.monotonic`.
-        message: Number of the message that it made.
-    """
-
-    bot: int
-    method: str
-    given: Mapping[str, Any]
-    at_s: float
-    message: int = 0
-
-
-@dataclass
-class Account:
-    """What the server knows of one bot."""
-
-    token: str
-    username: str
-    flood: Flood = field(default_factory=Flood)
-    updates: deque[dict[str, Any]] = field(default_factory=deque)
-    webhook: dict[str, str] = field(default_factory=dict)
-    poll: asyncio.Event | None = None
-    next_message: int = 1000
-    deleted: set[int] = field(default_factory=set)
-    moved: dict[int, int] = field(default_factory=dict)
-    commands: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def id(self) -> int:
-        """The bot's number."""
-        return int(self.token.partition(":")[0])
 
 
 class BotApi:
@@ -99,26 +58,34 @@ class BotApi:
         self.files: dict[str, bytes] = {}
         self.next_update = 1
         self._listener = health.bind("127.0.0.1", 0)
-        self.url = f"http://{health.address(self._listener)}"
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
+        self._port = self._listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self._port}"
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._server: uvicorn.Server | None = None
+        self._serving: Future[None] | None = None
 
     def __enter__(self) -> Self:
-        started = threading.Event()
-        self._thread = threading.Thread(target=self._serve, args=(started,), daemon=True)
         self._thread.start()
-        assert started.wait(10)
+        self._open()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._release)
-        if self._server is not None:
-            self._server.should_exit = True
-            self._server.force_exit = True
-        if self._thread is not None:
-            self._thread.join(10)
+        self._close()
+        asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    @contextmanager
+    def gone(self) -> Iterator[None]:
+        """End all connections and refuse new ones while the context lasts; people go on writing."""
+        self._close()
+        try:
+            yield
+        finally:
+            self._listener = health.bind("127.0.0.1", self._port)
+            self._open()
 
     def add_bot(self, number: int, username: str = "") -> Account:
         """Make a bot; return it."""
@@ -129,7 +96,6 @@ class BotApi:
 
     def push(self, bot: int, update: dict[str, Any]) -> int:
         """Let something happen in a chat of a bot; return the update's number."""
-        assert self._loop is not None
         number = self.next_update
         self.next_update += 1
         self._loop.call_soon_threadsafe(self._push, bot, {"update_id": number, **update})
@@ -160,13 +126,7 @@ class BotApi:
                     pass
                 await asyncio.sleep(0.2)
 
-    def _release(self) -> None:
-        """Nobody waits for updates any more."""
-        for account in self.accounts.values():
-            if account.poll is not None:
-                account.poll.set()
-
-    def _serve(self, started: threading.Event) -> None:
+    def _open(self) -> None:
         app = Starlette(
             routes=[
                 Route("/bot{token}/{method}", self._call, methods=["POST"]),
@@ -175,14 +135,31 @@ class BotApi:
         )
         config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off")
         self._server = health.QuietServer(config)
+        serving = self._server.serve(sockets=[self._listener])
+        self._serving = asyncio.run_coroutine_threadsafe(serving, self._loop)
+        until_s = time.monotonic() + 10
+        while not self._server.started:
+            assert time.monotonic() < until_s
+            time.sleep(0.01)
 
-        async def run() -> None:
-            self._loop = asyncio.get_running_loop()
-            started.set()
-            assert self._server is not None
-            await self._server.serve(sockets=[self._listener])
+    def _close(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._cut(), self._loop).result(10)
+        assert self._serving is not None
+        self._serving.result(10)
 
-        asyncio.run(run())
+    async def _cut(self) -> None:
+        """Listen no more, end all connections as they are, and wait for no updates."""
+        assert self._server is not None
+        for listening in self._server.servers:
+            listening.close()
+        for connection in list(self._server.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+        self._server.should_exit = self._server.force_exit = True
+        for account in self.accounts.values():
+            if account.poll is not None:
+                older, account.poll = account.poll, None
+                older.set()
 
     def _account(self, token: str) -> Account | None:
         found = (a for a in self.accounts.values() if a.token == token)
@@ -198,24 +175,43 @@ class BotApi:
                 name: await value.read() if isinstance(value, UploadFile) else value
                 for name, value in form.items()
             }
-        given = _attached(given)
+        given = attached(given)
         if wrong := fault_of(method, given):
             self.errors.append(wrong)
             return _no(400, f"Bad Request: {wrong}")
         chat = int(given.get("chat_id", 0))
-        if exceeded := account.flood.exceeded(method, chat, time.monotonic()):
-            self.violations.append(f"{method}: {exceeded}")
-            return _no(429, "Too Many Requests: retry after 1", retry_after=1)
+        if (rest := account.flood.rest(method, chat, time.monotonic())) is not None:
+            if rest.broken:
+                self.violations.append(f"{method}: {rest.broken}")
+            return _flood(rest.seconds)
+        fault = self.faults.take(method)
+        if fault is not None and (spoilt := await self._spoilt(request, account, fault, chat)):
+            return spoilt
         if method == "getUpdates":
-            return await self._updates(request, account, given)
-        return await self._do(account, method, given)
+            answer = await self._updates(request, account, given)
+        else:
+            answer = await self._do(account, method, given)
+        return answer if fault is None else await _disturbed(answer, fault)
+
+    async def _spoilt(
+        self, request: Request, account: Account, fault: Fault, chat: int
+    ) -> Response | None:
+        """Return how a call is answered with which nothing is done; None for other faults."""
+        seconds = int(fault.seconds)
+        match fault.harm:
+            case Harm.MUTE:
+                while not await request.is_disconnected():
+                    await asyncio.sleep(0.05)
+                return Response()
+            case Harm.FLOOD | Harm.FLOOD_ALL as harm:
+                closed = 0 if harm is Harm.FLOOD_ALL else chat
+                account.flood.close(fault.method, chat, closed, time.monotonic(), seconds)
+                return _flood(seconds)
+            case Harm.CONFLICT:
+                self.conflicts += 1
+        return _no(*_REFUSALS[fault.harm]) if fault.harm in _REFUSALS else None
 
     async def _do(self, account: Account, method: str, given: dict[str, Any]) -> Response:
-        fault = self.faults.take(method)
-        if fault is not None and fault.harm in _REFUSALS:
-            status, description = _REFUSALS[fault.harm]
-            seconds = int(fault.seconds) if fault.harm is Harm.FLOOD else 0
-            return _no(status, description, **({"retry_after": seconds} if seconds else {}))
         at_s = time.monotonic()
         if (moved := account.moved.get(int(given.get("chat_id", 0)))) is not None:
             return _no(400, _MOVED, migrate_to_chat_id=moved)
@@ -224,17 +220,10 @@ class BotApi:
         except Refusal as err:
             return _no(400, f"Bad Request: {err}")
         self.calls.append(Call(account.id, method, given, at_s, message))
-        if fault is not None and fault.harm is Harm.SLOW:
-            await asyncio.sleep(fault.seconds)
-        if fault is not None and fault.harm is Harm.LOST:
-            return StreamingResponse(_broken(), media_type="application/json")
-        if fault is not None and fault.harm is Harm.GATEWAY:
-            return _no(502, "Bad Gateway")
         return JSONResponse({"ok": True, "result": result})
 
     async def _updates(self, request: Request, account: Account, given: dict[str, Any]) -> Response:
-        fault = self.faults.take("getUpdates")
-        if account.webhook or (fault is not None and fault.harm is Harm.CONFLICT):
+        if account.webhook:
             self.conflicts += 1
             return _no(409, "Conflict: can't use getUpdates method while webhook is active")
         if account.poll is not None:  # the newer one wins
@@ -269,20 +258,32 @@ class BotApi:
         return Response(data, media_type="application/octet-stream")
 
 
-def _attached(given: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields with files where they name files that came beside them."""
-    named = {
-        name: value.removeprefix("attach://")
-        for name, value in given.items()
-        if isinstance(value, str) and value.startswith("attach://")
-    }
-    kept = {name: value for name, value in given.items() if name not in named.values()}
-    return {**kept, **{name: given.get(file) for name, file in named.items()}}
-
-
 async def _broken(head: bytes = b"") -> Any:
     yield head
     raise ConnectionResetError
+
+
+async def _cancel_others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
+async def _disturbed(answer: Response, fault: Fault) -> Response:
+    """Return what becomes of the answer to a call that was done."""
+    match fault.harm:
+        case Harm.SLOW:
+            await asyncio.sleep(fault.seconds)
+        case Harm.LOST:
+            return StreamingResponse(_broken(), media_type="application/json")
+        case Harm.GATEWAY:
+            return _no(502, "Bad Gateway")
+    return answer
+
+
+def _flood(seconds: int) -> Response:
+    return _no(429, f"Too Many Requests: retry after {seconds}", retry_after=seconds)
 
 
 def _no(status: int, description: str, **parameters: int) -> Response:
