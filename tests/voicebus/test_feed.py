@@ -109,25 +109,6 @@ async def test_what_is_nowhere_becomes_silence(nats_server: str) -> None:
     assert growth.of("voicebus_audio_gaps_total", outcome="repaired") == 0
 
 
-async def test_a_gap_that_the_log_fills_is_counted_as_repaired(nats_server: str) -> None:
-    """Once, however much was missing; and what was read for it is counted by messages."""
-    place, growth, inbox = place_here(), Growth(), Inbox(100)
-    async with bus_at(nats_server) as bus:
-        events = caller_audio(claim_of(bus, place), inbox, Beginning())
-        inbox.put("", chunk(0))
-        feed: list[Heard] = [await anext(events)]
-        for number in range(20):
-            await bus.store(chunk(number), place)
-        for event in (chunk(20), chunk(21), SessionClosed()):
-            inbox.put("", event)
-        feed += [event async for event in events]
-
-    assert audio_in(feed) == AUDIO[: 22 * STEP].tobytes()
-    assert growth.of("voicebus_audio_gaps_total", outcome="repaired") == 1
-    assert growth.of("voicebus_audio_gaps_total", outcome="lost") == 0
-    assert growth.of("voicebus_bus_replayed_total", stream="AUDIO") == 20
-
-
 async def test_live_audio_comes_in_order_and_duplicates_are_dropped(nats_server: str) -> None:
     """What was delivered twice, whole or in part, is heard once."""
     overlap = AudioChunk(pcm=AUDIO[2 * STEP + 100 : 4 * STEP].tobytes(), offset=2 * STEP + 100)
