@@ -105,6 +105,8 @@ docs: $(VENV)/dev.stamp ## Write the generated reference anew
 	$(BIN)/python -m deploy.dashboards
 	$(BIN)/python -m voicebus.settings_page > docs/reference/settings.md.new
 	mv docs/reference/settings.md.new docs/reference/settings.md
+	$(BIN)/python -m deploy.chart_page > docs/reference/chart.md.new
+	mv docs/reference/chart.md.new docs/reference/chart.md
 	$(BIN)/python -m voicebus.metrics.catalogue > docs/reference/metrics.md.new
 	mv docs/reference/metrics.md.new docs/reference/metrics.md
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.followed import Followed
+from edge.settings import EdgeSettings
 from voicebus import metrics
 from voicebus.keys import Key, find, read_keys
 
@@ -51,6 +52,16 @@ class Keys:
         stored = (self._file.value or {}).get(key.id)
         is_good = stored is not None and not stored.revoked and stored.sha256 == key.sha256
         return stored if is_good else None
+
+
+def named_by(settings: EdgeSettings) -> dict[str, Key]:
+    """Read the file that the settings name.
+
+    Raises:
+        FileNotFoundError: There is none.
+        ConfigError: It cannot be read.
+    """
+    return _by_id(Path(settings.keys_file).expanduser())
 
 
 def _by_id(path: Path) -> dict[str, Key]:

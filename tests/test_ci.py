@@ -13,6 +13,7 @@ PROGRAMS = {
     "systemd-analyze": "systemd",
     "chromium": "chromium",
     "prometheus": "prometheus",
+    "amtool": "prometheus-alertmanager",
     "wget": "wget",
 }
 """What tests need beside Python, and Debian's packages of it."""

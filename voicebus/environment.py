@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -53,7 +54,7 @@ def _problems(environ: Mapping[str, str], process: str) -> Iterator[str]:
     kinds = known.settings_of(process) if process else known.every_setting()
     for kind, scope in kinds:
         yield from settings.refusals(kind, environ, scope)
-        yield from _missing_files(kind, environ, scope)
+        yield from _wrong_files(kind, environ, scope)
     if process in _NAMED and environ.get(f"{settings.PREFIX}NATS_NKEY_FILE"):
         name = f"{settings.PREFIX}{_NAMED[process]}"
         if not environ.get(name):
@@ -68,15 +69,30 @@ def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
             yield str(err)
 
 
-def _missing_files(kind: type[Struct], environ: Mapping[str, str], scope: str) -> Iterator[str]:
+def _wrong_files(kind: type[Struct], environ: Mapping[str, str], scope: str) -> Iterator[str]:
     for field in kind.__struct_fields__:
-        path = environ.get(settings.variable(field, scope), "")
-        if field.endswith("_file") and path and not os.access(Path(path).expanduser(), os.R_OK):
-            is_there = Path(path).expanduser().exists()
-            if field in _FOLLOWED and not is_there:
-                continue
+        variable = settings.variable(field, scope)
+        path = environ.get(variable, "")
+        if not field.endswith("_file") or not path:
+            continue
+        is_there = Path(path).expanduser().exists()
+        if field in _FOLLOWED and not is_there:
+            continue
+        if not os.access(Path(path).expanduser(), os.R_OK):
             what = "may not be read by this user" if is_there else "there is no such file"
-            yield f"{settings.variable(field, scope)}={path!r}: {what}"
+            yield f"{variable}={path!r}: {what}"
+        elif (read := known.reader(scope, field)) is not None:
+            # What is wrong with the settings beside it is told already.
+            with suppress(ConfigError):
+                given = settings.read(kind, environ, scope)
+                yield from _misread(variable, read, given)
+
+
+def _misread(variable: str, read: Callable[[Struct], object], given: Struct) -> Iterator[str]:
+    try:
+        read(given)
+    except (ConfigError, OSError) as err:
+        yield f"{variable}: {err}"
 
 
 def in_force(environ: Mapping[str, str], process: str = "") -> list[Shown]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -47,6 +48,15 @@ _READ_BY: Final = {
 }
 """The scopes that a process reads, besides those without a scope, which every one reads."""
 
+_FILES: Final = {
+    ("LLM_", "providers_file"): ("services.llm.providers_file", "named_by"),
+    ("TOOL_", "servers_file"): ("services.tool.settings", "read_servers"),
+    ("TELEGRAM_", "bots_file"): ("bridges.telegram.bots", "configured"),
+    ("EDGE_", "keys_file"): ("edge.keys", "named_by"),
+    ("EDGE_WIDGET_", "sites_file"): ("edge.widget.sites", "named_by"),
+}
+"""Who reads the file that a setting names: a function of the settings, which says what is wrong."""
+
 PROCESSES: Final = tuple(_READ_BY)
 """The processes of a system."""
 
@@ -69,3 +79,17 @@ def settings_of(process: str) -> tuple[tuple[type[Struct], str], ...]:
 def readers(scope: str) -> tuple[str, ...]:
     """Return the processes that read the settings of a scope; none: commands do."""
     return tuple(process for process, own in _READ_BY.items() if scope in (*_EVERY_PROCESS, *own))
+
+
+def reader(scope: str, field: str) -> Callable[[Any], object] | None:
+    """Return what reads the file that a setting names; None: libraries of others do.
+
+    Args:
+        scope: Of the settings.
+        field: Its name there.
+    """
+    if (scope, field) not in _FILES:
+        return None
+    module, name = _FILES[scope, field]
+    found: Callable[[Any], object] = getattr(import_module(module), name)
+    return found

@@ -17,6 +17,7 @@ from msgspec import Struct
 from voicebus import known, settings
 from voicebus.allowed import allowed
 from voicebus.environment import written
+from voicebus.other_settings import OTHERS, Group
 
 _FIELD: Final = re.compile(r"^    (?P<name>\w+): (?P<text>.+(?:\n     +\S.*)*)", re.MULTILINE)
 
@@ -37,13 +38,15 @@ Nothing reads that file by itself. A shell loads it with this line, before `make
 
     set -a; . ./.env; set +a
 
+At the end are the variables that others read: libraries, compose and Grafana.
 This page is written by `make docs`.
 """
 
 
 def render() -> str:
     """Return the page."""
-    return "\n".join((_HEAD, *(_section(kind, scope) for kind, scope in known.every_setting())))
+    ours = (_section(kind, scope) for kind, scope in known.every_setting())
+    return "\n".join((_HEAD, *ours, *map(_others, OTHERS)))
 
 
 def meanings(kind: type[Struct]) -> dict[str, str]:
@@ -62,6 +65,17 @@ def _section(kind: type[Struct], scope: str) -> str:
     return (
         f"## {title}\n\n{summary.replace('``', '`')}\n{_read_by(scope)}\n\n"
         f"| variable | may be | default | meaning |\n|---|---|---|---|\n{rows}\n"
+    )
+
+
+def _others(group: Group) -> str:
+    rows = "\n".join(
+        f"| `{one.name}` | {f'`{one.default}`' if one.default else ''} | {one.meaning} |"
+        for one in group.variables
+    )
+    return (
+        f"## {group.title}\n\n{group.about}\n\n"
+        f"| variable | default | meaning |\n|---|---|---|\n{rows}\n"
     )
 
 

@@ -7,12 +7,11 @@ import os
 import sys
 from contextlib import AsyncExitStack
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 import structlog
 
-from bridges.telegram.bots import configured
+from bridges.telegram.bots import configured, file_of
 from bridges.telegram.bridge import Bridge
 from bridges.telegram.house import Common
 from bridges.telegram.settings import SCOPE, TelegramSettings
@@ -74,7 +73,7 @@ async def main(stop: asyncio.Event) -> None:
                 log.info("telegram.listening", address=health.address(listener))
             await stack.enter_async_context(bridge.running(bots, process.drain_s))
             if chosen.bots_file:
-                following = bridge.follow(Path(chosen.bots_file), process.drain_s)
+                following = bridge.follow(file_of(chosen), process.drain_s)
                 helpers.append(group.create_task(following))
             buses.append(up.bus)
             log.info("telegram.ready", bots=len(bridge))

@@ -117,10 +117,15 @@ def configured(settings: TelegramSettings) -> Bots:
         ConfigError: There are none, or one of them is not as it must be.
     """
     if settings.bots_file:
-        return read(Path(settings.bots_file), settings)
+        return read(file_of(settings), settings)
     if not settings.token:
         raise ConfigError("set VOICEBUS_TELEGRAM_TOKEN, or VOICEBUS_TELEGRAM_BOTS_FILE")
     return _checked({"bot": BotConfig(token=settings.token)}, settings, "VOICEBUS_TELEGRAM_TOKEN")
+
+
+def file_of(settings: TelegramSettings) -> Path:
+    """Return the file of the bots that the settings name."""
+    return Path(settings.bots_file).expanduser()
 
 
 def read(path: Path, settings: TelegramSettings) -> Bots:

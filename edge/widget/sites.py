@@ -12,9 +12,12 @@ import msgspec
 from msgspec import Meta, Struct
 
 from edge.widget.colours import Colours
+from edge.widget.settings import WidgetSettings
+from edge.widget.texts import read_texts
 from schemas.settings import Language, SessionSettings
 from voicebus.errors import ConfigError
 from voicebus.keys import Allowance
+from voicebus.toml_file import converted
 
 SELF: Final = "self"
 """In a list of origins: the edge's own pages."""
@@ -82,6 +85,15 @@ class _File(Struct, frozen=True, kw_only=True):
     sites: dict[SiteKey, Site] = {}
 
 
+def named_by(settings: WidgetSettings) -> dict[str, Site]:
+    """Read the file that the settings name.
+
+    Raises:
+        ConfigError: As of :func:`read_sites`.
+    """
+    return read_sites(Path(settings.sites_file).expanduser(), read_texts()["en"].keys())
+
+
 def read_sites(path: Path, names: Collection[str]) -> dict[str, Site]:
     """Read a file of sites.
 
@@ -100,7 +112,7 @@ def read_sites(path: Path, names: Collection[str]) -> dict[str, Site]:
         raise ConfigError(f"{path}: {err}") from err
     try:
         _expect_known(told, _File, "")
-        sites = msgspec.convert(told, _File).sites
+        sites = converted(told, _File).sites
         for key, site in sites.items():
             for language, words in site.texts.items():
                 for name in words.keys() - set(names):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
 from services.faults import FaultPlan
@@ -10,7 +9,7 @@ from services.llm.breaker import Rules
 from services.llm.engine import Engine
 from services.llm.prices import FREE
 from services.llm.providers import Provider, Providers
-from services.llm.providers_file import ProviderConfig, read
+from services.llm.providers_file import ProviderConfig, named_by
 from services.llm.quirks import BEHIND, QUIRKS
 from services.llm.settings import LlmSettings
 
@@ -27,7 +26,7 @@ def build(chosen: LlmSettings) -> Providers:
         return Providers([Provider(name="synthetic", engine=_synthetic(chosen), price=FREE)])
     if not chosen.providers_file:
         return Providers([_single(chosen)])
-    file = read(Path(chosen.providers_file))
+    file = named_by(chosen)
     return Providers(
         [_provider(name, told, chosen) for name, told in file.providers.items()],
         prefer=file.prefer,

@@ -16,6 +16,7 @@ from services.llm.breaker import Rules
 from services.llm.choice import Preference, Tier, tier_of
 from services.llm.prices import Price
 from services.llm.quirks import QUIRKS, Kind
+from services.llm.settings import LlmSettings
 from voicebus import toml_file
 from voicebus.errors import ConfigError
 
@@ -85,6 +86,15 @@ class ProvidersFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     prefer: Preference = "listed"
     hedge_after_s: Annotated[float, Meta(ge=0)] = 0.0
     failures: Annotated[int, Meta(ge=1)] = Rules().failures
+
+
+def named_by(chosen: LlmSettings) -> ProvidersFile:
+    """Read the file that the settings name.
+
+    Raises:
+        ConfigError: As of :func:`read`.
+    """
+    return read(Path(chosen.providers_file).expanduser())
 
 
 def read(path: Path) -> ProvidersFile:

@@ -88,6 +88,12 @@ def images() -> dict[str, Image]:
     return {name: Image(name, lines) for name, lines in stages.items()}
 
 
+def steps() -> dict[str, None]:
+    """Every command of a RUN line, once: what a build executes."""
+    lines = [value for instruction, value in _instructions() if instruction == "RUN"]
+    return dict.fromkeys(step.strip() for line in lines for step in line.split("&&"))
+
+
 def shipped() -> dict[str, Image]:
     """The targets that are images: those that are not only there for others."""
     return {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ ALERTS = [
     for group in yaml.safe_load((PROMETHEUS / "alerts.yml").read_text())["groups"]
     for rule in group["rules"]
 ]
+CHOICE = re.compile(r'(?<==~")[^"]*[|][^"]*')
 HEADINGS = ("## What users notice", "## Look", "## Do")
 
 
@@ -109,3 +112,50 @@ def test_alerts_fire_when_they_should_and_only_then() -> None:
     )  # fmt: skip
 
     assert told.returncode == 0, told.stdout + told.stderr
+
+
+def without_a_part() -> Iterator[tuple[str, str, str]]:
+    """Each alert of several parts, one of which raises it: its name, what is left out, the rest."""
+    for alert in ALERTS:
+        expr = alert["expr"]
+        parts = re.split(r"\s+or\s+", expr)
+        if len(parts) > 1:
+            for part in parts:
+                yield alert["alert"], part, " or ".join(p for p in parts if p != part)
+        for choice in CHOICE.finditer(expr):
+            values = choice[0].split("|")
+            for value in values:
+                rest = "|".join(v for v in values if v != value)
+                yield alert["alert"], value, expr.replace(choice[0], rest)
+
+
+@pytest.mark.monitoring
+@pytest.mark.parametrize(
+    ("name", "part", "rest"),
+    [pytest.param(*found, id=f"{found[0]}: {found[1]}") for found in without_a_part()],
+)
+def test_every_part_of_an_alert_has_a_story(
+    name: str, part: str, rest: str, tmp_path: Path
+) -> None:
+    """Without it, one of them is told otherwise: it would not be missed if it could not fire."""
+    shutil.copy(PROMETHEUS / "rules.yml", tmp_path)
+    alert = next(alert for alert in ALERTS if alert["alert"] == name)
+    stories = [
+        story
+        for path in sorted((PROMETHEUS / "tests").glob("*.yml"))
+        for story in yaml.safe_load(path.read_text())["tests"]
+        if story["name"].startswith(f"{name}:")
+    ]
+    told = {}
+    for which, expr in (("whole", alert["expr"]), ("less", rest)):
+        rules = {"groups": [{"name": "alerts", "rules": [{**alert, "expr": expr}]}]}
+        (tmp_path / "alerts.yml").write_text(yaml.safe_dump(rules))
+        test = {"rule_files": ["rules.yml", "alerts.yml"], "evaluation_interval": "1m"}
+        (tmp_path / "test.yml").write_text(yaml.safe_dump({**test, "tests": stories}))
+        told[which] = subprocess.run(
+            [tool("promtool"), "test", "rules", "test.yml"],
+            cwd=tmp_path, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    assert told["whole"].returncode == 0, told["whole"].stdout + told["whole"].stderr
+    assert told["less"].returncode == 1, f"no story of {name} misses {part}"

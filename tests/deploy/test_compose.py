@@ -19,6 +19,7 @@ from tests.deploy.pods import CALLS_S
 from tests.deploy.stage import LIMIT_S, ROOT, Command, Stage, models, only, placed
 from tests.deploy.telegram import telegram
 from tests.deploy.tools import tool
+from tests.engines.vllm_server import container
 from tests.monitoring.prometheus import tool as debian
 from tests.plain import PLAIN
 from voicebus import environment
@@ -43,6 +44,14 @@ NOT_EXECUTED: Final = {
     "llm-gpu": "its language model's server needs a graphics card",
 }
 """Their settings are checked, and that they have the command line of one that is executed."""
+
+OTHERS: Final = {
+    "prometheus": "test_prometheus_starts_as_its_container_does",
+    "alertmanager": "tests/monitoring/test_alertmanager.py, with its words",
+    "vllm": "tests/engines/test_vllm.py, with its words, on a processor",
+    "grafana": "is not: it is in no package index, and has no words of ours; test_grafana.py",
+}
+"""Images of other people's, and where they are executed."""
 
 
 def commands(folder: Path) -> Iterator[Command]:
@@ -118,6 +127,18 @@ def test_a_container_can_do_no_more_than_it_needs(name: str) -> None:
     )
     assert float(service["stop_grace_period"].removesuffix("s")) > drain_s + 15
     assert service["image"].startswith(f"voicebus/{service['build']['target']}:")
+
+
+def test_no_container_is_left_out() -> None:
+    """Each is executed by a test, or it is written down why not; whose words are executed stands
+    in the file.
+    """
+    assert set(SERVICES) - set(OURS) == set(OTHERS)
+    assert set(NOT_EXECUTED) <= set(OURS)
+    worded = {name for name in OTHERS if "command" in SERVICES[name]}
+    assert worded == set(OTHERS) - {"grafana"}
+    assert container() == SERVICES["vllm"]["command"]
+    assert not SERVICES["vllm"]["command"][0].startswith("-")  # the model, after `vllm serve`
 
 
 def test_a_call_may_end_by_itself() -> None:

@@ -17,6 +17,7 @@ EVERYTHING: Final[dict[str, Any]] = {
     "monitoring": {
         "serviceMonitor": True,
         "prometheusRule": True,
+        "dashboards": True,
         "keySecret": "scraper",
         "labels": {"release": "prometheus"},
     },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from deploy.dashboards import every_dashboard
+from deploy.dashboards.grafana import document
 from tests.deploy.pods import CHART, of_kind, pods, rendered, rendered_from
 from tests.deploy.stage import ROOT
 from tests.deploy.test_helm import EVERYTHING
@@ -108,6 +111,49 @@ def test_an_alert_leads_to_its_page() -> None:
     for alert in alerts:
         page = f"https://wiki.example/runbooks/{alert['alert']}.md"
         assert alert["annotations"]["runbook_url"] == page
+
+
+def test_a_collector_may_want_a_key() -> None:
+    """By the one variable that is the library's, and not ours."""
+    key = {"name": "collector", "key": "headers"}
+    found = rendered(roles={"stt": {"secretEnv": {"OTEL_EXPORTER_OTLP_HEADERS": key}}})
+    (container,) = pods(found["documents"])["stt"]["containers"]
+
+    assert (found["refused"], found["wrong"]) == ("", [])
+    assert {"name": "OTEL_EXPORTER_OTLP_HEADERS", "valueFrom": {"secretKeyRef": key}} in [
+        dict(each) for each in container["env"]
+    ]
+
+
+def test_grafana_finds_every_dashboard() -> None:
+    """What the code makes, each in a ConfigMap of its own with the label that Grafana's sidecar
+    looks for; their questions go to the data source that the operator names.
+    """
+    chosen = rendered(monitoring={"dashboards": True, "datasource": "mimir-1"})["documents"]
+    found = {
+        name: config
+        for name, config in of_kind(chosen, "ConfigMap").items()
+        if config["metadata"]["labels"].get("grafana_dashboard") == "1"
+    }
+    files = {name: text for config in found.values() for name, text in config["data"].items()}
+
+    assert len(found) == len(every_dashboard())
+    assert "grafana_dashboard" not in str(rendered()["documents"])
+    for dashboard in every_dashboard():
+        text = files[f"{dashboard.uid}.json"]
+        asked = json.dumps(document(dashboard)).replace('"uid": "voicebus"', '"uid": "mimir-1"')
+        assert json.loads(text) == json.loads(asked)
+        assert {one["uid"] for one in sources(json.loads(text))} == {"mimir-1"}
+
+
+def sources(document: object) -> list[dict[str, str]]:
+    """Every data source that a dashboard names."""
+    if isinstance(document, list):
+        return [one for each in document for one in sources(each)]
+    if not isinstance(document, dict):
+        return []
+    own = [document["datasource"]] if "datasource" in document else []
+    return own + [one for each in document.values() for one in sources(each)]
 
 
 def test_a_field_of_another_name_is_found(tmp_path: Path) -> None:

@@ -17,12 +17,14 @@ from edge.telephony.settings import TelephonySettings
 from tests.deploy.pods import CALLS_S
 from tests.deploy.stage import ROOT, Stage
 from tests.deploy.telegram import telegram
-from tests.deploy.units import COMMON, FOLDER, Unit, command_of, units
+from tests.deploy.units import COMMON, FOLDER, Manager, Unit, command_of, units
 from voicebus import credentials, environment
 from voicebus.settings import ProcessSettings
 
 UNITS = [pytest.param(unit, id=unit.path.name) for unit in units()]
 NOTIFYING = [pytest.param(u, id=u.path.name) for u in units() if u.one("Type") == "notify"]
+SILENT = {"nats", "llama"}
+"""Programs of others: their units say why they tell systemd nothing."""
 GUIDE = (ROOT / "docs" / "howto" / "deploy.md").read_text(encoding="utf-8")
 TASKS = ("layout", "models")
 MOST_EXPOSED = 30
@@ -97,6 +99,21 @@ def test_no_unit_may_do_more_than_it_needs(unit: Unit, installed: Path, analyze:
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_process_of_ours_is_watched() -> None:
+    """By systemd, which starts it anew when it hangs; but for tasks, which end by themselves."""
+    types = {unit.name: unit.one("Type") for unit in units()}
+    notifying = {name for name, kind in types.items() if kind == "notify"}
+
+    assert notifying == {
+        *("stt", "turn", "llm", "tts", "tool", "supervisor", "nats-exporter"),
+        *("edge", "telephony", "telegram"),
+    }
+    assert {name for name, kind in types.items() if kind == "oneshot"} == set(TASKS)
+    assert set(types) - notifying - set(TASKS) == SILENT
+    for name in SILENT:
+        assert re.search(r"^# .*systemd|^# No Type=notify", only(name).path.read_text(), re.M)
 
 
 @pytest.mark.parametrize("unit", NOTIFYING)
@@ -218,7 +235,7 @@ def test_the_example_of_settings_is_right() -> None:
 @pytest.mark.model
 def test_every_unit_does_what_it_says(tmp_path: Path) -> None:
     """Each ExecStart= is executed, on the bus of voicebus-nats.service; all of them get ready,
-    and end with code 0 when they are asked to.
+    tell systemd so and that they live, and end with code 0 when they are asked to.
     """
     machine = tmp_path / "machine"
     etc = machine / "etc" / "voicebus"
@@ -227,9 +244,9 @@ def test_every_unit_does_what_it_says(tmp_path: Path) -> None:
     shutil.copy(ROOT / "deploy" / "server.conf", etc)
     shutil.copy(ROOT / "deploy" / "tools" / "servers.toml", etc)
     credentials.ensure(etc / "users", "local", ("web1", "tel1"), ("tg1",))
-    found = {unit.name: command_of(unit, machine) for unit in units()}
 
-    with telegram() as bots, Stage(tmp_path) as stage:
+    with Manager(tmp_path) as systemd, telegram() as bots, Stage(tmp_path) as stage:
+        found = {u.name: systemd.watching(u, command_of(u, machine)) for u in units()}
         stage.start(found.pop("nats"))
         stage.wait_until_ready()
         stage.start(found.pop("llama"))
@@ -241,11 +258,15 @@ def test_every_unit_does_what_it_says(tmp_path: Path) -> None:
         stage.wait_until_ready()
         said = stage.talk("edge")
         watched = stage.page("nats-exporter")
+        living = systemd.heard()
         codes = stage.end()
+        ended = systemd.heard()
 
     assert json.loads(said)["reply"]
     assert re.search(r"^nats_up\{.*\} 1.0$", watched, re.MULTILINE)
     assert "nats_disk_free_bytes" in watched
+    assert living == {name: {"READY=1", "WATCHDOG=1"} for name in set(codes) - SILENT}
+    assert ended == {name: {*said, "STOPPING=1"} for name, said in living.items()}
     assert codes == dict.fromkeys(codes, 0)
     assert len(codes) == len(units()) - len(TASKS)
     bots.expect_asked()

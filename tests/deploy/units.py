@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shlex
+import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
+
+from msgspec import structs
 
 from tests.deploy.stage import ROOT, Command, models
 from voicebus.env_file import read_env_file
@@ -47,6 +50,54 @@ class Unit:
         """What the process is given."""
         words = [word for line in self.all("Environment") for word in shlex.split(line)]
         return {**read_env_file(FOLDER / "voicebus.env"), **dict(w.split("=", 1) for w in words)}
+
+
+class Manager:
+    """In the place of systemd, where units tell it how they are; a context manager.
+
+    Args:
+        folder: For a socket of each unit.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._sockets: dict[str, socket.socket] = {}
+        self._heard: dict[str, list[str]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for listening in self._sockets.values():
+            listening.close()
+
+    def watching(self, unit: Unit, command: Command) -> Command:
+        """Return a unit's command as systemd would start it: told where it listens, if it does."""
+        if unit.one("Type") != "notify":
+            return command
+        path = self._folder / f"{unit.name}.notify"
+        listening = self._sockets[unit.name] = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        listening.bind(str(path))
+        listening.setblocking(False)  # noqa: FBT003 - positional only
+        told = {
+            "NOTIFY_SOCKET": str(path),
+            "WATCHDOG_USEC": str(int(float(unit.one("WatchdogSec")) * 1e6)),
+        }
+        return structs.replace(command, environment={**command.environment, **told})
+
+    def heard(self) -> dict[str, set[str]]:
+        """What each unit has said so far, without what STATUS= has to say of it."""
+        for name, listening in self._sockets.items():
+            said = self._heard.setdefault(name, [])
+            try:
+                while True:
+                    said += listening.recv(4096).decode().splitlines()
+            except BlockingIOError:
+                continue
+        return {
+            name: {word for word in said if not word.startswith("STATUS=")}
+            for name, said in self._heard.items()
+        }
 
 
 def units() -> list[Unit]:

@@ -147,7 +147,8 @@ async def test_who_talks_beside_a_function_that_misbehaves_is_not_disturbed(
             assert caller.messages("error") == []
 
     assert [word for word in told.split("|") if word in answer], answer
-    assert median(beside_s) < 2 * median(alone_s), (alone_s, beside_s)
+    # A core more that is busy is felt, a function that is waited for would be for seconds.
+    assert median(beside_s) < 2 * median(alone_s) + 0.25, (alone_s, beside_s)
     assert max(beside_s) < LONGEST_S, beside_s
 
 

@@ -16,7 +16,7 @@ from tests.system import SYNTHETIC, System
 from tests.walking import HOWTO, Walk, commands, fenced, walking
 from voicebus.parts import free_port
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.operations]
 
 PAGE = (HOWTO / "widget.md").read_text(encoding="utf-8")
 SHOP, EVIL = {"origin": "https://shop.example"}, {"origin": "https://evil.example"}

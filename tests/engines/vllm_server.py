@@ -1,8 +1,13 @@
-"""vLLM itself, on this machine's processor, with the project's model and an adapter."""
+"""vLLM itself, on this machine's processor, with the project's model and an adapter.
+
+It is started with the words of its container in deploy/compose.yaml, and with those that a small
+processor needs besides.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,6 +17,7 @@ from typing import Final
 
 import httpx2
 import pytest
+import yaml
 
 from tests.models import model_path
 from tests.plain import PLAIN
@@ -22,6 +28,7 @@ PYTHON: Final = Path(
 )
 """Made by `make engines-test`."""
 
+ENTRYPOINT: Final = ("vllm", "serve")
 MODEL: Final = "smollm2"
 ADAPTER: Final = "pirate"
 _HERE: Final = Path(__file__).parent
@@ -64,10 +71,18 @@ def vllm_server(folder: Path) -> Iterator[str]:
             process.kill()
 
 
+def container() -> list[str]:
+    """What follows on its image's entrypoint, which is :data:`ENTRYPOINT`."""
+    text = (parts.project_root() / "deploy" / "compose.yaml").read_text(encoding="utf-8")
+    return list(yaml.safe_load(text)["services"]["vllm"]["command"])
+
+
 def _command(folder: Path, port: int) -> list[str]:
-    serving = [str(PYTHON), "-m", "vllm.entrypoints.openai.api_server"]
+    program, *serve = ENTRYPOINT
+    serving = [str(PYTHON), str(PYTHON.with_name(program)), *serve]
+    serving += [re.sub(r"\$\{LLM_MODEL:-.+\}", str(folder / "model"), w) for w in container()]
     address = ["--host", "127.0.0.1", "--port", str(port)]
-    model = ["--model", str(folder / "model"), "--served-model-name", MODEL, "--dtype", "float32"]
+    model = ["--served-model-name", MODEL, "--dtype", "float32"]
     size = ["--max-model-len", "1024", "--max-num-seqs", "4", "--enforce-eager"]
     adapters = ["--enable-lora", "--lora-modules", f"{ADAPTER}={folder / 'adapter'}"]
     return [*serving, *address, *model, *size, *adapters]

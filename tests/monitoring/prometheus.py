@@ -23,12 +23,16 @@ _START_LIMIT_S: Final = 30.0
 
 
 def tool(name: str) -> str:
-    """Path of ``prometheus`` or ``promtool``. In CI (``CI=true``) a missing one is a failure."""
-    found = shutil.which(name)
+    """Path of ``prometheus``, ``promtool``, ``alertmanager`` or ``amtool``.
+
+    In CI (``CI=true``) a missing one is a failure. Debian's Alertmanager has a longer name.
+    """
+    found = shutil.which(name) or shutil.which(f"prometheus-{name}")
     if found is None:
         if os.environ.get("CI", "").lower() in {"1", "true"}:
             pytest.fail(f"CI must test the monitoring: there is no {name} here")
-        pytest.skip(f"there is no {name} here: apt-get install prometheus")
+        package = "prometheus-alertmanager" if name in ("alertmanager", "amtool") else "prometheus"
+        pytest.skip(f"there is no {name} here: apt-get install {package}")
     return found
 
 
@@ -44,13 +48,15 @@ class Prometheus:
     Args:
         folder: For its data and its configuration.
         targets: ``host:port`` of the page of ``voicebus up``.
+        told: ``host:port`` of an Alertmanager; port 9 is nobody's.
 
     Attributes:
         begun_s: Since when there is something to see, in s since 1970.
     """
 
-    def __init__(self, folder: Path, targets: str) -> None:
+    def __init__(self, folder: Path, targets: str, told: str = "127.0.0.1:9") -> None:
         self._folder = folder
+        self._told = told
         self._port = free_port()
         self._targets = targets
         self.url = f"http://127.0.0.1:{self._port}"
@@ -64,6 +70,7 @@ class Prometheus:
         for own, here in (
             ("127.0.0.1:9464", self._targets),
             ("127.0.0.1:9090", f"127.0.0.1:{self._port}"),
+            ("127.0.0.1:9093", self._told),
             ("scrape_interval: 10s", "scrape_interval: 1s"),
             ("scrape_timeout: 5s", "scrape_timeout: 1s"),
             ("evaluation_interval: 10s", "evaluation_interval: 1s"),
@@ -79,6 +86,8 @@ class Prometheus:
                     f"--config.file={config / 'prometheus.yml'}",
                     f"--storage.tsdb.path={self._folder / 'data'}",
                     f"--web.listen-address=127.0.0.1:{self._port}",
+                    # What it told before it knew of an Alertmanager, it tells after a minute.
+                    "--rules.alert.resend-delay=1s",
                     *_features(),
                 ],
                 stdout=output,

@@ -112,3 +112,67 @@ def test_nothing_is_in_force_where_a_value_is_wrong() -> None:
     """The process would not start."""
     with pytest.raises(ConfigError, match="VOICEBUS_DRAIN_S"):
         in_force({"VOICEBUS_DRAIN_S": "x"})
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "place"),
+    [
+        ("VOICEBUS_LLM_PROVIDERS_FILE", '[providers.one]\nkind = "opnai"', "providers.one.kind"),
+        ("VOICEBUS_LLM_PROVIDERS_FILE", "[providers.one\nkind = 1", "at line 1"),
+        ("VOICEBUS_LLM_PROVIDERS_FILE", "", "providers"),
+        ("VOICEBUS_TOOL_SERVERS_FILE", '[servers.clock]\ncommnd = ["x"]', "servers.clock"),
+        ("VOICEBUS_TOOL_SERVERS_FILE", "[servers.clock]", "servers.clock"),
+        ("VOICEBUS_TELEGRAM_BOTS_FILE", '[bots.one]\ntoken = "1:short"', "bot one"),
+        ("VOICEBUS_EDGE_WIDGET_SITES_FILE", "[sites.shop]\norigins = 5", "sites.shop.origins"),
+        ("VOICEBUS_EDGE_WIDGET_SITES_FILE", "[sites.shop]\norigin = []", "sites.shop.origin"),
+        ("VOICEBUS_EDGE_KEYS_FILE", '{"keys": [{"id": 5}]}', "keys[0].id"),
+    ],
+)
+def test_a_file_is_read_as_its_process_reads_it(
+    variable: str, text: str, place: str, tmp_path: Path
+) -> None:
+    """One that is broken is named with its setting and the place in it, and so is what is right
+    beside it: before a process ends by it, or goes on with what it read before.
+    """
+    path = tmp_path / "file"
+    path.write_text(text)
+
+    (told,) = problems({variable: str(path)})
+    assert told.startswith(f"{variable}: ")
+    assert str(path) in told
+    assert place in told
+
+
+def test_a_file_that_is_right_is_not_told_of(tmp_path: Path) -> None:
+    """Nor is one beside which another setting is wrong, for which it cannot be read."""
+    files = {
+        "VOICEBUS_LLM_PROVIDERS_FILE": '[providers.one]\nkind = "openai"\nmodel = "m"',
+        "VOICEBUS_TOOL_SERVERS_FILE": '[servers.clock]\nurl = "http://127.0.0.1:9"',
+        "VOICEBUS_TELEGRAM_BOTS_FILE": f'[bots.one]\ntoken = "1:{"a" * 35}"',
+        "VOICEBUS_EDGE_WIDGET_SITES_FILE": '[sites.shop]\norigins = ["https://shop.example"]',
+        "VOICEBUS_EDGE_KEYS_FILE": '{"keys": []}',
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    environ = {name: str(tmp_path / name) for name in files}
+
+    assert problems(environ) == []
+    assert problems({**environ, "VOICEBUS_LLM_SLOTS": "many"}) == [
+        "VOICEBUS_LLM_SLOTS='many': it may be a whole number"
+    ]
+
+
+def test_every_file_of_ours_is_read() -> None:
+    """What is left is read by libraries: seeds and certificates."""
+    files = {
+        (scope, field)
+        for kind, scope in known.every_setting()
+        for field in kind.__struct_fields__
+        if field.endswith("_file")
+    }
+
+    unread = {field for scope, field in files if known.reader(scope, field) is None}
+    assert unread == {
+        *("nats_nkey_file", "nats_ca_file", "nats_cert_file", "nats_cert_key_file"),
+        "system_nkey_file",
+    }

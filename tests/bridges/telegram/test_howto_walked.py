@@ -18,7 +18,7 @@ from tests.system import SYNTHETIC, System
 from tests.walking import HOWTO, commands, fenced, walking
 from voicebus import parts
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.operations]
 
 PAGE = (HOWTO / "telegram.md").read_text(encoding="utf-8")
 RUN = commands(PAGE, "make run")
