@@ -165,7 +165,7 @@ class Downlink:
         if self._paused_turn == event.turn:
             return []
         self._paused_turn = event.turn
-        self._measuring.stopped(at.now_s)
+        self._measuring.stopped(event.turn, at.now_s)
         return [{"type": "pause", "turn": event.turn}]
 
     def _on_resumed(self, event: ReplyResumed, _: _Moment) -> list[Outgoing]:

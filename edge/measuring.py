@@ -34,19 +34,27 @@ class Measuring:
         self._kind = kind
         self._responded = responded
         self._speech_s: float | None = None
+        self._answer: tuple[int, dict[str, str] | None] = (0, None)
 
     def speech_began(self, start_ms: int) -> None:
         """The caller speaks, since this audio time."""
         self._speech_s = self._clock.at(start_ms)
 
-    def stopped(self, now_s: float) -> None:
+    def stopped(self, turn: int, now_s: float) -> None:
         """The client is told to stop: so long has a caller who interrupts waited for silence.
 
         Of one beginning of speech only the first counts.
+
+        Args:
+            turn: Whose answer is interrupted.
+            now_s: The moment.
         """
         begun_s, self._speech_s = self._speech_s, None
         if begun_s is not None:
-            metrics.BARGE_IN_STOP_SECONDS.labels(self._kind).observe(now_s - begun_s)
+            answered, exemplar = self._answer
+            metrics.BARGE_IN_STOP_SECONDS.labels(self._kind).observe(
+                now_s - begun_s, exemplar if answered == turn else None
+            )
 
     def answered(
         self, started: TurnStarted | None, timeline: Timeline, turn: int, now_s: float
@@ -66,6 +74,7 @@ class Measuring:
         exemplar = None
         if started is not None:
             exemplar = self._responded(started, {"": (0.0, response_ms), **stages})
+        self._answer = (turn, exemplar)
         metrics.RESPONSE_SECONDS.labels(self._kind).observe(response_ms / 1000, exemplar)
         for name, (start_ms, end_ms) in stages.items():
             metrics.STAGE_SECONDS.labels(name).observe((end_ms - start_ms) / 1000, exemplar)

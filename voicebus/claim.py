@@ -47,6 +47,7 @@ class Claim:
         attempt: 1 unless another worker held the job before.
         stored_ns: When the job was published, by the server's clock.
         is_takeover: Whether another worker may have done a part of the work.
+        from_lost: Whether the worker before was lost: it has not given the job back.
         since_ns: When the first job of this name was published, or was claimed: what was said for
             it is not older.
         forerunners: How many workers had a job of this name before, also one that was given up and
@@ -67,6 +68,7 @@ class Claim:
         self.stored_ns: Final = delivery.stored_ns
         self.since_ns = delivery.stored_ns
         self.is_takeover = delivery.attempt > 1
+        self.from_lost = False
         self.forerunners = delivery.attempt - 1
         self.has_spoken = False
         self.epoch = 0

@@ -80,6 +80,7 @@ class Tenure:
                 self._suspected = await self._probation.begin()
         self._fence = await self._own()
         self._claim.own(self._fence)
+        self._claim.from_lost = self._past.is_held
         self._claim.forerunners = max(self._claim.forerunners, self._past.claims)
         if self._past.begun_ns:
             self._claim.since_ns = min(self._claim.since_ns, self._past.begun_ns)

@@ -174,7 +174,7 @@ def _writing() -> tuple[Panel, ...]:
         ),
         Panel(
             title="Tokens",
-            about="Pieces streamed a second, by model.",
+            about="Written a second, by model; also for replies that were left.",
             queries=(Query(rate("voicebus_llm_tokens_total", "model"), "{{model}}"),),
             unit=Unit.PER_SECOND,
         ),

@@ -33,8 +33,9 @@ from edge.visit import Visit
 from voicebus import metrics
 from voicebus.errors import VoicebusError
 from voicebus.fleet import Fleet
+from voicebus.sessions.session import Session
 from voicebus.sessions.sessions import Sessions
-from voicebus.tracing.context import HEADER
+from voicebus.tracing.context import HEADER, TraceContext, apart, enter, exemplar
 
 log: Final = structlog.get_logger()
 
@@ -112,6 +113,7 @@ class Call:
         self.opened: Final = AsyncExitStack()
         self._is_read = asyncio.Event()
         self._spooled = 0
+        self._sessions: list[Session] = []
 
     @property
     def owner(self) -> str:
@@ -172,7 +174,13 @@ class Call:
         opening = open_errand(self.api.sessions, self.visit, KIND, roles, patience)
         errand = await self.opened.enter_async_context(opening)
         errand.session.called(self.request.headers.get(HEADER, ""))
+        self._sessions.append(errand.session)
         return errand
+
+    @property
+    def trace(self) -> TraceContext | None:
+        """The trace of what it has asked for, where one is kept."""
+        return next((one.trace for one in self._sessions if one.trace is not None), None)
 
     async def left(self) -> None:
         """Return when the client has left; not before its body was read."""
@@ -204,7 +212,7 @@ class Endpoint:
         begun_s = now_s()
         sender = Sender(send)
         request = Request(scope, receive)
-        with bound_contextvars(request=sender.id):
+        with bound_contextvars(request=sender.id), apart():
             try:
                 with self._api.door.enter(request) as visit, bound_contextvars(**visit.named):
                     sender.visit = visit
@@ -214,10 +222,10 @@ class Endpoint:
             except Exception:  # the edge's boundary: a bug must not end other requests
                 log.exception("request.failed")
                 await _refuse(_INTERNAL, request, sender)
+            if sender.first_s:
+                seconds = sender.first_s - begun_s
+                metrics.API_FIRST_BYTE_SECONDS.labels(self._route).observe(seconds, exemplar())
         metrics.API_REQUESTS.labels(self._route, sender.status).inc()
-        if sender.first_s:
-            seconds = sender.first_s - begun_s
-            metrics.API_FIRST_BYTE_SECONDS.labels(self._route).observe(seconds)
 
     async def _serve(self, request: Request, visit: Visit, sender: Sender) -> None:
         call = Call(self._api, request, visit)
@@ -233,6 +241,7 @@ class Endpoint:
             for task in (answering, leaving):
                 task.cancel()
             await asyncio.wait((answering, leaving))
+            enter(call.trace)
         if not answering.cancelled():
             answering.result()
 

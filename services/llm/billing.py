@@ -107,6 +107,8 @@ def _rate(price: Price) -> Rate:
 
 def _count(used: TokensUsed) -> None:
     labels = (used.provider, used.model)
+    metrics.LLM_PROMPT_TOKENS.labels(*labels).inc(used.prompt_tokens)
+    metrics.LLM_TOKENS.labels(*labels).inc(used.tokens)
     if used.cost_usd is None:
         metrics.LLM_UNPRICED.labels(*labels).inc()
     else:

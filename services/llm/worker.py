@@ -99,8 +99,6 @@ async def _generate(
     metrics.LLM_TTFT_SECONDS.labels(provider.name, model).observe(ttft_s, exemplar())
     metrics.LLM_SECONDS.labels(provider.name, model).observe(duration_s, exemplar())
     made = last.tokens or writer.made
-    metrics.LLM_TOKENS.labels(provider.name, model).inc(made)
-    metrics.LLM_PROMPT_TOKENS.labels(provider.name, model).inc(last.prompt_tokens)
     if made > 1 and duration_s > ttft_s:
         pace = (made - 1) / (duration_s - ttft_s)
         metrics.LLM_TOKENS_PER_SECOND.labels(provider.name, model).observe(pace)

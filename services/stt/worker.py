@@ -18,6 +18,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+import structlog
+
 from schemas.audio import AudioChunk, AudioEnded
 from schemas.codec import decode
 from schemas.event import Event
@@ -39,7 +41,9 @@ from voicebus.claim import Claim
 from voicebus.errors import ProtocolError
 from voicebus.feed import AudioStalled, Beginning, caller_audio
 from voicebus.origins import Origin, counted, origins
-from voicebus.tracing.context import exemplar
+from voicebus.tracing.context import apart, exemplar
+
+log: Final = structlog.get_logger()
 
 _LAG_NS: Final = 60 * 1_000_000_000
 """Audio is stored at most so long before the final that covers it, unless recognition lags badly.
@@ -63,6 +67,8 @@ async def transcribe(claim: Claim, ears: Ears) -> None:
     request = claim.request
     if not isinstance(request, TranscribeRequest):
         raise ProtocolError(f"not a request to transcribe: {type(request).__name__}")
+    if claim.from_lost:
+        metrics.TAKEOVERS.labels(claim.role, "continued").inc()
     async with claim.listen(AudioChunk, SessionClosed) as inbox, asyncio.TaskGroup() as group:
         await claim.bus.flush()
         former = await origins(claim.bus, claim.place, awaited=True) if request.resumed else []
@@ -94,10 +100,13 @@ async def transcribe(claim: Claim, ears: Ears) -> None:
 
 async def _say(claim: Claim, ears: Ears, event: Event) -> None:
     await claim.publish(event)
-    if isinstance(event, TranscriptFinal):
+    if not isinstance(event, TranscriptFinal):
+        return
+    with apart():  # what is said next belongs to another turn
         claim.bus.tracing.enter(claim.place.session, event)
         metrics.STT_FINAL_SECONDS.labels(ears.engine).observe(event.compute_ms / 1000, exemplar())
         metrics.STT_HOLD_SECONDS.observe(event.hold_ms / 1000, exemplar())
+        log.debug("utterance.ended", utterance=event.utterance, hold_ms=event.hold_ms)
 
 
 async def _resumption(claim: Claim, former: list[Origin], known: int) -> Resumption:

@@ -92,9 +92,6 @@ class Voice:
 
     async def finish(self) -> None:
         """Publish that this was all."""
-        made = max(0, self._offset - self._published.samples)
-        seconds = made / self._request.rate_hz
-        metrics.TTS_AUDIO_SECONDS.labels(self._engine.name).inc(seconds)
         await self._claim.publish(
             SpeechDone(
                 turn=self._request.turn,
@@ -131,6 +128,7 @@ class Voice:
         resampler = Resampler(rate_hz, request.rate_hz)
         held, made = _NO_SAMPLES, 0
         is_told = False
+        metrics.TTS_CHARACTERS.labels(self._engine.name).inc(len(text))
         audio = engine.synthesise(spoken, request.voice, request.speed, language)
         async with aclosing(_with_a_look_ahead(audio)) as pieces:
             async for piece, is_last in pieces:
@@ -150,12 +148,11 @@ class Voice:
             held = np.concatenate((held, resampler.finish()))
             held = await self._tell(shown, stretch, say, held)
         await self._publish(held, clause)
-        self._measure(text, time.perf_counter() - begun_s)
+        self._measure(time.perf_counter() - begun_s)
 
-    def _measure(self, text: str, took_s: float) -> None:
+    def _measure(self, took_s: float) -> None:
         name, audio_s = self._engine.name, (self._offset - self._begin) / self._request.rate_hz
         metrics.TTS_CLAUSE_SECONDS.labels(name).observe(took_s, exemplar())
-        metrics.TTS_CHARACTERS.labels(name).inc(len(text))
         if audio_s:
             metrics.TTS_RTF.labels(name).observe(took_s / audio_s)
 
@@ -221,6 +218,9 @@ class Voice:
                         offset=self._offset,
                         clause=clause,
                     )
+                )
+                metrics.TTS_AUDIO_SECONDS.labels(self._engine.name).inc(
+                    len(part) / self._request.rate_hz
                 )
             self._chunks += 1
             self._offset += len(part)

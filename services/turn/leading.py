@@ -29,6 +29,7 @@ from voicebus import metrics
 from voicebus.claim import Claim
 from voicebus.errors import ConversationUnknown
 from voicebus.origins import Origin
+from voicebus.tracing.context import apart
 from voicebus.worker import job_name
 
 log: Final = structlog.get_logger()
@@ -147,7 +148,10 @@ class Lead:
                 continue
             if isinstance(event, Failure):
                 metrics.FAILURES.labels(event.stage, event.code).inc()
-                log.warning("stage.failed", stage=event.stage, code=event.code, turn=event.turn)
+                with apart():
+                    self._claim.bus.tracing.enter(self._claim.place.session, event)
+                    told = {"stage": event.stage, "code": event.code, "turn": event.turn}
+                    log.warning("stage.failed", **told)
             await self._claim.publish(event)
             if isinstance(event, TurnStarted):
                 self._claim.bus.tracing.enter(self._claim.place.session, event)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from importlib.metadata import version
 
 import httpx2
 import numpy as np
@@ -17,6 +18,7 @@ from voicebus import parts
 
 pytestmark = pytest.mark.model
 
+VERSION = version("voicebus")
 AFTER_A_TURN = {
     "stt": (
         "voicebus_stt_final_seconds",
@@ -87,6 +89,8 @@ def test_a_process_lives_is_ready_and_can_be_read(synthetic_system: System, name
     families = list(text_string_to_metric_families(metrics.text))
     ours = [family for family in families if family.name.startswith("voicebus_")]
     assert len(ours) > 10
+    (build,) = [family for family in ours if family.name == "voicebus_build_info"]
+    assert [(one.labels["version"], one.value) for one in build.samples] == [(VERSION, 1)]
     assert [family.name for family in ours if not family.documentation] == []
 
 

@@ -169,6 +169,16 @@ async def started(system: System, role: str, name: str, **settings: str) -> Proc
     return process
 
 
+def taken_over(system: System, role: str, name: str) -> dict[str, float]:
+    """What a worker has done about the work of lost ones, by its metrics."""
+    counted = {
+        dict(labels)["outcome"]: value
+        for (metric, labels), value in system.samples(name).items()
+        if metric == "voicebus_takeovers_total" and dict(labels)["role"] == role
+    }
+    return {outcome: value for outcome, value in counted.items() if value}
+
+
 async def gone(system: System, process: Process) -> None:
     """Wait until a process has ended; the others are to be ready without it."""
     await asyncio.to_thread(process.wait, LIMIT_S)
@@ -199,12 +209,16 @@ async def test_killed_in_mid_reply_both_go_on_where_they_were(system: System) ->
         heard.expect_whole_words()
         audio, spoken = heard.audio(), heard.spoken()
         epochs = {event.epoch for event in heard.of(ReplyChunk)}
+        taken = {role: taken_over(system, role, f"{role}-2") for role in ("llm", "tts")}
+        read = system.metric("llm-2", "voicebus_bus_replayed_total", stream="SESSION")
     assert 9 <= begun < len(REPLY.split())
     assert [claim.worker for claim in heard.claims("llm")] == ["llm-1", "llm-2"]
     assert [claim.worker for claim in heard.claims("tts")] == ["tts-1", "tts-2"]
     assert len(epochs) == 2
     assert " ".join(clause.text for clause in spoken) == REPLY
     assert len(audio) == spoken[-1].end
+    assert taken == {"llm": {"continued": 1}, "tts": {"continued": 1}}
+    assert read >= begun  # what was said before is read out of the log
 
 
 @pytest.mark.fault
@@ -249,11 +263,14 @@ async def test_a_job_that_kills_three_workers_is_given_up(system: System) -> Non
         await heard.ask("water", turn=2)
         await heard.until(lambda: bool(heard.of(GenerationDone, 2)))
         letters = [letter async for letter in dead_letters.kept(heard.bus)]
+        buried = system.metric("llm-4", "voicebus_dead_letters_total", role="llm")
+        poisoned = system.metric("llm-4", "voicebus_claims_total", role="llm", outcome="poisoned")
 
     (failure,) = heard.of(Failure)
     assert (failure.stage, failure.code, failure.turn) == ("llm", "poisoned", 1)
     (letter,) = letters
     assert letter.letter.workers == ("llm-1", "llm-2", "llm-3")
     assert letter.letter.reason == "the worker was lost"
+    assert (buried, poisoned) == (1, 1)
     assert [done.text for done in heard.of(GenerationDone, 2)] == [REPLY]
     assert heard.of(TokenDelta) == []

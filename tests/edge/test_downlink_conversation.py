@@ -25,6 +25,7 @@ from schemas.turn import (
     TurnStarted,
 )
 from tests.edge.views import chunk, downlink, kinds, token, told
+from tests.metered import Growth
 from voicebus import metrics
 
 
@@ -205,3 +206,17 @@ def test_how_long_a_caller_who_interrupts_waits_for_silence_is_measured() -> Non
     view.take(ReplyPaused(turn=1), 60.0)
 
     assert stops._sum.get() - before == pytest.approx(0.3)
+
+
+def test_audio_for_the_client_is_counted_in_seconds() -> None:
+    """By its samples and their rate; what is held back is not sent."""
+    growth, down = Growth(), {"edge": "test", "direction": "down"}
+    view = downlink()
+    told(view, chunk(1, 0))
+    assert growth.of("voicebus_edge_audio_seconds_total", **down) == 0
+
+    sent = told(view, TurnStarted(turn=1, text="x"), chunk(1, 1))
+
+    audio_s = sum(len(one) / 2 / 24_000 for one in sent if isinstance(one, bytes))
+    assert growth.of("voicebus_edge_audio_seconds_total", **down) == pytest.approx(audio_s)
+    assert audio_s > 0

@@ -11,10 +11,12 @@ from schemas.tts import ReplyChunk, SpeechDone
 from schemas.turn import TurnEnded, TurnStarted
 from tests.edge.handset import RATE_HZ, SAMPLES, begin, cut, frame, socket, speech
 from tests.edge.running import scene
+from tests.metered import Growth
 
 
 async def test_what_was_said_meanwhile_comes_when_the_client_is_back(nats_server: str) -> None:
     """Words and audio that were told to nobody are told once, in their order."""
+    growth = Growth()
     async with scene(nats_server) as opened:
         handset = await begin(opened)
         await opened.say(TurnStarted(turn=1, text="x", typed=True), *speech(1, 2))
@@ -33,6 +35,7 @@ async def test_what_was_said_meanwhile_comes_when_the_client_is_back(nats_server
     assert kinds == [
         *("metadata", "ready", "turn_started", "audio_start", "reply_text", "audio_complete")
     ]
+    assert growth.of("voicebus_sessions_resumed_total") == 1
 
 
 async def test_what_was_sent_and_did_not_arrive_is_sent_again(nats_server: str) -> None:

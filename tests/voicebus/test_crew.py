@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from schemas.claim import Demand, Presence
+from tests.metered import Growth
 from tests.voicebus.test_supervisor import part
 from tests.workers import until
 from voicebus import crew
@@ -67,6 +68,7 @@ async def toys(folder: Path, make: crew.Make = lambda name, _: part(name)) -> As
 
 async def test_the_one_that_holds_the_least_goes(tmp_path: Path) -> None:
     """Its number is free for the next one, which has another name on the bus."""
+    growth = Growth()
     async with toys(tmp_path) as toy:
         toy.tell(0)
         await toy.step()
@@ -77,13 +79,15 @@ async def test_the_one_that_holds_the_least_goes(tmp_path: Path) -> None:
         toy.tell(3)
         await toy.step(here_stt_1=2, here_stt_2=0, here_stt_3=1)
         await until(toy.ready("stt-1", "stt-3"), 20)
-        await asyncio.sleep(0)
+        await until(lambda: not toy.crew._leaving, 20)  # its number is taken until it has ended
         toy.tell(6)
         await toy.step(here_stt_1=2, here_stt_3=1)
         await until(toy.ready("stt-1", "stt-2", "stt-3"), 20)
 
     assert toy.made == ["here-stt-1", "here-stt-2", "here-stt-3", "here-stt-4"]
     assert toy.keeper.readiness() == {}
+    assert growth.of("voicebus_autoscale_steps_total", role="stt", how="grows") == 4
+    assert growth.of("voicebus_autoscale_steps_total", role="stt", how="shrinks") == 1
 
 
 async def test_one_that_does_not_come_up_is_not_tried_all_the_time(

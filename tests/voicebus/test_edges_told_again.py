@@ -15,6 +15,7 @@ from schemas.stt import TranscriptPartial
 from subjects.catalog import Place, subject_of
 from subjects.processes import presence_subject
 from subjects.tokens import new_token
+from tests.metered import Growth
 from tests.voicebus.test_edges import watching
 from tests.workers import beside, bus_in, new_place, until
 from voicebus.bus.client import Bus
@@ -44,6 +45,7 @@ async def heard(inbox: Inbox, count: int) -> list[Event]:
 
 async def test_an_edge_that_is_back_is_told_again(nats_server: str) -> None:
     """Those who listen hear it once more; the log has it once."""
+    growth = Growth()
     place = new_place()
     async with (
         bus_in(nats_server, place.cell) as bus,
@@ -66,6 +68,7 @@ async def test_an_edge_that_is_back_is_told_again(nats_server: str) -> None:
         "three",
     ]
     assert len(stored) == 3
+    assert growth.of("voicebus_bus_said_again_total") == 3
 
 
 @pytest.mark.parametrize(

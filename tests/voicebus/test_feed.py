@@ -15,6 +15,7 @@ from schemas.session import ClientLost, ClientReturned, Played, SessionClosed
 from schemas.stt import TranscribeRequest
 from subjects.catalog import Place, subject_of
 from tests.bus import bus_at, place_here
+from tests.metered import Growth
 from voicebus.bus.client import Bus
 from voicebus.bus.delivery import Delivery
 from voicebus.bus.inbox import Inbox
@@ -97,12 +98,15 @@ async def test_an_end_comes_once(nats_server: str) -> None:
 async def test_what_is_nowhere_becomes_silence(nats_server: str) -> None:
     """Audio that neither the log nor the live hop has is silence of the same length."""
     place = place_here()
+    growth = Growth()
     async with bus_at(nats_server) as bus:
         feed = await heard(bus, place, [chunk(0), chunk(30)])
 
     expected = bytearray(AUDIO[: 31 * STEP].tobytes())
     expected[2 * STEP : 2 * 30 * STEP] = bytes(2 * 29 * STEP)
     assert audio_in(feed) == bytes(expected)
+    assert growth.of("voicebus_audio_gaps_total", outcome="lost") == 1
+    assert growth.of("voicebus_audio_gaps_total", outcome="repaired") == 0
 
 
 async def test_live_audio_comes_in_order_and_duplicates_are_dropped(nats_server: str) -> None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import re
 
-from prometheus_client import REGISTRY, generate_latest
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.test_house_rules import ROOT
-from voicebus import metrics
+from voicebus import channel_metrics, metrics
 from voicebus.metrics.catalogue import LABELS, entries, render
 
 ALL = [entry for found in entries().values() for entry in found]
 UNITS = ("_seconds", "_ratio", "_per_second")
 WRONG_UNITS = ("_ms", "_milliseconds", "_kb", "_mb", "_percent", "_minutes")
 MOST_BUCKETS = 21
+NAMES_ONLY = {"test_metrics.py", "test_zeros.py", "benchmarks", "deploy", "monitoring"}
+"""Tests, and folders of them, that know metrics by name and ask none for what it has counted."""
 
 
 def test_the_page_of_metrics_is_up_to_date() -> None:
@@ -69,7 +72,10 @@ def test_buckets_rise_and_are_few() -> None:
 
 
 def test_labels_are_bounded() -> None:
-    """No label is a session, a person or a text: each value is a series for ever."""
+    """No label is a session, a person or a text: each value is a series for ever.
+
+    That none becomes one while callers make things up: tests/e2e/test_labels_bounded.py.
+    """
     used = {label for entry in ALL for label in entry.labels}
 
     assert used == set(LABELS)
@@ -80,3 +86,33 @@ def test_every_metric_says_what_it_measures() -> None:
     """The help text stands on the page, in a table."""
     assert [entry.name for entry in ALL if len(entry.meaning) < 10] == []
     assert [entry.name for entry in ALL if "|" in entry.meaning or "\n" in entry.meaning] == []
+
+
+def test_every_metric_is_asked_for_what_it_counts() -> None:
+    """One that is never observed is 0 for ever, and looks as if nothing had happened.
+
+    A query that is computed over it says nothing, nor does a list of names: those tests are left
+    out.
+    """
+    tests = "\n".join(
+        path.read_text(encoding="utf-8")
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))
+        if not {path.name, path.parent.name} & NAMES_ONLY
+    )
+    constants = {
+        value._name: name
+        for module in (metrics, channel_metrics)
+        for name, value in vars(module).items()
+        if isinstance(value, Counter | Gauge | Histogram)
+    }
+
+    unasked = [
+        entry.name
+        for entry in ALL
+        for name in [entry.name.removesuffix("_total")]
+        if not re.search(
+            rf"\b(channel_)?metrics\.{constants[name]}\b|\b{name}(_total|_count|_sum|_bucket)?\b",
+            tests,
+        )
+    ]
+    assert unasked == []

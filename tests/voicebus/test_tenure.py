@@ -14,6 +14,7 @@ from schemas.failure import Failure
 from schemas.llm import ClauseReady, GenerateRequest
 from subjects.catalog import Place, subject_of
 from subjects.streams import MAX_BUS_FAILURES, MAX_FAILURES
+from tests.metered import Growth
 from tests.voicebus.toys import ASKED, Work, ask, role
 from tests.workers import beside, bus_in, new_place, until, until_done, worker_in
 from voicebus import dead_letters, probation, tenure
@@ -82,7 +83,7 @@ async def test_a_bug_makes_a_dead_letter_with_all_that_is_known(nats_server: str
 
 async def test_a_job_that_killed_three_workers_is_not_begun_again(nats_server: str) -> None:
     """A worker that is lost cannot say so: the next one finds out before it begins."""
-    place, one, other = new_place(), Work(), Work()
+    place, one, other, growth = new_place(), Work(), Work(), Growth()
     async with failures_of(nats_server, place) as (bus, inbox):
         async with worker_in(nats_server, place.cell, role("a", slots=1), one):
             await ask(bus, place)
@@ -100,6 +101,8 @@ async def test_a_job_that_killed_three_workers_is_not_begun_again(nats_server: s
     assert (failure.code, failure.turn) == ("poisoned", 1)
     assert letter.letter.reason == "the worker was lost"
     assert letter.letter.workers == ("a", "b", "c")
+    assert growth.of("voicebus_dead_letters_total", role="llm") == 1
+    assert growth.of("voicebus_claims_total", role="llm", outcome="poisoned") == 1
 
 
 async def _ack_of(bus: Bus, place: Place, worker: str) -> str:

@@ -13,11 +13,14 @@ from schemas.llm import GenerateRequest, GenerationDone
 from subjects.catalog import subject_of
 from subjects.processes import presence_subject
 from subjects.streams import MAX_FAILURES
+from tests.metered import Growth, sample
 from tests.voicebus.toys import Work, ask, role
 from tests.workers import beside, bus_in, jobs_left, new_place, until, until_done, worker_in
 from voicebus import tenure, vitals
 from voicebus.claim import Claim
 from voicebus.errors import BusTimeout, EngineOverloaded, UnknownVoice
+
+HELD = ("voicebus_worker_slots", "voicebus_worker_busy")
 
 
 async def test_a_job_is_claimed_worked_on_and_acknowledged(nats_server: str) -> None:
@@ -52,6 +55,8 @@ async def test_no_more_jobs_are_held_than_there_are_slots(nats_server: str) -> N
             await until(work.holds(2))
             await asyncio.sleep(0.2)
             assert len(work.claims) == 2
+            places = [sample(name, role="llm") for name in HELD]
+            assert places == [2, 2]
             work.go.set()
             await until_done(bus, "llm")
 
@@ -201,7 +206,7 @@ async def test_a_job_that_is_none_costs_no_slot(nats_server: str) -> None:
 
 async def test_a_new_owner_ends_the_work_of_the_old_one(nats_server: str) -> None:
     """The store refuses the old owner's next word; it stops, and leaves the job to the new one."""
-    place, stopped = new_place(), asyncio.Event()
+    place, stopped, growth = new_place(), asyncio.Event(), Growth()
     started: asyncio.Queue[Claim] = asyncio.Queue()
 
     async def work(claim: Claim) -> None:
@@ -226,6 +231,8 @@ async def test_a_new_owner_ends_the_work_of_the_old_one(nats_server: str) -> Non
 
     assert left == 1
     assert all(sequence < fence.epoch for sequence in logged)
+    assert growth.of("voicebus_claims_total", role="llm", outcome="fenced") == 1
+    assert growth.of("voicebus_claims_total", role="llm", outcome="done") == 0
 
 
 async def test_a_worker_says_that_it_is_there(

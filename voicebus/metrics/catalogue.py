@@ -63,7 +63,8 @@ _HEAD: Final = """# Metrics
 
 Each process serves its own at `/metrics` (`VOICEBUS_METRICS_PORT`), in Prometheus' text format, or
 as OpenMetrics for who asks for it. There the histograms of what callers wait for carry exemplars:
-the `trace_id` of a turn, where [tracing](../observing.md) is on.
+the `trace_id` of a turn, where [tracing](../observing.md) is on; the wait for silence has that of
+the turn that was stopped.
 
 This page is generated from the code: `make docs`.
 """

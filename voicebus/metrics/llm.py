@@ -18,7 +18,12 @@ LLM_SECONDS = Histogram(
     ["engine", "model"],
     buckets=STAGE_BUCKETS,
 )
-LLM_TOKENS = Counter("voicebus_llm_tokens_total", "Pieces streamed", ["engine", "model"])
+LLM_TOKENS = Counter(
+    "voicebus_llm_tokens_total",
+    "Tokens of replies, also of those that failed or were left: as they were counted, else the"
+    " pieces that came",
+    ["engine", "model"],
+)
 LLM_WASTED_TOKENS = Counter(
     "voicebus_llm_wasted_tokens_total",
     "Pieces streamed for replies that were cancelled: speculative (never released), interrupted",
@@ -32,7 +37,8 @@ LLM_TOKENS_PER_SECOND = Histogram(
 )
 LLM_PROMPT_TOKENS = Counter(
     "voicebus_llm_prompt_tokens_total",
-    "Tokens of what the model was asked, where it says so",
+    "Tokens of what models were asked, also for replies that failed or were left: as they were"
+    " counted, else a quarter of the characters",
     ["engine", "model"],
 )
 LLM_PROVIDER_FAILURES = Counter(

@@ -15,7 +15,11 @@ TTS_TTFA_SECONDS = Histogram(
 TTS_CLAUSE_SECONDS = Histogram(
     "voicebus_tts_clause_seconds", "Synthesis of one clause", ["engine"], buckets=STAGE_BUCKETS
 )
-TTS_AUDIO_SECONDS = Counter("voicebus_tts_audio_seconds_total", "Audio spoken", ["engine"])
+TTS_AUDIO_SECONDS = Counter(
+    "voicebus_tts_audio_seconds_total",
+    "Audio made, also of replies that were cancelled",
+    ["engine"],
+)
 TTS_WASTED_SECONDS = Counter(
     "voicebus_tts_wasted_seconds_total",
     "Audio made and never heard, of cancelled work: speculative (never released), interrupted",
@@ -34,5 +38,7 @@ TTS_PHRASES = Counter(
     ["outcome"],
 )
 TTS_CHARACTERS = Counter(
-    "voicebus_tts_characters_total", "Characters spoken, as they were written", ["engine"]
+    "voicebus_tts_characters_total",
+    "Characters that were to be spoken, as they were written, also of clauses that were cancelled",
+    ["engine"],
 )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import msgspec
+import structlog
 
 from schemas.audio import AudioChunk, AudioEnded
 from schemas.event import Event
@@ -19,7 +20,10 @@ from voicebus.bus.inbox import Inbox
 from voicebus.errors import BusError
 from voicebus.sessions.order import Order
 from voicebus.sessions.publications import Publications
+from voicebus.tracing.context import TraceContext, apart
 from voicebus.worker import SESSION_JOB, job_name
+
+log: Final = structlog.get_logger()
 
 _SESSION_INBOX: Final = 8192
 
@@ -33,6 +37,7 @@ class Session:
         inbox: What the workers say to it.
         offset: Samples sent so far.
         close_reason: Why it ended; set by whoever ends it.
+        trace: That of the job that was asked for last, where it is kept.
         is_left: Whether it goes on without this edge, should its client come to another one.
         may_move: Whether its client is able to.
     """
@@ -45,6 +50,7 @@ class Session:
         self.asked: set[str] = set()
         self.close_reason = "client"
         self.is_left = False
+        self.trace: TraceContext | None = None
         self._bus = bus
         self._life = life
         self._controls = 0
@@ -69,6 +75,8 @@ class Session:
 
     def arrive(self, subject: str, event: Event) -> None:
         """Take what a worker says."""
+        if isinstance(event, Failure):
+            self._failed(event)
         for ready in self._order.take(event):
             self.inbox.put(subject, ready)
 
@@ -146,9 +154,14 @@ class Session:
 
         See :meth:`voicebus.tracing.tracing.Tracer.responded`.
         """
-        tracing, session = self._bus.tracing, self.place.session
-        tracing.enter(session, started)
-        return tracing.responded(session, started, stages)
+        return self._bus.tracing.responded(self.place.session, started, stages)
+
+    def _failed(self, failure: Failure) -> None:
+        session = self.place.session
+        with apart():
+            self._bus.tracing.enter(session, failure)
+            told = {"stage": failure.stage, "code": failure.code, "turn": failure.turn}
+            log.info("session.told_of_failure", session=session, **told)
 
     async def _publish(self, event: Event) -> None:
         if not self._bus.records(type(event)):
@@ -178,3 +191,4 @@ class Session:
         if job == SESSION_JOB:
             asked = msgspec.structs.replace(request, life=self._life)
         await self._bus.publish(asked, self.place, None, settled, job=job)
+        self.trace = self._bus.tracing.named(self.place.session, asked) or self.trace

@@ -8,6 +8,8 @@ from __future__ import annotations
 import random
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
@@ -73,10 +75,26 @@ def parse(header: str) -> TraceContext | None:
 
 
 def enter(context: TraceContext | None) -> None:
-    """Have this task's log lines and measurements name a trace from here on."""
+    """Have this task's log lines and measurements name a trace from here on.
+
+    Where none is kept they name none: that of what was done before would mislead.
+    """
     if context is not None and context.sampled:
         current.set(context)
         structlog.contextvars.bind_contextvars(trace_id=context.trace_id)
+    elif current.get() is not None:
+        current.set(None)
+        structlog.contextvars.unbind_contextvars("trace_id")
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """Whatever trace is entered within, this task names behind it the one that it named before."""
+    before = current.get()
+    try:
+        yield
+    finally:
+        enter(before)
 
 
 def exemplar() -> dict[str, str] | None:

@@ -49,7 +49,6 @@ VOICE: Final = "gen_ai.speech.voice"
 ERROR: Final = "error.type"
 
 # Our own -----------------------------------------------------------------------------------------
-SESSION: Final = "voicebus.session"
 TURN: Final = "voicebus.turn"
 REVISION: Final = "voicebus.revision"
 UTTERANCE: Final = "voicebus.utterance"

@@ -158,6 +158,7 @@ def done(event: Done) -> dict[str, Attribute]:
                 names.INPUT_TOKENS: event.prompt_tokens,
                 names.OUTPUT_TOKENS: event.tokens,
                 names.TTFT_MS: round(event.ttft_ms, 2),
+                **({names.PROVIDER: event.provider} if event.provider else {}),
             }
         case ToolDone():
             return {}

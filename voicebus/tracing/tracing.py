@@ -57,6 +57,10 @@ class Tracer(Protocol):
         """This task works on what a message is about: its log lines name the trace."""
         ...
 
+    def named(self, session: str, event: Event) -> TraceContext | None:
+        """Return the trace of what a message is about, if it is kept."""
+        ...
+
     def worked(self, role: str, session: str, request: Event, job: Job) -> None:
         """A job is out of a worker's hands."""
         ...
@@ -110,7 +114,7 @@ class Off:
     def _ignore(self, *_: Any) -> None:
         return None
 
-    heard = said = enter = worked = responded = called = moved = closed = _ignore
+    heard = said = enter = named = worked = responded = called = moved = closed = _ignore
 
 
 OFF: Final[Tracer] = Off()
@@ -169,11 +173,11 @@ class Tracing:
 
     def enter(self, session: str, event: Event) -> None:
         """See :class:`Tracer`."""
-        enter(self._context(session, event))
+        enter(self.named(session, event))
 
     def worked(self, role: str, session: str, request: Event, job: Job) -> None:
         """See :class:`Tracer`."""
-        context = self._context(session, request)
+        context = self.named(session, request)
         done = self._done.pop(_job(role, session, request), None)
         if context is None or role not in names.OPERATIONS:
             return
@@ -203,7 +207,7 @@ class Tracing:
         self, session: str, started: TurnStarted, stages: Mapping[str, tuple[float, float]]
     ) -> dict[str, str] | None:
         """See :class:`Tracer`."""
-        context = self._context(session, started)
+        context = self.named(session, started)
         if context is None:
             return None
         now_ns, response_ms = self._now_ns(), stages[""][1]
@@ -265,8 +269,8 @@ class Tracing:
         if entry is not None and entry.context.sampled:
             self._export(spans.of_turn(session, ended, started, entry, self._now_ns()))
 
-    def _context(self, session: str, event: Event) -> TraceContext | None:
-        """Return the trace of what a message is about, if it is kept."""
+    def named(self, session: str, event: Event) -> TraceContext | None:
+        """See :class:`Tracer`."""
         match event:
             case TranscriptFinal():
                 entry = self._book.of_utterance(session, event.utterance)

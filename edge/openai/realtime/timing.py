@@ -89,7 +89,8 @@ class Timing:
         """The client is told that its user speaks: whatever it plays, it stops."""
         if now_s < self._plays_until_s:
             self._plays_until_s = now_s
-            self._measuring.stopped(now_s)
+            turn = 0 if self._started is None else self._started.turn
+            self._measuring.stopped(turn, now_s)
 
     def _begin(self, started: TurnStarted, now_s: float) -> None:
         self._started = started

@@ -131,6 +131,8 @@ def test_a_forged_update_is_refused(telegram: Served, webhook: str) -> None:
     token = telegram.api.accounts[HOOKED].token
     secret = BotConfig(token=token).secret
     good = b'{"update_id": 900001, "message": {}}'
+    refused = "voicebus_telegram_webhooks_refused_total"
+    before = telegram.system.metric("hooks", refused)
 
     assert post(webhook, "", good) == 403
     assert post(webhook, secret[:-1], good) == 403
@@ -138,6 +140,7 @@ def test_a_forged_update_is_refused(telegram: Served, webhook: str) -> None:
     assert post(webhook, secret, b"x" * (300 << 10)) == 413
     assert post(webhook, secret, b"{}") == 400
     assert post(webhook, secret, b"[") == 400
+    assert telegram.system.metric("hooks", refused) == before + 6
 
 
 def test_a_webhook_does_not_wait_for_who_sends_slowly(telegram: Served, webhook: str) -> None:

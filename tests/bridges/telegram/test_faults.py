@@ -94,12 +94,15 @@ def test_the_bot_api_is_gone_for_a_while(telegram: Served) -> None:
 def test_telegram_wants_to_be_left_alone(telegram: Served) -> None:
     """429: for as long as it says, and then the answer comes."""
     ann = telegram.person()
+    waited = "voicebus_telegram_limit_seconds_sum"
+    before_s = telegram.system.metric("telegram", waited)
     telegram.api.faults.add("sendMessage", Harm.FLOOD, seconds=2)
     ann.write("How deep is the sea?")
     draft_s = ann.until("sendMessageDraft")[0].at_s
 
     (answer,) = ann.until_seen()
     assert answer.at_s - draft_s > 2.0
+    assert telegram.system.metric("telegram", waited) - before_s >= 1.5
     telegram.expect_clean()
 
 
@@ -115,6 +118,8 @@ def test_an_answer_whose_receipt_is_lost_is_not_said_twice(telegram: Served, har
 
     assert texts(telegram, ann.chat) == [REPLY, TEXTS["en"]["help"]]
     assert telegram.system.metric("telegram", "voicebus_telegram_settled_total", outcome="unknown")
+    labels = {"method": "sendMessage", "outcome": "unknown"}
+    assert telegram.system.metric("telegram", "voicebus_telegram_calls_total", **labels)
 
 
 def test_a_slow_telegram_is_waited_for(telegram: Served) -> None:

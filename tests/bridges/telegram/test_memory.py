@@ -12,6 +12,7 @@ from bridges.telegram.chats import Chats
 from bridges.telegram.ownership import Ownership
 from bridges.telegram.updates import Accepted, Updates
 from schemas.telegram import ChatKept
+from tests.metered import Growth
 from tests.workers import bus_in, new_place, until
 from voicebus.bus.client import Bus
 
@@ -64,6 +65,7 @@ async def test_what_one_has_accepted_another_deals_with(bus: Bus) -> None:
 
 async def test_of_two_that_answer_one_does(bus: Bus) -> None:
     """The other one is told so before it sends anything."""
+    growth = Growth()
     one, two = Updates(bus, BOT, "one"), Updates(bus, BOT, "two")
     await one.accept(1, b"{}")
     (mine,), (yours,) = await taken(one, 1), await taken(two, 1)
@@ -71,6 +73,7 @@ async def test_of_two_that_answer_one_does(bus: Bus) -> None:
     assert await one.begin(mine)
     assert await one.begin(mine)
     assert not await two.begin(yours)
+    assert growth.of("voicebus_telegram_fenced_total") == 1
 
 
 async def test_a_beginning_that_is_shown_is_gone_on_with(bus: Bus) -> None:

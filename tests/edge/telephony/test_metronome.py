@@ -7,10 +7,12 @@ import asyncio
 import structlog
 
 from edge.telephony.metronome import Metronome
+from tests.metered import Growth
 
 
 async def test_a_beat_that_fails_is_the_last_of_its_call_and_of_no_other() -> None:
     """The call is told why; its mistake is one line of the log and not fifty a second."""
+    growth = Growth()
     metronome = Metronome()
     beats: list[int] = []
     tries: list[int] = []
@@ -38,3 +40,5 @@ async def test_a_beat_that_fails_is_the_last_of_its_call_and_of_no_other() -> No
     assert len(tries) == 1
     assert [type(err) for err in broken] == [ZeroDivisionError]
     assert [line["event"] for line in logs] == ["call.beat_failed"]
+    assert growth.of("voicebus_telephony_late_seconds_count") >= 5
+    assert 0 <= growth.of("voicebus_telephony_late_seconds_sum") < 20

@@ -23,6 +23,7 @@ from subjects.catalog import Place, subject_of
 from subjects.tokens import new_token
 from tests.bus import CELL, bus_at
 from tests.edge.running import Served, served
+from tests.metered import Growth, sample
 from tests.plain import PLAIN
 from voicebus.bus.client import Bus
 from voicebus.keys import Allowance, add_key, new_key
@@ -96,6 +97,7 @@ async def message(socket: ClientConnection, kind: str) -> dict[str, Any]:
 
 async def test_a_page_of_the_site_comes_in_and_no_other(nats_server: str, tmp_path: Path) -> None:
     """Decided at the upgrade: a forged site, a foreign page and a program have no WebSocket."""
+    growth = Growth()
     async with widgets(nats_server, write_sites(tmp_path, "shop")) as edge:
         assert await edge.outcome("shop") == (101, "")
         assert await edge.outcome("shop", EVIL) == (403, "origin_forbidden")
@@ -104,6 +106,8 @@ async def test_a_page_of_the_site_comes_in_and_no_other(nats_server: str, tmp_pa
         assert await edge.outcome("forged") == (404, "site_unknown")
         assert await edge.outcome("shop%2f..") == (403, ""), "no such route"
         assert await edge.outcome("%00" * 40) == (404, "site_unknown")
+    assert growth.of("voicebus_widget_connections_total", site="shop") == 1
+    assert growth.of("voicebus_widget_connections_total", site="forged") == 0
 
 
 async def test_a_visitor_needs_no_key_and_a_key_opens_no_site(
@@ -211,11 +215,13 @@ async def test_a_change_of_the_file_counts_at_once(nats_server: str, tmp_path: P
         path.write_text("[sites.shop", encoding="utf-8")
         await asyncio.sleep(1.5)
         assert await edge.outcome("shop") == (101, ""), "what was read last stays good"
+        assert sample("voicebus_widget_sites_unreadable") == 1
         write_sites(tmp_path, "new")
         async with asyncio.timeout(15):
             while await edge.outcome("new") != (101, ""):
                 await asyncio.sleep(0.1)
         assert await edge.outcome("shop") == (404, "site_unknown")
+        assert sample("voicebus_widget_sites_unreadable") == 0
         told = await message(socket, "error")
         with pytest.raises(ConnectionClosed) as closed:
             await socket.recv()

@@ -14,6 +14,7 @@ from schemas.turn import SessionMoved, TurnCancelled
 from services.tool.engine import Engine, Result
 from services.tool.worker import call
 from subjects.catalog import Place, subject_of
+from tests.metered import Growth
 from tests.workers import beside, bus_in, claim_on, new_place, worker_in
 from voicebus.bus.client import Bus
 from voicebus.claim import Claim
@@ -76,12 +77,16 @@ async def test_a_function_is_called_with_its_arguments_and_a_name_of_the_call(
     nats_server: str,
 ) -> None:
     """By which a server can tell that it has done this already."""
+    growth = Growth()
     place, shop = new_place(), Shop()
     async with bus_in(nats_server, place.cell) as bus:
         (done,) = await made(bus, place, asked("stock", '{"tea": "mint"}'), {"shop": shop})
 
     assert (done.content, done.failed, done.seq) == ("Seven.", False, 0)
     assert shop.calls == [("stock", {"tea": "mint"}, f"{place.session}-1-0-0-0")]
+    assert growth.of("voicebus_tool_calls_total", server="shop", outcome="done") == 1
+    assert growth.of("voicebus_tool_seconds_count", server="shop") == 1
+    assert 0 < growth.of("voicebus_tool_seconds_sum", server="shop") < LIMIT_S
 
 
 @pytest.mark.parametrize(
@@ -161,6 +166,7 @@ async def test_an_interruption_ends_the_call(nats_server: str) -> None:
 
 async def test_a_worker_that_gives_a_call_up_says_so_to_the_model(nats_server: str) -> None:
     """Of this call, and of no other; the turn has not failed, and its client hears nothing."""
+    growth = Growth()
     place, request = new_place(), asked("sell", seq=1)
     role = Role(name="tool", slots=1, engine="toy", worker="a")
 
@@ -181,6 +187,7 @@ async def test_a_worker_that_gives_a_call_up_says_so_to_the_model(nats_server: s
     assert (done.turn, done.round, done.seq) == (1, 0, 1)
     assert done.content == f"error: not today; {UNSURE}"
     assert len(inbox) == 0
+    assert growth.of("voicebus_tool_calls_total", server="shop", outcome="failed") == 1
 
 
 async def test_who_is_late_does_nothing(nats_server: str) -> None:

@@ -12,6 +12,7 @@ from schemas.turn import TurnEnded, TurnStarted
 from services.turn import shelf
 from services.turn.admission import Links
 from subjects.kept import conversation_subject
+from tests.metered import Growth
 from tests.services.turn.together import LIMIT_S, Talk, kept_turns, talk, told
 from tests.workers import beside, bus_in, new_place
 from voicebus.conversations import digest_of, join, own, owner, redeem, start
@@ -119,6 +120,7 @@ async def test_an_edge_that_lies_reaches_no_other_subject(nats_server: str, forg
 
 async def test_a_code_lets_one_session_in_and_makes_its_bearer_an_owner(nats_server: str) -> None:
     """The next one with the same code is refused; the bearer comes back with the id."""
+    growth = Growth()
     place, begun = new_place(), start(ADA)
     async with bus_in(nats_server, place.cell) as bus, talk(bus, place, begun) as first:
         await first.turn("I am Ada.", "Hello, Ada.")
@@ -134,6 +136,11 @@ async def test_a_code_lets_one_session_in_and_makes_its_bearer_an_owner(nats_ser
     assert answer.conversation == again.conversation == begun.conversation
     assert told(asked) == ["I am Ada.", "Hello, Ada.", "Who am I?"]
     assert isinstance(error, LinkRefused)
+    assert growth.of("voicebus_link_codes_made_total") == 1
+    assert growth.of("voicebus_conversations_joined_total", how="code") == 1
+    assert growth.of("voicebus_conversations_joined_total", how="begun") == 1
+    assert growth.of("voicebus_conversations_joined_total", how="owner") == 1
+    assert growth.of("voicebus_conversations_refused_total", code=error.code) == 1
 
 
 async def test_a_code_that_is_too_old_or_was_never_made_is_refused(nats_server: str) -> None:

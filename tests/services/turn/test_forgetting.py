@@ -6,6 +6,7 @@ import asyncio
 
 from schemas.conversation import Joined
 from services.turn import shelf
+from tests.metered import Growth
 from tests.services.turn.test_conversations import ADA, refusal
 from tests.services.turn.together import LIMIT_S, kept_turns, talk, told
 from tests.workers import beside, bus_in, new_place
@@ -25,6 +26,7 @@ async def until_gone(bus: Bus, conversation: str) -> None:
 
 async def test_what_was_said_is_not_there_any_more(nats_server: str) -> None:
     """Neither for who has the id nor for who has a code; and nothing of it is in the store."""
+    growth = Growth()
     place, begun = new_place(), start(ADA)
     async with bus_in(nats_server, place.cell) as bus:
         async with talk(bus, place, begun) as first:
@@ -46,6 +48,7 @@ async def test_what_was_said_is_not_there_any_more(nats_server: str) -> None:
     assert isinstance(by_id, ConversationUnknown)
     assert isinstance(by_code, ConversationUnknown)
     assert [b"Ada" in message.payload for message in stored] == [False]
+    assert growth.of("voicebus_conversations_forgotten_total") == 1
 
 
 async def test_all_sessions_of_it_end(nats_server: str) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from prometheus_client import REGISTRY
 
 from schemas.event import Event
-from schemas.llm import GenerateRequest
+from schemas.llm import GenerateRequest, SummaryMade
 from schemas.tts import ClauseSpoken, SpeechDone
 from schemas.turn import ReplyPaused, ReplyResumed, TurnCancelled, TurnEnded, TurnStarted
 from services.turn.tally import Tally
+from tests.metered import Growth
 
 
 def counted(name: str, outcome: str, *events: Event) -> float:
@@ -88,3 +89,28 @@ def test_how_much_of_a_reply_was_heard_is_measured() -> None:
     assert heard_ratio(made, SpeechDone(turn=1, samples=12_000, rate_hz=24_000), cut) == (1, 0.5)
     assert heard_ratio(cut) == (0, 0)
     assert heard_ratio(made, TurnEnded(turn=1, outcome="failed")) == (0, 0)
+
+
+def test_an_answer_of_a_personas_own_is_counted() -> None:
+    """Where somebody asked; a greeting is no answer."""
+    growth = Growth()
+    tally = Tally()
+    for started in (
+        TurnStarted(turn=1, text="", said="Welcome."),
+        TurnStarted(turn=2, text="When?", said="At nine."),
+        TurnStarted(turn=3, text="Why?"),
+    ):
+        tally.note(started)
+
+    assert growth.of("voicebus_instant_answers_total") == 1
+
+
+def test_summaries_are_counted_by_what_became_of_them() -> None:
+    """As the conversation hears of them."""
+    growth = Growth()
+    tally = Tally()
+    for made in (SummaryMade(text="a", through=1), SummaryMade(text="", through=2, error="engine")):
+        tally.spoken(made)
+
+    assert growth.of("voicebus_summaries_total", outcome="made") == 1
+    assert growth.of("voicebus_summaries_total", outcome="failed") == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from schemas.audio import AudioChunk
 from schemas.codec import decode
 from subjects.catalog import subject_of
 from tests.bus import bus_at, place_here
+from tests.metered import Growth
 from tests.nats_server import NatsServer
 from tests.workers import bus_in, new_place
 from voicebus.bus.replay import Batch, format_time, parse_time_ns
@@ -54,7 +57,12 @@ async def test_reading_begins_where_it_is_told_to(nats_server: str) -> None:
             await bus.store(AudioChunk(pcm=b"\x00\x00", offset=offset), place)
             for offset in range(5)
         ]
+        growth, begun_s = Growth(), time.perf_counter()
         everything = [m async for m in bus.read("AUDIO", subject)]
+        took_s = time.perf_counter() - begun_s
+        replayed = growth.of("voicebus_bus_replayed_total", stream="AUDIO")
+        replays = growth.of("voicebus_bus_replay_seconds_count", stream="AUDIO")
+        replay_s = growth.of("voicebus_bus_replay_seconds_sum", stream="AUDIO")
         later = [m async for m in bus.read("AUDIO", subject, sequence=sequences[3])]
         since = [m async for m in bus.read("AUDIO", subject, since_ns=everything[2].stored_ns)]
 
@@ -63,6 +71,8 @@ async def test_reading_begins_where_it_is_told_to(nats_server: str) -> None:
     ]
     assert [m.sequence for m in later] == sequences[3:]
     assert [m.sequence for m in since] == sequences[2:]
+    assert (replayed, replays) == (5, 1)
+    assert 0 < replay_s <= took_s
 
 
 async def test_the_newest_message_of_a_subject_is_found(nats_server: str) -> None:

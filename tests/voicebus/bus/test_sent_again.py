@@ -16,6 +16,7 @@ from schemas.llm import TokenDelta
 from schemas.session import UserText
 from schemas.stt import TranscriptPartial
 from subjects.catalog import subject_of
+from tests.metered import Growth
 from tests.nats_server import NatsServer
 from tests.voicebus.bus.sending import COUNT, cut, heard, log_of, speakers
 from tests.workers import bus_in, new_place, until
@@ -95,6 +96,7 @@ async def test_what_is_of_the_moment_is_dropped_without_a_connection(
     own_nats_server: NatsServer,
 ) -> None:
     """A partial of before is of no use later; what is recorded comes, and comes first."""
+    growth = Growth()
     place = new_place()
     async with speakers(own_nats_server) as (both, inbox):
         subject = subject_of(TranscriptPartial, place)
@@ -116,6 +118,7 @@ async def test_what_is_of_the_moment_is_dropped_without_a_connection(
     assert first == new
     assert [text for text in texts if isinstance(text, UserText)] == [UserText(text="kept")]
     assert len(inbox) <= 1
+    assert growth.of("voicebus_bus_unsent_total") == 1
 
 
 async def test_what_the_client_library_had_not_written_yet_keeps_its_place(

@@ -10,8 +10,10 @@ import uvloop
 from schemas.failure import Failure
 from subjects.catalog import subject_of
 from tests.bus import bus_at, place_here
+from tests.metered import Growth, sample
 from tests.nats_server import NatsServer
 from tests.voicebus.bus.sending import cut
+from tests.workers import until
 from voicebus.bus import watchdog
 from voicebus.bus.client import Bus
 from voicebus.errors import BusTimeout
@@ -136,6 +138,31 @@ async def test_a_connection_without_answers_is_made_anew(
             await bus.flush()
         assert not watching.done()
         watching.cancel()
+
+
+async def test_a_round_trip_is_measured_as_long_as_it_takes(
+    nats_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The way to the server, each time that somebody looks; the last one stands by itself."""
+    monkeypatch.setattr(watchdog, "EVERY_S", 0.02)
+    delay_s, hop, growth = 0.1, "voicebus_bus_hop_seconds", Growth()
+    async with bus_at(nats_server) as bus:
+        ping = bus._nats._send_ping
+
+        async def late(pong: asyncio.Future[bool]) -> None:
+            await asyncio.sleep(delay_s)
+            await ping(pong)
+
+        monkeypatch.setattr(bus._nats, "_send_ping", late)
+        watching = asyncio.create_task(bus.watch())
+        await until(lambda: growth.of(f"{hop}_count") >= 3)
+        watching.cancel()
+        await asyncio.wait((watching,))
+
+    hops, took_s = growth.of(f"{hop}_count"), growth.of(f"{hop}_sum")
+    assert delay_s <= took_s / hops < 10 * delay_s
+    assert growth.of(f"{hop}_bucket", le="0.05") == 0
+    assert sample("voicebus_bus_rtt_seconds") >= delay_s
 
 
 async def test_a_busy_connection_is_not_given_up(

@@ -10,6 +10,7 @@ from schemas.event import Event
 from schemas.llm import TokenDelta
 from schemas.turn import ConverseRequest, TurnStarted
 from subjects.tokens import new_token
+from tests.metered import Growth
 from tests.nats_server import NatsServer
 from tests.voicebus.test_edges import watching
 from tests.workers import bus_in, until
@@ -51,6 +52,7 @@ async def test_a_reply_is_heard_whole_though_the_edge_lost_the_bus_in_it(
     own_nats_server: NatsServer,
 ) -> None:
     """Twice in one reply; the worker goes on meanwhile."""
+    growth = Growth()
     cell = new_token("c")
     async with (
         bus_in(own_nats_server.url, cell) as bus,
@@ -77,3 +79,5 @@ async def test_a_reply_is_heard_whole_though_the_edge_lost_the_bus_in_it(
     words = [event.text for event in told if isinstance(event, TokenDelta)]
     assert words == [f"{seq} " for seq in range(WORDS)]
     assert isinstance(told[0], TurnStarted)
+    assert growth.of("voicebus_session_seconds_count", edge="websocket") == 1
+    assert growth.of("voicebus_session_seconds_sum", edge="websocket") > 0.3

@@ -12,6 +12,7 @@ from schemas.llm import GenerationDone, TokenDelta
 from schemas.stt import TranscriptFinal
 from schemas.tts import ClauseSpoken, ReplyChunk, SpeechDone
 from schemas.turn import HangUp, NothingHeard, ReplyPaused, TurnCancelled, TurnEnded, TurnStarted
+from tests.metered import Growth
 from voicebus.sessions.order import Order
 
 PIECES = 3
@@ -82,9 +83,11 @@ def test_nothing_waits_while_the_bus_is_there(events: list[Event]) -> None:
 )
 def test_what_is_said_again_is_left_out(event: Event) -> None:
     """Messages without a place in a turn are known by their numbers."""
+    growth = Growth()
     order = Order()
 
     assert heard(order, [event, event]) == [event]
+    assert growth.of("voicebus_stale_dropped_total") == 1
 
 
 def test_an_utterance_is_told_once_whoever_says_it() -> None:
@@ -125,6 +128,7 @@ def _last(events: list[Event], kind: type[Event]) -> int:
 
 def test_what_does_not_come_again_is_given_up_and_said() -> None:
     """The rest is told, with an error for the turn."""
+    growth = Growth()
     order = Order()
     heard(order, [TurnStarted(turn=1, text="x", said="Hello."), spoken(1, 0), chunk(1, 0)])
     order.doubt()
@@ -134,6 +138,7 @@ def test_what_does_not_come_again_is_given_up_and_said() -> None:
 
     assert [type(event) for event in late] == [ReplyChunk, SpeechDone, Failure, TurnEnded]
     assert heard(order, [TurnStarted(turn=2, text="y")]) == [TurnStarted(turn=2, text="y")]
+    assert growth.of("voicebus_edge_lost_total") == 1
 
 
 def test_a_reply_whose_end_is_missing_is_not_passed_off_as_whole() -> None:

@@ -5,7 +5,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicebus.tracing.context import TraceContext, begin, current, enter, exemplar, parse
+from voicebus.tracing.context import TraceContext, apart, begin, current, enter, exemplar, parse
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SPAN = "b7ad6b7169203331"
@@ -86,3 +86,30 @@ def test_a_task_names_its_trace() -> None:
     assert structlog.contextvars.get_contextvars()["trace_id"] == TRACE
     structlog.contextvars.unbind_contextvars("trace_id")
     current.reset(token)
+
+
+def named() -> tuple[dict[str, str] | None, str]:
+    """Which trace measurements and lines of this task name."""
+    return exemplar(), structlog.contextvars.get_contextvars().get("trace_id", "")
+
+
+def test_what_is_of_no_trace_names_none() -> None:
+    """Also where something else was done before: its trace would mislead."""
+    for of_none in (None, TraceContext(TRACE, SPAN, sampled=False)):
+        enter(TraceContext(TRACE, SPAN))
+        enter(of_none)
+
+        assert named() == (None, "")
+
+
+@pytest.mark.parametrize("before", ["", TRACE])
+def test_behind_what_is_done_apart_the_trace_is_that_of_before(before: str) -> None:
+    """Whatever is entered within."""
+    other = "1" * 32
+    enter(TraceContext(before, SPAN) if before else None)
+    with apart():
+        enter(TraceContext(other, SPAN))
+        assert named() == ({"trace_id": other}, other)
+
+    assert named() == ({"trace_id": before} if before else None, before)
+    enter(None)

@@ -52,11 +52,13 @@ def test_a_job_is_a_span_with_what_its_end_said() -> None:
     """From being claimed on."""
     worker = Process()
     worker.hears(ASKED, CONTEXT.header())
-    worker.tracing.said("s", GenerationDone(turn=1, text="x", model="m", tokens=7, ttft_ms=12.0))
+    done = GenerationDone(turn=1, text="x", model="m", tokens=7, ttft_ms=12.0, provider="p")
+    worker.tracing.said("s", done)
 
     worker.tracing.worked("llm", "s", ASKED, job("done"))
 
     (span,) = worker.spans
+    assert span.attributes["gen_ai.provider.name"] == "p"
     assert (span.name, span.parent_id, span.error) == ("chat", CONTEXT.span_id, "")
     assert span.end_ns - span.start_ns == 1_000 * MS
     assert span.attributes["gen_ai.usage.output_tokens"] == 7
