@@ -47,7 +47,7 @@ run: $(VENV)/run.stamp ## Start everything and talk to it in a browser (ONCE=1, 
 
 test: $(VENV)/dev.stamp ## Check and test all but the browser, with real models, servers and sockets
 	$(MAKE) --no-print-directory --jobs=2 lint collected
-	$(BIN)/python -m pytest $(TESTED) -n 4 $(ARGS)
+	$(BIN)/python -m pytest $(TESTED) -n 5 $(ARGS)
 
 # Four processes read all tests: what one of them has compiled is read by the others. The types are
 # checked meanwhile, on the other core.
