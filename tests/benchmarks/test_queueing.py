@@ -99,6 +99,7 @@ def test_the_model_server_s_time_is_the_language_model_s() -> None:
     assert services_s(real(1)) == pytest.approx([0.5, 0.02, 0.5, 0.2])
 
 
+@pytest.mark.slow
 def test_a_cell_has_cores_for_its_stages_its_edges_and_its_bus() -> None:
     """Five thousand conversations at seven tenths of the load."""
     found = cell_figures(real(1))

@@ -134,8 +134,8 @@ async def test_frames_that_come_as_they_like_are_understood(office: Exchange) ->
         for bus in (harmed, unharmed)
     )
     assert len(heard) == samples
-    # A rate is converted in pieces that are not the same, and their last bit is rounded.
-    assert np.abs(heard.astype(int) - wanted).max() <= 1
+    # A rate is converted in pieces that are not the same, and their last bits are rounded.
+    assert np.abs(heard.astype(int) - wanted).max() <= 4
     assert len(rough.lost) > 8
     assert lost_s == pytest.approx(len(rough.lost) * FRAME_S, abs=3 * FRAME_S)
     assert harmed.of(TranscriptFinal)[0].text == unharmed.of(TranscriptFinal)[0].text
