@@ -40,10 +40,6 @@ def _providers() -> tuple[Panel, ...]:
                     f"60 * {rate('voicebus_llm_provider_failures_total', 'provider, code')}",
                     "{{provider}} {{code}}",
                 ),
-                Query(
-                    f"60 * {rate('voicebus_llm_without_tools_total', 'provider')}",
-                    "{{provider}}: asked without functions",
-                ),
             ),
             unit=Unit.PER_MINUTE,
             only="a provider that fails",
@@ -96,7 +92,7 @@ def _functions() -> tuple[Panel, ...]:
                 ),
             ),
             unit=Unit.PER_MINUTE,
-            width=12,
+            width=8,
             only=only,
         ),
         Panel(
@@ -104,8 +100,20 @@ def _functions() -> tuple[Panel, ...]:
             about="The reply waits for it: the caller hears what was said before, then silence.",
             queries=quantiles("voicebus_tool_seconds", "server", "{{server}}"),
             unit=Unit.SECONDS,
-            width=12,
+            width=8,
             only=only,
+        ),
+        Panel(
+            title="Requests without them",
+            about="To a model that refuses functions, where no other one takes them.",
+            queries=(
+                Query(
+                    f"60 * {rate('voicebus_llm_without_tools_total', 'provider')}", "{{provider}}"
+                ),
+            ),
+            unit=Unit.PER_MINUTE,
+            width=8,
+            only="a model that refuses functions",
         ),
     )
 
