@@ -238,7 +238,7 @@ async def test_another_attempt_is_recognised_anew(nats_server: str) -> None:
 
 
 async def test_a_recording_that_nobody_waits_for_is_left(nats_server: str) -> None:
-    """Its client is gone: what waits in the queue costs no more than has begun when that is seen."""
+    """Its client is gone: what waits in the queue costs what has begun at most."""
     engine = Recogniser(recognise_ms=400)
     async with recorded(nats_server) as recording:
         await recording.bus.store(SessionClosed(), recording.place)
