@@ -51,10 +51,16 @@ async def unless_over(claim: Claim, begin: Callable[[], Coroutine[Any, Any, None
             await _unless(inbox, _cancelled(claim, inbox), begin())
 
 
-async def unless_closed(claim: Claim, work: Coroutine[Any, Any, None]) -> None:
-    """Run ``work`` until it ends, or until the claim's session closes; that is no failure."""
+async def unless_closed(claim: Claim, begin: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run what ``begin`` returns until it ends, or until the claim's session closes.
+
+    That is no failure. Nothing begins where the session has closed already.
+    """
     async with claim.listen(SessionClosed, limit=64) as inbox:
-        await _unless(inbox, _closed(claim, inbox), work)
+        await claim.bus.flush()
+        last = await claim.bus.last("SESSION", claim.subject(SessionClosed))
+        if last is None or not isinstance(decode(last.payload), SessionClosed):
+            await _unless(inbox, _closed(inbox), begin())
 
 
 async def _unless(
@@ -74,11 +80,7 @@ async def _unless(
     (cancelled if stopped else working).result()
 
 
-async def _closed(claim: Claim, inbox: Inbox) -> None:
-    await claim.bus.flush()
-    last = await claim.bus.last("SESSION", claim.subject(SessionClosed))
-    if last is not None and isinstance(decode(last.payload), SessionClosed):
-        return
+async def _closed(inbox: Inbox) -> None:
     async for _, event in inbox:
         if isinstance(event, SessionClosed):
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import aclosing
+from functools import partial
 from typing import Final
 
 from schemas.codec import decode
@@ -54,7 +55,7 @@ async def summarise(claim: Claim, request: SummariseRequest, providers: Provider
     asking = Asking(providers, asked, NOTHING, writer)
     bill = Bill(claim, asked, asking)
     try:
-        await unless_closed(claim, _write(claim, request, writer, asking))
+        await unless_closed(claim, partial(_write, claim, request, writer, asking))
     finally:
         await bill.tell()
 

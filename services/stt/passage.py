@@ -11,6 +11,7 @@ Publishes  dn.final    PassageCut as soon as voice detection has found it, Passa
 from __future__ import annotations
 
 from contextlib import aclosing
+from functools import partial
 from typing import Final, NamedTuple
 
 import msgspec
@@ -74,7 +75,7 @@ async def recognise(claim: Claim, ears: Ears) -> None:
         if known is None:
             return
         request = known
-    await unless_closed(claim, _recognised(claim, ears, request))
+    await unless_closed(claim, partial(_recognised, claim, ears, request))
 
 
 async def _left(claim: Claim, request: RecogniseRequest) -> RecogniseRequest | None:
