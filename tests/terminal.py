@@ -41,13 +41,18 @@ class Terminal:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", *self._size, 0, 0))
 
-        self._process = subprocess.Popen(
-            self._argv,
-            env=self._environ,
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-        )
+        # Whoever runs the tests in the background has Ctrl-C ignored, and the command would, too.
+        ours = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            self._process = subprocess.Popen(
+                self._argv,
+                env=self._environ,
+                stdin=theirs,
+                stdout=theirs,
+                stderr=theirs,
+            )
+        finally:
+            signal.signal(signal.SIGINT, ours)
         os.close(theirs)
         self._reading = threading.Thread(target=self._read)
         self._reading.start()

@@ -56,9 +56,7 @@ async def _show(observer: Observer, args: argparse.Namespace) -> None:
         found = msgspec.json.encode(await observer.look())
         print(msgspec.json.format(found).decode())
         return
-    task = asyncio.current_task()
-    # Where an answer comes in the same moment, Ctrl-C is lost on the way: Python 3.11's wait_for.
-    while task is None or not task.cancelling():
+    while True:
         size = shutil.get_terminal_size()
         drawn = draw(await observer.look(), size.lines)
         if args.once or not sys.stdout.isatty():

@@ -95,7 +95,6 @@ async def test_a_load_is_followed_on_one_line_of_a_terminal(tmp_path: Path) -> N
     assert end[1].startswith("1 sessions opened, 1 at once, profile talk, 6 s")
 
 
-@pytest.mark.slow
 async def test_top_renews_itself_on_a_terminal(nats_server: str) -> None:
     """One table at a time, cut to the terminal; what changes is seen, and Ctrl-C is a good end."""
     place, work = new_place(), Work()
