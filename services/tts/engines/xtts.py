@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from schemas.voice import VoiceKept
 from services.tts.engine import MAX_SPEED, MIN_SPEED
 from services.tts.engines.in_turn import InTurn
-from services.tts.engines.xtts_model import Manner, Speaker, XttsModel, speaker_of
+from services.tts.engines.xtts_model import SPOKEN_HZ, Manner, Speaker, XttsModel, speaker_of
 from voicebus.engine_thread import EngineThread, Hang
 from voicebus.errors import EngineError, EngineUnavailable, RequestRefused, UnknownVoice
 from voicebus.voices import Offer, Preset
@@ -70,7 +70,7 @@ class XttsEngine:
 
     name = "xtts"
     synthetic = False
-    sample_rate_hz = 24_000
+    sample_rate_hz = SPOKEN_HZ
 
     def __init__(self, settings: XttsSettings, kept: Callable[[], Mapping[str, VoiceKept]]) -> None:
         self._settings = settings

@@ -22,6 +22,9 @@ from voicebus.errors import EngineError, EngineUnavailable
 SAMPLES_HZ: Final = 22_050
 """Rate at which the model hears samples."""
 
+SPOKEN_HZ: Final = 24_000
+"""Rate at which it speaks."""
+
 _FILES: Final = ("config.json", "model.pth", "vocab.json")
 _ENDS_BYTES: Final = 64 << 10
 
@@ -74,7 +77,8 @@ class XttsModel:
         speakers: Those that come with it, by name.
 
     Raises:
-        EngineUnavailable: A file is missing or damaged, or the device is not there.
+        EngineUnavailable: A file is missing or damaged, its rates are others than those above, or
+            the device is not there.
     """
 
     def __init__(self, folder: Path, device: str, threads: int) -> None:
@@ -95,6 +99,12 @@ class XttsModel:
             model.to(chosen)
         except Exception as err:  # torch and the library raise classes of many kinds
             raise EngineUnavailable(f"The XTTS model in {folder} cannot be loaded.") from err
+        rates = (config.model_args.input_sample_rate, config.model_args.output_sample_rate)
+        if rates != (SAMPLES_HZ, SPOKEN_HZ):
+            raise EngineUnavailable(
+                f"The XTTS model in {folder} hears samples at {rates[0]} Hz and speaks at "
+                f"{rates[1]} Hz; {SAMPLES_HZ} and {SPOKEN_HZ} Hz are supported."
+            )
         self._config: Any = config
         self._model: Any = model
         self.digest = _digest_of(folder)
@@ -135,7 +145,7 @@ class XttsModel:
     def stream(
         self, text: str, language: str, speaker: Speaker, manner: Manner
     ) -> Iterator[Samples]:
-        """Yield the samples of a text at 24 kHz, -1 to 1, piece by piece.
+        """Yield the samples of a text at ``SPOKEN_HZ``, -1 to 1, piece by piece.
 
         Args:
             text: What is spoken.

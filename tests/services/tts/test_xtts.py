@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import time
 from collections.abc import AsyncIterator
@@ -182,3 +183,24 @@ async def test_a_model_that_is_not_there_is_named(checkpoint: Path, tmp_path: Pa
     (damaged / "model.pth").write_bytes(b"no weights")
     with pytest.raises(EngineUnavailable, match="cannot be loaded"):
         await engine_of(damaged, {}).warm()
+
+
+async def test_a_model_of_other_rates_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    """It would speak too high or too low, and nothing else would tell."""
+    higher = tmp_path / "higher"
+    shutil.copytree(checkpoint, higher)
+    config = json.loads((higher / "config.json").read_bytes())
+    config["model_args"]["output_sample_rate"] = 48_000
+    (higher / "config.json").write_text(json.dumps(config))
+    with pytest.raises(EngineUnavailable, match="speaks at 48000 Hz; 22050 and 24000 Hz are"):
+        await engine_of(higher, {}).warm()
+
+
+async def test_a_piece_lasts_as_long_as_its_tokens(engine: XttsEngine) -> None:
+    """At the rate that the engine tells: twenty tokens of 1024 samples each, at 22.05 kHz."""
+    async with aclosing(engine.synthesise(TEXT, "anna", 1.0, "en")) as pieces:
+        sizes = [piece.size async for piece in pieces]
+
+    whole_s = [size / engine.sample_rate_hz for size in sizes[1:-1]]
+    assert whole_s == pytest.approx([20 * 1024 / 22_050] * len(whole_s), rel=0.05)
+    assert len(whole_s) > 1
