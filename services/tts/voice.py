@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -29,6 +30,8 @@ CHUNK_MS: Final = 100
 
 Samples = NDArray[np.int16]
 
+_DIGIT: Final = re.compile(r"\d[.,;:!?]?")
+
 _NO_SAMPLES: Final = np.empty(0, np.int16)
 
 
@@ -45,7 +48,7 @@ class Voice:
         engine: Who speaks.
         request: The turn's request.
         published: What is there already.
-        filling: Who speaks what is no part of the reply; None: the same.
+        common: Who speaks what is said to all callers alike, such as a filler; None: the same.
 
     Attributes:
         ttfa_ms: From the first text to the first chunk; 0 before, and where another worker made it.
@@ -59,11 +62,11 @@ class Voice:
         engine: Engine,
         request: SpeakRequest,
         published: Published = NOTHING,
-        filling: Engine | None = None,
+        common: Engine | None = None,
     ) -> None:
         self._claim = claim
         self._engine = engine
-        self._filling = filling or engine
+        self._common = common or engine
         self._request = request
         self._published = published
         self._language = Language(request.language, engine.language(request.voice))
@@ -83,12 +86,13 @@ class Voice:
         return max(self._offset, self._published.samples) / self._request.rate_hz * 1000
 
     async def say(self, text: str, clause: int) -> None:
-        """Speak a clause."""
-        await self._speak(self._engine, text, clause, text)
+        """Speak a clause; one that is a digit and nothing else was not written for one caller."""
+        engine = self._common if _DIGIT.fullmatch(text) else self._engine
+        await self._speak(engine, text, clause, text)
 
     async def fill(self, text: str) -> None:
         """Speak what is no part of the reply."""
-        await self._speak(self._filling, text, FILLER, "")
+        await self._speak(self._common, text, FILLER, "")
 
     async def finish(self) -> None:
         """Publish that this was all."""

@@ -136,6 +136,22 @@ async def test_what_is_written_for_one_caller_is_not_kept(nats_server: str) -> N
         assert phrases.known(phrases.key(engine, "One moment.", "", 1.0, "en")) is not None
 
 
+async def test_a_digit_is_a_phrase_whoever_writes_it(nats_server: str) -> None:
+    """It tells nothing of anybody; two of them may."""
+    engine = Printed()
+    async with turn_at(nats_server) as turn, worker() as phrases:
+        for number in (1, 2, 3):
+            await turn.tell(
+                *(clause(0, "7.", turn=number), clause(1, "42.", turn=number)),
+                last(2, turn=number),
+            )
+            await said(turn, engine, phrases, SpeakRequest(turn=number))
+        await phrases.close()
+
+        assert [engine.texts.count(text) for text in ("seven.", "forty-two.")] == [2, 3]
+        assert len(await kept(turn.bus)) == 1
+
+
 async def test_what_one_session_is_told_again_and_again_is_not_kept(nats_server: str) -> None:
     """It may concern nobody else."""
     engine = Printed()
