@@ -43,7 +43,10 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     add("--seed", type=int, default=1, help="of the intervals (1)")
     add("--json", type=Path, metavar="FILE", help="write all of it to a file")
     add("--check", action="store_true", help="exit code 1 if a bar does not hold, 2 if void")
-    return parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
+    if args.check and args.xtts is None:
+        parser.error("--check looks at every bar: --xtts DIR is needed for what the engine adds")
+    return args
 
 
 async def _run(args: argparse.Namespace, arguments: list[str]) -> report.Report:

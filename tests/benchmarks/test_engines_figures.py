@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import pytest
+
+from benchmarks.engines import main
 from benchmarks.engines_figures import (
     PartialRow,
     Piece,
@@ -58,6 +61,15 @@ def test_what_the_engine_adds_is_told_by_pairs() -> None:
 
     assert found["xtts_overhead_p50_ms"] == 3
     assert [bar.holds for bar in bars(found)] == [True]
+
+
+def test_a_check_looks_at_every_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    """What was not measured does not hold."""
+    with pytest.raises(SystemExit) as ended:
+        main(["--check"])
+
+    assert ended.value.code == 2
+    assert "--xtts DIR is needed" in capsys.readouterr().err
 
 
 def test_a_run_that_shows_little_decides_nothing() -> None:
