@@ -42,12 +42,13 @@ def system(tmp_path_factory: pytest.TempPathFactory, checkpoint: Path) -> Iterat
         yield running
 
 
-def add(system: System, checkpoint: Path, name: str, sample: str, *further: str) -> str:
-    """Add a voice by the command; return what it says."""
+def add(system: System, checkpoint: Path, name: str, samples: str, *further: str) -> str:
+    """Add a voice by the command, of these files; return what it says."""
     done = subprocess.run(
         [
             *(sys.executable, "-c", "from voicebus.cli.main import main; raise SystemExit(main())"),
-            *("voices", "add", name, str(SAMPLES / sample), "--model", str(checkpoint)),
+            *("voices", "add", name, *(str(SAMPLES / one) for one in samples.split())),
+            *("--model", str(checkpoint)),
             *("--consent", "the recording is in the public domain", *further),
         ],
         env={**os.environ, **system.environment(), "PYTHONPATH": str(project_root())},
@@ -85,3 +86,22 @@ async def test_a_caller_is_answered_in_a_voice_that_was_made_meanwhile(
     assert "there is a voice 'anna' already" in again
     assert fine == []
     assert np.abs(heard).max() > 0
+
+
+async def test_each_caller_is_answered_in_the_voice_that_he_chose(
+    system: System, checkpoint: Path
+) -> None:
+    """The same words sound the same in one voice, and otherwise in another one."""
+    for name, samples in (
+        ("berta", "austen-leisure.wav"),
+        ("carl", "austen-amiable.wav austen-disposition.wav"),
+    ):
+        assert add(system, checkpoint, name, samples, "--accept-licence").startswith(f"0 {name} ")
+    (berta, wrong), (carl, _), (again, _) = [
+        await answer(system, voice) for voice in ("berta", "carl", "berta")
+    ]
+
+    assert wrong == []
+    assert np.array_equal(berta, again)
+    assert not np.array_equal(berta, carl)
+    assert np.abs(carl).max() > 0

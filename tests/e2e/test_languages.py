@@ -1,4 +1,4 @@
-"""Russian and English in one session: what is heard, and in which language the voice speaks."""
+"""Russian and English in one session: what is heard, and in which language the voice answers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tests.e2e.client import PAUSE, RATE_HZ, Client, connected
 from tests.e2e.test_cloned_voice import add
+from tests.e2e.upstream import LanguageModel, repeat
 from tests.models import model_path
 from tests.services.stt.spoken_korean import spoken
 from tests.services.tts.tiny_xtts import tiny_xtts
@@ -30,8 +31,10 @@ taken for it."""
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """Ears that know many languages, and one voice that speaks many."""
+def system(
+    tmp_path_factory: pytest.TempPathFactory, language_model: LanguageModel
+) -> Iterator[System]:
+    """Ears that know many languages, a model that repeats, and one voice that speaks many."""
     folder = tmp_path_factory.mktemp("languages")
     model_path("whisper-base")
     checkpoint = tiny_xtts(folder / "tiny")
@@ -39,7 +42,8 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     (folder / "shop.faq.csv").write_text(BOOK)
     chosen = {
         **SYNTHETIC,
-        "LLM_SYNTHETIC_REPLY": "I am well.",
+        "LLM_ENGINE": "openai",
+        "LLM_URL": language_model.url,
         "STT_ENGINE": "faster-whisper",
         "STT_MODEL": "whisper-base",
         "TTS_ENGINE": "xtts",
@@ -50,7 +54,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         "TTS_THREADS": "1",
         "TURN_PERSONAS_DIR": str(folder),
     }
-    with System(folder / "system", chosen) as running:
+    with System(folder / "system", chosen) as running, language_model.following(repeat):
         added = add(running, checkpoint, "anna", "austen-leisure.wav", "--accept-licence")
         assert added.startswith("0 anna ")
         yield running
@@ -94,19 +98,31 @@ async def test_one_voice_speaks_each_answer_in_its_language(system: System) -> N
 
 
 @pytest.mark.skipif(not RUSSIANS.exists(), reason="no Russian recordings are installed")
-async def test_each_utterance_is_heard_in_its_language(system: System) -> None:
-    """Nobody said beforehand which of the two it would be."""
+async def test_each_utterance_is_answered_in_its_language(system: System) -> None:
+    """Nobody said beforehand which of the two it would be, and it changes from turn to turn."""
     names = ("astcc-followed-by-the-pound-key", "", "call-fwd-no-ans")
+    heard = []
     async with talking(system, languages=["en", "ru"]) as client:
         for number, name in enumerate(names, 1):
+            before = client.audio().size
             speech = recorded(name) if name else (spoken(SAID, "en") * 32767).astype(np.int16)
             await client.speak(np.concatenate([speech, PAUSE]), pace=1)
             await client.until("turn_ended", number, within_s=120)
+            heard.append(client.audio()[before:])
         finals = client.messages("final")
+    texts = [final["text"] for final in finals]
 
     assert [final["language"] for final in finals] == ["ru", "en", "ru"]
-    assert any("а" <= letter <= "я" for letter in finals[0]["text"])
-    assert "garden" in finals[1]["text"].lower()
+    assert any("а" <= letter <= "я" for letter in texts[0])
+    assert "garden" in texts[1].lower()
+    async with talking(system, "ru") as client:
+        russian, _, other = [await answer(client, text) for text in texts]
+    async with talking(system, "en") as client:
+        wrong, english, _ = [await answer(client, text) for text in texts]
+    assert np.array_equal(heard[0], russian)
+    assert np.array_equal(heard[1], english)
+    assert np.array_equal(heard[2], other)
+    assert not np.array_equal(heard[0], wrong)
 
 
 def recorded(name: str) -> NDArray[np.int16]:

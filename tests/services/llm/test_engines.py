@@ -1,7 +1,6 @@
 """What every LLM engine keeps to, the synthetic and the real ones.
 
-That a worker which drains lets its turns end, or hands them on, belongs to the worker, whatever
-its engine: tests/voicebus/test_worker_handover.py. How a server fails is in test_openai.py.
+How a server fails is in test_openai.py.
 """
 
 from __future__ import annotations
@@ -12,14 +11,19 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager, suppress
+from functools import partial
 
+import msgspec
 import pytest
 
-from schemas.llm import GenerateRequest, Message
+from schemas.llm import GenerateRequest, GenerationDone, Message, TokenDelta
 from services.llm.engine import Engine
 from services.llm.engines.openai import OpenAIEngine, OpenAISettings
 from services.llm.engines.synthetic import SyntheticEngine, SyntheticSettings
+from services.llm.providers import alone
 from services.llm.settings import REPLY
+from services.llm.worker import answer
+from tests.draining import drained
 from tests.engines.vllm_server import vllm_server
 from tests.models import model_path
 from tests.timing import expect_within
@@ -94,6 +98,23 @@ async def test_a_reply_is_text_and_then_the_reason_for_its_end(engine: Engine) -
     assert all(piece.text and not piece.finish_reason for piece in spoken)
     assert (last.text, last.finish_reason) == ("", "stop")
     assert last.tokens >= len(spoken)
+
+
+async def test_a_worker_that_goes_writes_its_reply_to_the_end(
+    engine: Engine, nats_server: str
+) -> None:
+    """All of it, and then it is gone."""
+    whole = "".join([piece.text async for piece in engine.generate(ASK)])
+    work = partial(answer, providers=alone(engine))
+
+    *deltas, done = await drained(
+        nats_server, "llm", work, msgspec.structs.replace(ASK, turn=1), (TokenDelta, GenerationDone)
+    )
+
+    told = "".join(delta.text for delta in deltas if isinstance(delta, TokenDelta))
+    assert told.strip() == whole.strip()
+    assert isinstance(done, GenerationDone)
+    assert done.finish_reason == "stop"
 
 
 async def test_the_same_request_has_the_same_reply(engine: Engine) -> None:

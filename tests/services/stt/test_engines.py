@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import jiwer
@@ -10,12 +10,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from schemas.audio import AudioChunk
+from schemas.stt import PassageCut, PassageRecognised, RecogniseRequest
 from services.stt.engine import Engine, Hint
 from services.stt.engines.faster_whisper import FasterWhisperEngine
 from services.stt.engines.synthetic import SyntheticEngine
 from services.stt.hallucination import gate
 from services.stt.scheduler import Priority, Scheduler
+from services.stt.worker import work
+from tests.draining import drained
 from tests.models import model_path
+from tests.services.stt.ears import ears_of
 from tests.services.stt.speech import RECORDINGS, noise, plain, recording, silence
 from voicebus.errors import EngineError, EngineUnavailable, RequestRefused
 
@@ -127,6 +132,37 @@ async def test_ten_callers_at_once_get_their_own_words(engine: Engine) -> None:
         assert max(errors) < 0.5 < min(others)
     else:
         assert found == alone * 5
+
+
+async def test_a_worker_that_goes_recognises_its_passage_to_the_end(
+    engine: Engine, nats_server: str
+) -> None:
+    """All of it, and then it is gone."""
+    samples = recording("amiable")
+    pcm = (samples * 32767).astype(np.int16).tobytes()
+    audio = tuple(
+        AudioChunk(pcm=pcm[at : at + 32_000], offset=at // 2) for at in range(0, len(pcm), 32_000)
+    )
+    request = RecogniseRequest(
+        start=0, cut_from=len(samples), end=len(samples), turn=1, language="en"
+    )
+
+    async with ears_of(engine) as ears:
+        cut, told = await drained(
+            nats_server,
+            "stt",
+            partial(work, ears=ears),
+            request,
+            (PassageCut, PassageRecognised),
+            before=audio,
+        )
+
+    assert isinstance(cut, PassageCut)
+    assert isinstance(told, PassageRecognised)
+    assert told.end == cut.end
+    assert all(segment.text for segment in told.segments)
+    assert told.segments
+    assert told.synthetic == engine.synthetic
 
 
 def test_a_synthetic_engine_says_that_it_is() -> None:

@@ -1,23 +1,23 @@
-"""What every TTS engine keeps to, the synthetic and the real ones.
-
-That a worker which drains lets its turns end, or hands them on, belongs to the worker, whatever
-its engine: tests/voicebus/test_worker_handover.py.
-"""
+"""What every TTS engine keeps to, the synthetic and the real ones."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from contextlib import aclosing, suppress
+from functools import partial
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from schemas.tts import ReplyChunk, SpeakRequest, SpeechDone
 from services.tts.engine import Engine
 from services.tts.engines.synthetic import SyntheticEngine, SyntheticSettings
 from services.tts.silence import leading_silence
 from services.tts.text import speakable
+from services.tts.worker import speak
+from tests.draining import drained
 from tests.timing import expect_within, shortest_s
 from voicebus.errors import EngineError, UnknownVoice
 
@@ -56,7 +56,7 @@ async def test_audio_is_audible_int16_and_as_long_as_speech(engine: Engine) -> N
     assert all(piece.dtype == np.int16 and piece.ndim == 1 and piece.size for piece in pieces)
     assert all(leading_silence(piece) < piece.size for piece in pieces)
     seconds = sum(piece.size for piece in pieces) / engine.sample_rate_hz
-    # A model that was never trained stops when it likes.
+    # A model that was never trained stops when it likes: its pieces are looked at in test_xtts.py.
     assert engine.name == "xtts" or 3 < seconds < 8
 
 
@@ -171,6 +171,22 @@ async def test_many_at_once_are_all_spoken(engine: Engine) -> None:
     assert not np.array_equal(heard[0], heard[1])
     # A model that was never trained stops when it likes, or is stopped.
     assert engine.name == "xtts" or sizes[0] < sizes[1]
+
+
+async def test_a_worker_that_goes_speaks_its_turn_to_the_end(
+    engine: Engine, nats_server: str
+) -> None:
+    """All of it, and then it is gone."""
+    request = SpeakRequest(turn=1, text=SENTENCES)
+
+    *chunks, done = await drained(
+        nats_server, "tts", partial(speak, engine=engine), request, (ReplyChunk, SpeechDone)
+    )
+
+    samples = [len(chunk.pcm) // 2 for chunk in chunks if isinstance(chunk, ReplyChunk)]
+    assert isinstance(done, SpeechDone)
+    assert sum(samples) == done.samples > samples[0]
+    assert done.synthetic == engine.synthetic
 
 
 async def test_the_synthetic_voice_keeps_to_its_times() -> None:
