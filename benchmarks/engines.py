@@ -69,10 +69,10 @@ async def _run(args: argparse.Namespace, arguments: list[str]) -> report.Report:
                     rows += told_rows
             print(f"round {number + 1} of {args.rounds}", file=sys.stderr, flush=True)
     found = figures(rows, args.seed)
-    pieces: list[Piece] = []
+    pieces, unlike = list[Piece](), list[str]()
     if args.xtts is not None:
         sample = project_root() / "examples" / "samples" / "austen-leisure.wav"
-        pieces = await overhead(args.xtts, sample, args.rounds)
+        pieces, unlike = await overhead(args.xtts, sample, args.rounds)
         found |= stream_figures(pieces, args.seed)
     return report.Report(
         command=command.line("engines", arguments),
@@ -82,7 +82,7 @@ async def _run(args: argparse.Namespace, arguments: list[str]) -> report.Report:
         seed=args.seed,
         figures=found,
         bars=bars(found),
-        void=void_reasons(rows, watch.stolen_ratio),
+        void=[*void_reasons(rows, watch.stolen_ratio), *unlike],
         turns=[*rows, *pieces],
     )
 

@@ -19,8 +19,8 @@ _TEXTS: Final = (
 )
 
 
-async def overhead(folder: Path, sample: Path, rounds: int) -> list[Piece]:
-    """Return pieces of texts that both spoke, with the same noise, by turns.
+async def overhead(folder: Path, sample: Path, rounds: int) -> tuple[list[Piece], list[str]]:
+    """Return pieces of texts that both spoke, with the same noise, by turns; and what was unlike.
 
     Args:
         folder: The checkpoint.
@@ -34,7 +34,7 @@ async def overhead(folder: Path, sample: Path, rounds: int) -> list[Piece]:
     settings = XttsSettings(folder=folder, offers=(Offer("sample", "sample"),))
     engine = XttsEngine(settings, lambda: {"sample": kept})
     await engine.warm()
-    pieces: list[Piece] = []
+    pieces, unlike = list[Piece](), list[str]()
     try:
         for _ in range(rounds):
             for text in _TEXTS:
@@ -43,12 +43,14 @@ async def overhead(folder: Path, sample: Path, rounds: int) -> list[Piece]:
                 async for _piece in engine.synthesise(text, "sample", 1.0, "en"):
                     ours.append((time.perf_counter() - last_s) * 1000)
                     last_s = time.perf_counter()
-                # The same noise: another number of pieces is another text, and no comparison.
+                if len(library) != len(ours):
+                    unlike.append(f"{len(library)} pieces of XTTS were {len(ours)} of the engine")
+                    continue
                 both = zip(library, ours, strict=True)
                 pieces += [Piece(number, one, other) for number, (one, other) in enumerate(both)]
     finally:
         await engine.close()
-    return pieces
+    return pieces, unlike
 
 
 def _library(engine: Any, text: str) -> list[float]:
