@@ -9,6 +9,7 @@ import pytest
 
 from tests.browser import Page
 from tests.e2e.client import connected
+from tests.e2e.sites import system_with_sites
 from tests.e2e.test_conversations import WRITTEN, conversation_of, kept
 from tests.e2e.test_conversations import type_turn as type_at_ws
 from tests.e2e.upstream import LanguageModel
@@ -16,7 +17,6 @@ from tests.models import model_path
 from tests.system import SYNTHETIC, System
 from tests.talk_page import SAMPLE
 from tests.widget_page import (
-    SITES,
     Host,
     element,
     events,
@@ -43,16 +43,8 @@ def noting(
 ) -> Iterator[System]:
     """An edge with widgets, and a language model that notes what it is told."""
     model_path("silero-vad")
-    folder = tmp_path_factory.mktemp("noting")
-    sites = folder / SITES
-    sites.write_text("", encoding="utf-8")
-    settings = {
-        **SYNTHETIC,
-        "LLM_ENGINE": "openai",
-        "LLM_URL": language_model.url,
-        "EDGE_WIDGET_SITES_FILE": str(sites),
-    }
-    with System(folder, settings) as system:
+    settings = {**SYNTHETIC, "LLM_ENGINE": "openai", "LLM_URL": language_model.url}
+    with system_with_sites(tmp_path_factory.mktemp("noting"), settings) as system:
         yield system
 
 

@@ -1,0 +1,19 @@
+"""Systems that let pages of other sites have widgets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.system import System
+from tests.widget_page import SITES
+
+
+@contextmanager
+def system_with_sites(folder: Path, settings: Mapping[str, str]) -> Iterator[System]:
+    """A system without sites; :func:`tests.widget_page.open_sites` gives it some."""
+    sites = folder / SITES
+    sites.write_text("", encoding="utf-8")  # a test writes its own: a change counts at once
+    with System(folder, {**settings, "EDGE_WIDGET_SITES_FILE": str(sites)}) as system:
+        yield system
