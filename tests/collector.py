@@ -5,10 +5,11 @@ from __future__ import annotations
 import gzip
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
+import pytest
 from msgspec import Struct
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
@@ -88,6 +89,13 @@ class Collector:
         until_s = time.monotonic() + within_s
         while not is_complete(self.spans) and time.monotonic() < until_s:
             time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def collector() -> Iterator[Collector]:
+    """Where the spans of a file of tests go."""
+    with Collector() as running:
+        yield running
 
 
 def _spans(request: ExportTraceServiceRequest) -> list[Kept]:

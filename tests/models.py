@@ -20,3 +20,10 @@ def model_path(name: str) -> Path:
         return ModelStore(default_folder(os.environ)).path(name)
     except ModelError as err:
         pytest.fail(str(err))
+
+
+def require_real_models() -> None:
+    """Fail the test unless all models of :data:`tests.system.REAL` are there."""
+    for name in ("silero-vad", "whisper-tiny.en", "smollm2-135m-instruct-q4_1"):
+        model_path(name)
+    model_path("piper-en_US-joe-medium")

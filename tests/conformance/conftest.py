@@ -9,7 +9,7 @@ from openai import AsyncOpenAI
 
 from tests.conformance.npm import Node, installed
 from tests.e2e.upstream import LanguageModel, calling
-from tests.models import model_path
+from tests.models import model_path, require_real_models
 from tests.system import REAL, SYNTHETIC, System
 
 
@@ -24,9 +24,7 @@ def synthetic_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Syste
 @pytest.fixture(scope="package")
 def real_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Whisper tiny.en, SmolLM2 behind llama.cpp, and Piper."""
-    for name in ("silero-vad", "whisper-tiny.en", "smollm2-135m-instruct-q4_1"):
-        model_path(name)
-    model_path("piper-en_US-joe-medium")
+    require_real_models()
     with System(tmp_path_factory.mktemp("real"), REAL) as system:
         yield system
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e.sites import system_with_sites
 from tests.e2e.upstream import LanguageModel
-from tests.models import model_path
+from tests.models import model_path, require_real_models
 from tests.system import REAL, SYNTHETIC, System
-from tests.widget_page import SITES
 
 
 @pytest.fixture(scope="package")
@@ -23,13 +23,8 @@ def synthetic_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Syste
 @pytest.fixture(scope="package")
 def real_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Whisper tiny.en, SmolLM2 behind llama.cpp, and Piper."""
-    for name in ("silero-vad", "whisper-tiny.en", "smollm2-135m-instruct-q4_1"):
-        model_path(name)
-    model_path("piper-en_US-joe-medium")
-    folder = tmp_path_factory.mktemp("real")
-    sites = folder / SITES
-    sites.write_text("", encoding="utf-8")  # a test writes its own: a change counts at once
-    with System(folder, {**REAL, "EDGE_WIDGET_SITES_FILE": str(sites)}) as system:
+    require_real_models()
+    with system_with_sites(tmp_path_factory.mktemp("real"), REAL) as system:
         yield system
 
 

@@ -18,7 +18,7 @@ from tests.asterisk_phones import AsteriskPhone, WideAsteriskPhone
 from tests.carriers import TelnyxPhone, TwilioPhone
 from tests.e2e.client import connected, word_error_rate
 from tests.e2e.telephony import Exchange, exchange, overheard
-from tests.models import model_path
+from tests.models import require_real_models
 from tests.system import REAL
 from tests.telephones import Telephone, calling, calling_by_tcp
 from tests.voicebus.audio.recordings import SAMPLES
@@ -51,9 +51,7 @@ WIDE = "asterisk, 16 kHz"
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
     """Whisper tiny.en, SmolLM2 and Piper."""
-    for name in ("silero-vad", "whisper-tiny.en", "smollm2-135m-instruct-q4_1"):
-        model_path(name)
-    model_path("piper-en_US-joe-medium")
+    require_real_models()
     with exchange(tmp_path_factory.mktemp("office"), REAL, {}) as running:
         yield running
 

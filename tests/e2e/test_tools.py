@@ -13,15 +13,16 @@ from typing import Any
 import pytest
 
 from tests.e2e.client import Client, connected
+from tests.e2e.tools import SERVERS, environment, inline, system_with_tools
 from tests.e2e.upstream import LanguageModel, asking, calling
-from tests.models import model_path
-from tests.system import SYNTHETIC, System
-from voicebus import parts
+from tests.services.tool.connecting import SHOP, log
+from tests.system import System
 from voicebus.parts import project_root
+
+__all__ = ["log"]
 
 pytestmark = pytest.mark.model
 
-SHOP = "tests.services.tool.shop"
 PERSONA = """---
 tools:
   allow: [time, hang_up, transfer, shop.*]
@@ -45,55 +46,25 @@ def block(language: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the server was asked for."""
-    return tmp_path_factory.mktemp("shop") / "log"
-
-
-@pytest.fixture(scope="module")
 def system(
     log: Path, tmp_path_factory: pytest.TempPathFactory, language_model: LanguageModel
 ) -> Iterator[System]:
     """A system with a tool worker, and a persona that may call the functions of a shop."""
-    model_path("silero-vad")
     folder = tmp_path_factory.mktemp("tools")
     (folder / "shop.md").write_text(PERSONA)
     (folder / "tea.md").write_text(block("markdown"))
     (folder / "tea.py").write_text(block("python"))
-    env = "{" + ", ".join(f'{k} = "{v}"' for k, v in _environment(log).items()) + "}"
-    (folder / "servers.toml").write_text(
+    (folder / SERVERS).write_text(
         "[servers.shop]\n"
         f'command = ["{sys.executable}", "-m", "{SHOP}"]\n'
-        f"env = {env}\n"
+        f"env = {inline(environment(log))}\n"
         'allow = ["stock", "slow", "large", "broken", "meet"]\n'
         'repeatable = ["stock"]\n'
         "timeout_s = 4\n\n"
         + block("toml").replace('"python", "tea.py"', f'"{sys.executable}", "{folder / "tea.py"}"')
     )
-    settings = {
-        **SYNTHETIC,
-        "LLM_ENGINE": "openai",
-        "LLM_URL": language_model.url,
-        "TURN_PERSONAS_DIR": str(folder),
-        "EDGE_PERSONA": "shop",
-        "TOOL_SERVERS_FILE": str(folder / "servers.toml"),
-    }
-    with System(tmp_path_factory.mktemp("talking"), settings, roles=(*parts.ROLES, "tool")) as up:
-        _wait_for(up, "tools.connected", 2)
-        yield up
-
-
-def _environment(log: Path) -> dict[str, str]:
-    return {"PYTHONPATH": str(project_root()), "SHOP_LOG": str(log)}
-
-
-def _wait_for(system: System, event: str, times: int = 1) -> None:
-    async def logged() -> None:
-        async with asyncio.timeout(30):
-            while system.processes["tool"].log.count(event) < times:
-                await asyncio.sleep(0.05)
-
-    asyncio.run(logged())
+    with system_with_tools(folder, "shop", language_model) as running:
+        yield running
 
 
 def called(log: Path) -> list[str]:

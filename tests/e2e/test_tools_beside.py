@@ -18,13 +18,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tests.e2e.client import PAUSE, Client, connected
-from tests.e2e.test_tools import SHOP, turn, until_called
+from tests.e2e.test_tools import turn, until_called
+from tests.e2e.tools import SERVERS, environment, inline, system_with_tools
 from tests.e2e.upstream import LanguageModel, Script, asking, echo, failing
-from tests.models import model_path
-from tests.system import SYNTHETIC, System
+from tests.services.tool.connecting import SHOP, log
+from tests.system import System
 from tests.voicebus.audio.recordings import sentence
-from voicebus import parts
-from voicebus.parts import free_port, project_root
+from voicebus.parts import free_port
+
+__all__ = ["log"]
 
 pytestmark = pytest.mark.model
 
@@ -39,51 +41,24 @@ LONGEST_S = 1.5
 
 
 @pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the servers were asked for."""
-    return tmp_path_factory.mktemp("shop") / "log"
-
-
-@pytest.fixture(scope="module")
 def system(
     log: Path, tmp_path_factory: pytest.TempPathFactory, language_model: LanguageModel
 ) -> Iterator[System]:
     """A system with a tool worker that reaches the same server in both ways."""
-    model_path("silero-vad")
-    folder, port = tmp_path_factory.mktemp("tools"), free_port()
-    env = {"PYTHONPATH": str(project_root()), "SHOP_LOG": str(log)}
-    told = ", ".join(f'{name} = "{value}"' for name, value in env.items())
+    folder, port, env = tmp_path_factory.mktemp("tools"), free_port(), environment(log)
     (folder / "tea.md").write_text(PERSONA)
-    (folder / "servers.toml").write_text(
-        f'[servers.pipe]\ncommand = ["{sys.executable}", "-m", "{SHOP}"]\nenv = {{{told}}}\n'
+    (folder / SERVERS).write_text(
+        f'[servers.pipe]\ncommand = ["{sys.executable}", "-m", "{SHOP}"]\nenv = {inline(env)}\n'
         "timeout_s = 4\n\n"
         f'[servers.http]\nurl = "http://127.0.0.1:{port}/mcp"\ntimeout_s = 4\n'
     )
-    settings = {
-        **SYNTHETIC,
-        "LLM_ENGINE": "openai",
-        "LLM_URL": language_model.url,
-        "TURN_PERSONAS_DIR": str(folder),
-        "EDGE_PERSONA": "tea",
-        "TOOL_SERVERS_FILE": str(folder / "servers.toml"),
-    }
     command = [sys.executable, "-m", SHOP, str(port)]
     with subprocess.Popen(command, env={**os.environ, **env}, stderr=subprocess.DEVNULL) as by_http:
         try:
-            roles = (*parts.ROLES, "tool")
-            with System(tmp_path_factory.mktemp("beside"), settings, roles=roles) as running:
-                wait_connected(running)
+            with system_with_tools(folder, "tea", language_model) as running:
                 yield running
         finally:
             by_http.kill()
-
-
-def wait_connected(system: System) -> None:
-    """Wait until both ways are open."""
-    deadline_s = time.monotonic() + 30
-    while system.processes["tool"].log.count("tools.connected") < len(WAYS):
-        assert time.monotonic() < deadline_s, system.processes["tool"].log
-        time.sleep(0.05)
 
 
 def when(words: str, script: Script) -> Script:

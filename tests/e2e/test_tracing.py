@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 from prometheus_client.openmetrics import parser
 
-from tests.collector import Collector, Kept
+from tests.collector import Collector, Kept, collector
 from tests.e2e.client import PAUSE, connected
 from tests.e2e.openai import realtime
 from tests.models import model_path
@@ -24,6 +24,8 @@ from tests.system import SYNTHETIC, System
 from tests.voicebus.audio.recordings import SAMPLES
 from voicebus.audio.resample import Resampler
 from voicebus.audio.wav import read_wav
+
+__all__ = ["collector"]
 
 pytestmark = pytest.mark.model
 
@@ -33,13 +35,6 @@ VOICEBUS = Path(sys.executable).with_name("voicebus")
 FIRST = SAMPLES / "austen-amiable.wav"
 FILE = "00-1af7651916cd43dd8448eb211c80319c-b7ad6b7169203332-01"
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-
-
-@pytest.fixture(scope="module")
-def collector() -> Iterator[Collector]:
-    """Where the spans go."""
-    with Collector() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,15 @@ import numpy as np
 import pytest
 from prometheus_client.openmetrics import parser
 
-from tests.collector import Collector
+from tests.collector import Collector, collector
 from tests.e2e.client import PAUSE, Client, Listener, connected
 from tests.models import model_path
 from tests.plain import PLAIN
 from tests.system import SYNTHETIC, System
 from tests.voicebus.audio.recordings import SAMPLES
 from voicebus.audio.wav import read_wav
+
+__all__ = ["collector"]
 
 pytestmark = pytest.mark.model
 
@@ -49,13 +51,6 @@ WAITS = (
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 SOON_S = 5.0
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-
-
-@pytest.fixture(scope="module")
-def collector() -> Iterator[Collector]:
-    """Where the spans go."""
-    with Collector() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from schemas.turn import ConverseRequest
 from subjects.catalog import Place, subject_of
 from tests.browser import Page
 from tests.e2e.client import PAUSE, connected, word_error_rate
+from tests.e2e.sites import host
 from tests.system import System
 from tests.talk_page import SAMPLE
 from tests.widget_page import (
@@ -28,7 +29,6 @@ from tests.widget_page import (
     element,
     events,
     go,
-    hosted,
     inside,
     open_sites,
     press,
@@ -40,6 +40,8 @@ from tests.widget_page import (
 from voicebus.audio.wav import read_wav
 from voicebus.bus.client import connect as connect_bus
 from voicebus.settings import BusSettings
+
+__all__ = ["host"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.model, pytest.mark.timeout(300)]
 
@@ -73,13 +75,6 @@ async def page(chromium: str, tmp_path: Path) -> AsyncIterator[Page]:
     """A tab of a browser whose microphone is allowed, and plays the sample once."""
     async with visited(chromium, tmp_path, SAMPLE) as tab:
         yield tab
-
-
-@pytest.fixture
-async def host() -> AsyncIterator[Host]:
-    """A web server of another site."""
-    async with hosted() as serving:
-        yield serving
 
 
 @asynccontextmanager

@@ -18,13 +18,13 @@ from schemas.turn import TurnEnded
 from tests.browser import Page
 from tests.cutting import Proxy, proxy
 from tests.e2e.client import expect_eventually
+from tests.e2e.sites import system_with_sites
 from tests.e2e.test_bad_clients import ROLES, expect_all_slots_free
 from tests.e2e.test_widget import overheard
-from tests.models import model_path
+from tests.models import require_real_models
 from tests.system import REAL, System
 from tests.talk_page import SAMPLE
 from tests.widget_page import (
-    SITES,
     UNPROCESSED,
     element,
     go,
@@ -55,19 +55,9 @@ IN_MID_REPLY = f"{element('shop')}.turns[0]?.playedMs > 300 && !{element('shop')
 @pytest.fixture(scope="module")
 def brief_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Real engines, long replies, and an edge that does not wait long for who was lost."""
-    for name in ("silero-vad", "whisper-tiny.en", "smollm2-135m-instruct-q4_1"):
-        model_path(name)
-    model_path("piper-en_US-joe-medium")
-    folder = tmp_path_factory.mktemp("brief")
-    sites = folder / SITES
-    sites.write_text("", encoding="utf-8")
-    settings = {
-        **REAL,
-        "LLM_MAX_TOKENS": "120",
-        "EDGE_RESUME_S": str(RESUME_S),
-        "EDGE_WIDGET_SITES_FILE": str(sites),
-    }
-    with System(folder, settings) as system:
+    require_real_models()
+    settings = {**REAL, "LLM_MAX_TOKENS": "120", "EDGE_RESUME_S": str(RESUME_S)}
+    with system_with_sites(tmp_path_factory.mktemp("brief"), settings) as system:
         yield system
 
 

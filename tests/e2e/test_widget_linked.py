@@ -9,6 +9,7 @@ import pytest
 
 from tests.browser import Page
 from tests.e2e.client import connected
+from tests.e2e.sites import host, system_with_sites
 from tests.e2e.test_conversations import WRITTEN, conversation_of, kept
 from tests.e2e.test_conversations import type_turn as type_at_ws
 from tests.e2e.upstream import LanguageModel
@@ -16,12 +17,10 @@ from tests.models import model_path
 from tests.system import SYNTHETIC, System
 from tests.talk_page import SAMPLE
 from tests.widget_page import (
-    SITES,
     Host,
     element,
     events,
     go,
-    hosted,
     inside,
     open_sites,
     press,
@@ -29,6 +28,8 @@ from tests.widget_page import (
     visited,
     widget,
 )
+
+__all__ = ["host"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.model, pytest.mark.timeout(200)]
 
@@ -43,24 +44,9 @@ def noting(
 ) -> Iterator[System]:
     """An edge with widgets, and a language model that notes what it is told."""
     model_path("silero-vad")
-    folder = tmp_path_factory.mktemp("noting")
-    sites = folder / SITES
-    sites.write_text("", encoding="utf-8")
-    settings = {
-        **SYNTHETIC,
-        "LLM_ENGINE": "openai",
-        "LLM_URL": language_model.url,
-        "EDGE_WIDGET_SITES_FILE": str(sites),
-    }
-    with System(folder, settings) as system:
+    settings = {**SYNTHETIC, "LLM_ENGINE": "openai", "LLM_URL": language_model.url}
+    with system_with_sites(tmp_path_factory.mktemp("noting"), settings) as system:
         yield system
-
-
-@pytest.fixture
-async def host() -> AsyncIterator[Host]:
-    """A web server of a shop."""
-    async with hosted() as serving:
-        yield serving
 
 
 @pytest.fixture

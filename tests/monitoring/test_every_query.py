@@ -16,11 +16,13 @@ import yaml
 from deploy.dashboards import every_dashboard
 from deploy.dashboards.draw import draw, drawn_from
 from deploy.dashboards.panels import Dashboard, Panel, Row
-from tests.collector import Collector
+from tests.collector import Collector, collector
 from tests.e2e.test_up import up
 from tests.monitoring.house import house
 from tests.monitoring.load import ENOUGH, everything, talk
 from tests.monitoring.prometheus import DEPLOY, Prometheus, page_in
+
+__all__ = ["collector"]
 
 pytestmark = [pytest.mark.monitoring, pytest.mark.timeout(300)]
 
@@ -103,13 +105,6 @@ PANELS = [
     for row in dashboard.rows
     for panel in row.panels
 ]
-
-
-@pytest.fixture(scope="module")
-def collector() -> Iterator[Collector]:
-    """Where the traces go."""
-    with Collector() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

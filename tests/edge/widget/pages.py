@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -52,6 +53,15 @@ async def answer(line: Line) -> None:
             await line.say("reply_text", turn=turn, text=f"{word} ")
         await line.say("reply_done", turn=turn, text="Tea is ready.")
         await line.say("turn_ended", turn=turn, outcome="completed")
+
+
+async def forget(line: Line) -> None:
+    """Answer what is typed until the conversation is to be forgotten, and hang up."""
+    talking = asyncio.create_task(answer(line))
+    await line.until(lambda: bool(line.got("forget")))
+    talking.cancel()
+    await line.say("hang_up", reason="forgotten")
+    await line.socket.close(1000)
 
 
 async def speak(line: Line) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser import Page
-from tests.edge.widget.pages import SILENT, answer, begin, shop, speak
+from tests.edge.widget.pages import SILENT, answer, begin, forget, shop, speak
 from tests.edge_script import Line
 from tests.talk_page import SAMPLE
 from tests.widget_page import element, events, inside, text_of, visited, widget
@@ -173,16 +173,8 @@ async def test_a_page_cancels_the_reply(page: Page) -> None:
 
 async def test_a_page_forgets_the_conversation(page: Page) -> None:
     """Its words are gone from the page and from the tab, and the next session is a new one."""
-
-    async def forgetting(line: Line) -> None:
-        talking = asyncio.create_task(answer(line))
-        await line.until(lambda: bool(line.got("forget")))
-        talking.cancel()
-        await line.say("hang_up", reason="forgotten")
-        await line.socket.close(1000)
-
     kept = "sessionStorage.getItem('voicebus.conversation.shop.shop')"
-    async with shop(page, forgetting, widget("shop", opened="")) as (running, _):
+    async with shop(page, forget, widget("shop", opened="")) as (running, _):
         await page.evaluate(f"{SHOP}.forget()")
         early = len(running.lines)
         await page.evaluate(f"{SHOP}.say('Is there tea?')")

@@ -9,7 +9,7 @@ import pytest
 
 from edge.widget.sites import Site
 from tests.browser import Page, shared, tab
-from tests.edge.widget.pages import SILENT, SITE, answer, begin, shop
+from tests.edge.widget.pages import SILENT, SITE, answer, begin, forget, shop
 from tests.edge_script import Line
 from tests.talk_page import ALLOW
 from tests.widget_page import (
@@ -194,15 +194,7 @@ async def test_a_code_leads_to_another_device_and_from_there(page: Page) -> None
 
 async def test_a_visitor_deletes_the_conversation(page: Page) -> None:
     """It is gone from the page, too, and what follows is a new one."""
-
-    async def forgetting(line: Line) -> None:
-        talking = asyncio.create_task(answer(line))
-        await line.until(lambda: bool(line.got("forget")))
-        talking.cancel()
-        await line.say("hang_up", reason="forgotten")
-        await line.socket.close(1000)
-
-    async with shop(page, forgetting, widget("shop", opened="")) as (running, _):
+    async with shop(page, forget, widget("shop", opened="")) as (running, _):
         await type_turn(page, "shop", "Is there tea?")
         await page.until(f"{element('shop')}.turns[0]?.outcome === 'completed'")
         await press(page, "shop", "#link")
