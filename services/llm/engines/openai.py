@@ -36,7 +36,12 @@ log: Final = structlog.get_logger()
 
 _REFUSED: Final = (RequestRefused, UnknownModel)
 """How functions are refused: some say that the request is wrong, OpenRouter that no model does."""
-_LOOK: Final = Tool(name="look", description="Looks.", parameters='{"type":"object"}')
+_LOOK: Final = Tool(
+    name="look",
+    description="Looks.",
+    # Some refuse functions that take nothing, and take others.
+    parameters='{"type":"object","properties":{"at":{"type":"string"}},"required":["at"]}',
+)
 _MOST_MODELS: Final = 1000
 """Of which it is remembered whether they take functions: callers may give any name."""
 

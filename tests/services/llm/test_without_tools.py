@@ -21,7 +21,8 @@ from tests.services.llm.upstream import Script, Upstream, failing
 from voicebus import metrics
 from voicebus.errors import EngineError, EngineUnavailable, RequestRefused
 
-LOOK = Tool(name="look", description="Looks.", parameters='{"type": "object"}')
+AT = '{"type": "object", "properties": {"at": {"type": "string"}}}'
+LOOK = Tool(name="look", description="Looks.", parameters=AT)
 ASK = GenerateRequest(messages=(Message(role="user", content="Hello"),), tools=(LOOK,))
 
 
@@ -36,11 +37,12 @@ def without(status: int = 400, text: str = "Hello there.") -> Script:
 
 
 def choosy(name: str) -> Script:
-    """Refuse functions of this name, as one whose schema is wrong."""
+    """Refuse functions of this name, as one whose schema is wrong, and those that take nothing."""
 
     async def script(upstream: Upstream, sent: asyncio.StreamWriter) -> None:
-        named = [tool["function"]["name"] for tool in upstream.bodies[-1].get("tools", [])]
-        await (failing(400, {}) if name in named else saying("Hello"))(upstream, sent)
+        told = [tool["function"] for tool in upstream.bodies[-1].get("tools", [])]
+        is_wrong = any(one["name"] == name or not one["parameters"]["properties"] for one in told)
+        await (failing(400, {}) if is_wrong else saying("Hello"))(upstream, sent)
 
     return script
 
