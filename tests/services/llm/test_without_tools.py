@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from structlog.testing import capture_logs
 from schemas.event import Event
 from schemas.llm import GenerateRequest, Message, Tool, ToolCall
 from services.llm.asking import Asking
+from services.llm.engines.openai_tools import KNOWN_S
 from services.llm.providers import Providers
 from services.llm.published import NOTHING
 from services.llm.writer import Writer
@@ -119,6 +121,40 @@ async def test_functions_that_are_wrong_take_those_of_others_from_nobody() -> No
 
     assert engine.takes_tools("")
     assert upstream.bodies[-1]["tools"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(without(), saying("I looked.")), (choosy("wrong"), without())],
+    ids=["takes them now", "takes none any more"],
+)
+async def test_what_was_found_out_is_looked_at_again_after_a_while(
+    before: Script, after: Script
+) -> None:
+    """A server is started anew with functions, or without; a worker need not be."""
+    now_s, scripts = [0.0], [before]
+
+    async def script(upstream: Upstream, sent: asyncio.StreamWriter) -> None:
+        await scripts[-1](upstream, sent)
+
+    wrong = replace(ASK, tools=(replace(LOOK, name="wrong"),))
+    async with asking(script, clock=lambda: now_s[0]) as (engine, upstream):
+        with pytest.raises(RequestRefused):
+            await reply_of(engine, wrong)
+        found = engine.takes_tools("")
+        scripts.append(after)
+        now_s[0] = KNOWN_S - 1
+        asked = len(upstream.bodies)
+        with suppress(RequestRefused):
+            await reply_of(engine, wrong)
+        assert (len(upstream.bodies), engine.takes_tools("")) == (asked + 1, found)
+
+        now_s[0] = KNOWN_S
+        with suppress(RequestRefused):
+            await reply_of(engine, wrong)
+
+    assert engine.takes_tools("") is not found
+    assert "tools" in upstream.bodies[asked + 1]
 
 
 @pytest.mark.parametrize("script", [failing(400, {}), failing(404, {}), failing(503, {})])
