@@ -14,12 +14,14 @@ from schemas.event import Event
 from schemas.llm import GenerateRequest, Message, Tool, ToolCall
 from services.llm.asking import Asking
 from services.llm.engines.openai_tools import KNOWN_S
-from services.llm.providers import Providers
+from services.llm.providers import Provider, Providers
 from services.llm.published import NOTHING
 from services.llm.writer import Writer
+from tests.metered import Growth
 from tests.services.llm.asking import asking, reply_of
 from tests.services.llm.providing import providing, saying
-from tests.services.llm.upstream import Script, Upstream, failing
+from tests.services.llm.upstream import Script, Upstream, failing, hanging
+from tests.workers import until
 from voicebus import metrics
 from voicebus.errors import EngineError, EngineUnavailable, RequestRefused
 
@@ -107,6 +109,38 @@ async def test_who_refuses_functions_answers_where_the_others_fail() -> None:
 
     assert first == ("Hello there.", ["a", "b", "a"])
     assert second == ("Hello there.", ["b", "a"])
+
+
+async def test_who_is_only_slow_is_not_outrun_by_who_refuses_functions() -> None:
+    """In the turn in which that is found out, and later: it would leave out what was asked for."""
+    before, others = counted("b"), list[Provider]()
+
+    async def slow(upstream: Upstream, sent: asyncio.StreamWriter) -> None:
+        await until(lambda: not others[0].takes_tools(ASK))
+        await asyncio.sleep(0.3)
+        await saying("I looked.")(upstream, sent)
+
+    async with providing(slow, without(), hedge_after_s=0.03) as (providers, _):
+        others += providers.order(ASK, begun=False)[1:]
+        first = await answered(providers)
+        second = await answered(providers)
+
+    assert first == ("I looked.", ["a", "b"])
+    assert second == ("I looked.", ["a"])
+    assert counted("b") == before
+
+
+async def test_who_refuses_functions_answers_once_the_slow_one_has_failed() -> None:
+    """And not before: later is better than never."""
+    growth = Growth()
+    async with providing(hanging(), without(), hedge_after_s=0.03) as (providers, _):
+        first = await answered(providers)
+        second = await answered(providers)
+
+    assert first == ("Hello there.", ["a", "b", "b"])
+    assert second == ("Hello there.", ["a", "b"])
+    failures = "voicebus_llm_provider_failures_total"
+    assert growth.of(failures, provider="a", code="engine_timeout") == 2
 
 
 async def test_functions_that_are_wrong_take_those_of_others_from_nobody() -> None:
