@@ -66,6 +66,12 @@ class Asking:
         """The attempt that gave the reply, or its end."""
         return next(attempt for attempt in self.attempts if attempt.outcome == "answered")
 
+    @property
+    def failovers(self) -> int:
+        """How many others had failed. Who refused functions and then answered without is none."""
+        failed = {one.provider.name for one in self.attempts if one.outcome == "failed"}
+        return len(failed - {self.answered.provider.name})
+
     async def pieces(self) -> AsyncGenerator[Piece, None]:
         """Stream the reply; see :meth:`services.llm.engine.Engine.generate`.
 
