@@ -130,6 +130,24 @@ async def test_who_is_only_slow_is_not_outrun_by_who_refuses_functions() -> None
     assert counted("b") == before
 
 
+async def test_what_another_turn_finds_out_meanwhile_counts() -> None:
+    """Who turns out to refuse functions while one is silent is not asked besides it, either."""
+    before, others = counted("b"), list[Provider]()
+
+    async def slow(upstream: Upstream, sent: asyncio.StreamWriter) -> None:
+        with suppress(RequestRefused):
+            async for _ in others[0].engine.generate(ASK):
+                pass
+        await asyncio.sleep(0.6)
+        await saying("I looked.")(upstream, sent)
+
+    async with providing(slow, without(), hedge_after_s=0.3) as (providers, _):
+        others += providers.order(ASK, begun=False)[1:]
+        text, whom = await answered(providers)
+
+    assert (text, whom[0], counted("b")) == ("I looked.", "a", before)
+
+
 async def test_who_refuses_functions_answers_once_the_slow_one_has_failed() -> None:
     """And not before: later is better than never."""
     growth = Growth()
