@@ -185,7 +185,7 @@ class GenerationDone(Event, frozen=True, kw_only=True, tag="llm.done"):
         synthetic: True when no real engine was asked.
         prompt_tokens: Tokens of the request, as the upstream counted them; 0 when it did not say.
         provider: Who wrote it, or its end, by the name that the worker has for it.
-        failovers: How many providers had failed before.
+        failovers: How many other providers had failed before.
     """
 
     text: str

@@ -36,9 +36,9 @@ class TokensUsed(Event, frozen=True, kw_only=True, tag="usage.tokens"):
         prompt_tokens: Of the request.
         cached_tokens: How many of these were in the model's cache.
         tokens: Of the reply.
-        estimated: True where the provider has not counted, as for a reply that was left: tokens of
-            the reply are then the pieces that it streamed, those of the request a quarter of its
-            characters.
+        estimated: True where the provider has not counted all of it, as for a reply that was left:
+            what is missing is, of the reply, the pieces that it streamed, and of the request a
+            quarter of its characters.
         cost_usd: What it costs, in US dollars; None where nobody knows.
         charged: True where the provider itself said what it costs.
         rate: The prices that the cost was made of; None where it was not.

@@ -4,7 +4,8 @@ The first in order is asked. When it fails before its first word, the next one i
 the middle, the next one goes on behind the words that are there, as on a takeover
 (:mod:`services.llm.continuing`): no word is said twice. Where hedging is on, a second one is asked
 besides a first that is silent for long, and who speaks first is heard; the slower one may be asked
-again should that fail.
+again should that fail. Who refuses functions is not asked besides somebody who was offered them: an
+answer without them is for where that one has failed, not for where it is slow.
 
 Who ends a reply that is to be spoken, not by its own will, before there is a word of it has failed.
 """
@@ -65,6 +66,12 @@ class Asking:
         """The attempt that gave the reply, or its end."""
         return next(attempt for attempt in self.attempts if attempt.outcome == "answered")
 
+    @property
+    def failovers(self) -> int:
+        """How many others had failed. Who refused functions and then answered without is none."""
+        failed = {one.provider.name for one in self.attempts if one.outcome == "failed"}
+        return len(failed - {self.answered.provider.name})
+
     async def pieces(self) -> AsyncGenerator[Piece, None]:
         """Stream the reply; see :meth:`services.llm.engine.Engine.generate`.
 
@@ -110,7 +117,7 @@ class Asking:
         while winner is None:
             if not self._running:
                 self._start(waiting)
-            if len(self._running) == 1 and not (waiting and self._may_hedge):
+            if len(self._running) == 1 and not self._may_hedge(waiting):
                 winner = await self._heard(self._running[0], waiting)
                 continue
             tasks = {attempt.listening(): attempt for attempt in self._running}
@@ -119,7 +126,8 @@ class Asking:
             done, _ = await asyncio.wait(
                 tasks, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED
             )
-            if not done:
+            # Another turn may have found out meanwhile that the next one refuses functions.
+            if not done and self._may_hedge(waiting):
                 self._start(waiting)
             for task in done:
                 winner = await self._heard(tasks[task], waiting) or winner
@@ -136,9 +144,11 @@ class Asking:
             raise _wordless(reason, self._request, attempt.provider.engine)
         return piece
 
-    @property
-    def _may_hedge(self) -> bool:
-        return self._providers.hedge_after_s > 0 and not self._is_begun
+    def _may_hedge(self, waiting: list[Provider]) -> bool:
+        if not waiting or self._providers.hedge_after_s <= 0 or self._is_begun:
+            return False
+        has_tools = bool(self._request.tools) and self._running[0].offers_tools
+        return not has_tools or waiting[0].takes_tools(self._request)
 
     async def _heard(self, attempt: Attempt, waiting: list[Provider]) -> Attempt | None:
         """Wait for its first word. Who turns out to refuse functions comes last, without them."""

@@ -82,7 +82,7 @@ class Attempt:
             self.counted = Counted(
                 prompt_tokens=piece.prompt_tokens,
                 cached_tokens=piece.cached_tokens,
-                tokens=piece.tokens or self.made,
+                tokens=piece.tokens,
                 cost_usd=piece.cost_usd,
             )
         return piece

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import structlog
+from msgspec.structs import replace
 
 from schemas.llm import GenerateRequest
 from schemas.usage import Rate, TokensUsed
@@ -65,8 +66,7 @@ def usage(attempt: Attempt, request: GenerateRequest, number: int) -> TokensUsed
         request: What was asked.
         number: How many there were before.
     """
-    is_counted = attempt.counted != Counted()
-    counted = attempt.counted if is_counted else _estimated(attempt, request)
+    counted = _completed(attempt, request)
     price = attempt.provider.price_of(attempt.model)
     charged = counted.cost_usd is not None
     return TokensUsed(
@@ -80,7 +80,7 @@ def usage(attempt: Attempt, request: GenerateRequest, number: int) -> TokensUsed
         prompt_tokens=counted.prompt_tokens,
         cached_tokens=counted.cached_tokens,
         tokens=counted.tokens,
-        estimated=not is_counted and counted != Counted(),
+        estimated=counted != attempt.counted,
         cost_usd=prices.cost_usd(counted, price),
         charged=charged,
         rate=None if price is None or charged else _rate(price),
@@ -90,14 +90,18 @@ def usage(attempt: Attempt, request: GenerateRequest, number: int) -> TokensUsed
     )
 
 
-def _estimated(attempt: Attempt, request: GenerateRequest) -> Counted:
-    """Return what was used of one that has not counted; who refuses does no work."""
+def _completed(attempt: Attempt, request: GenerateRequest) -> Counted:
+    """Return what was counted, and estimates of the rest; who refuses does no work."""
+    told = attempt.counted
     is_refused = attempt.outcome == "failed" and attempt.error != EngineTimeout.code
     if is_refused and not attempt.made:
-        return Counted()
+        return told
     characters = sum(len(message.content) for message in request.messages)
-    prompt_tokens = -(-characters // _CHARACTERS_PER_TOKEN)
-    return Counted(prompt_tokens=prompt_tokens, tokens=attempt.made)
+    return replace(
+        told,
+        prompt_tokens=told.prompt_tokens or -(-characters // _CHARACTERS_PER_TOKEN),
+        tokens=told.tokens or attempt.made,
+    )
 
 
 def _rate(price: Price) -> Rate:

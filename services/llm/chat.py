@@ -154,10 +154,16 @@ def _tool(tool: Tool) -> dict[str, Any]:
     if tool.description:
         function["description"] = tool.description
     if tool.parameters:
-        function["parameters"] = msgspec.json.decode(tool.parameters)
+        function["parameters"] = _schema(msgspec.json.decode(tool.parameters))
     if tool.strict:
         function["strict"] = True
     return {"type": "function", "function": function}
+
+
+def _schema(told: Any) -> Any:
+    """Return a schema as all take it: OpenAI refuses an object of which no properties are told."""
+    is_bare = isinstance(told, dict) and told.get("type") == "object" and "properties" not in told
+    return {**told, "properties": {}} if is_bare else told
 
 
 def _choice(chunk: object) -> object:

@@ -70,7 +70,7 @@ class Engine(Protocol):
         """Say whether a model takes functions, as far as it is known; empty for the default one.
 
         One that does not is found out when it refuses them. Functions of later requests are left
-        out, and one that demands a call is refused.
+        out, and one that demands a call is refused, until it is time to find out again.
         """
         ...
 

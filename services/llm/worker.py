@@ -117,7 +117,7 @@ async def _generate(
             synthetic=provider.engine.synthetic,
             prompt_tokens=last.prompt_tokens,
             provider=provider.name,
-            failovers=sum(attempt.outcome == "failed" for attempt in asking.attempts),
+            failovers=asking.failovers,
         )
     )
     writer.is_done = True

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Callable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ from services.llm import chat
 from services.llm.engine import Piece
 from services.llm.engines.openai_errors import translated
 from services.llm.engines.openai_settings import OpenAISettings, simpler
+from services.llm.engines.openai_tools import LOOK, Verdicts
 from services.llm.prices import Counted
 from voicebus.errors import (
     ConfigError,
@@ -36,9 +38,6 @@ log: Final = structlog.get_logger()
 
 _REFUSED: Final = (RequestRefused, UnknownModel)
 """How functions are refused: some say that the request is wrong, OpenRouter that no model does."""
-_LOOK: Final = Tool(name="look", description="Looks.", parameters='{"type":"object"}')
-_MOST_MODELS: Final = 1000
-"""Of which it is remembered whether they take functions: callers may give any name."""
 
 _AFTER_FINISH_S = 0.5
 _CLOSE_S = 0.04
@@ -47,6 +46,10 @@ _CLOSE_S = 0.04
 class OpenAIEngine:
     """An :class:`services.llm.engine.Engine` over HTTP.
 
+    Args:
+        settings: Which server, and how it is asked.
+        clock: The time, in seconds: whether a model takes functions is known for some minutes.
+
     Raises:
         ConfigError: ``base_url`` is not an http or https address.
     """
@@ -54,11 +57,13 @@ class OpenAIEngine:
     name = "openai"
     synthetic = False
 
-    def __init__(self, settings: OpenAISettings) -> None:
+    def __init__(
+        self, settings: OpenAISettings, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._settings = settings
         self._model = settings.model
         self._listed: tuple[str, ...] = ()
-        self._takes_tools: dict[str, bool] = {}
+        self._verdicts = Verdicts(clock)
         self._client = openai.AsyncOpenAI(
             base_url=settings.base_url,
             # Never empty: the client would take another server's key from the environment.
@@ -89,7 +94,7 @@ class OpenAIEngine:
 
     def takes_tools(self, model: str) -> bool:
         """Say whether a model takes functions; see :class:`services.llm.engine.Engine`."""
-        return self._takes_tools.get(model or self._model, True)
+        return self._verdicts.takes(model or self._model)
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[Piece, None]:
         """Stream the reply; see :meth:`services.llm.engine.Engine.generate`."""
@@ -173,18 +178,18 @@ class OpenAIEngine:
             pass
 
     async def _look_for_tools(self, model: str, deadline: float) -> None:
-        """Find out whether it is functions that a model refuses, and remember it.
+        """Find out whether it is functions that a model refuses, and remember it for a while.
 
         By requests of our own: what one caller has in his takes no functions from the others.
         """
-        if model in self._takes_tools or len(self._takes_tools) >= _MOST_MODELS:
+        if not self._verdicts.is_open(model):
             return
         with contextlib.suppress(EngineError, TimeoutError):
             async with asyncio.timeout_at(deadline):
-                if await self._is_taken(model, (_LOOK,)):
-                    self._takes_tools[model] = True
+                if await self._is_taken(model, (LOOK,)):
+                    self._verdicts.note(model, takes=True)
                 elif await self._is_taken(model, ()):
-                    self._takes_tools[model] = False
+                    self._verdicts.note(model, takes=False)
                     log.warning("engine.refuses_tools", model=model)
 
     async def _is_taken(self, model: str, tools: tuple[Tool, ...]) -> bool:

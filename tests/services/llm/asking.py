@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -27,7 +28,9 @@ DEADLINE_S = 0.3
 
 
 @asynccontextmanager
-async def asking(script: Script, **changes: Any) -> AsyncIterator[tuple[OpenAIEngine, Upstream]]:
+async def asking(
+    script: Script, *, clock: Callable[[], float] = time.monotonic, **changes: Any
+) -> AsyncIterator[tuple[OpenAIEngine, Upstream]]:
     """An engine in front of an upstream that follows ``script``."""
     async with serving(script) as upstream:
         settings = OpenAISettings(
@@ -37,7 +40,7 @@ async def asking(script: Script, **changes: Any) -> AsyncIterator[tuple[OpenAIEn
             first_token_timeout_s=PATIENT_S,
             next_token_timeout_s=PATIENT_S,
         )
-        engine = OpenAIEngine(msgspec.structs.replace(settings, **changes))
+        engine = OpenAIEngine(msgspec.structs.replace(settings, **changes), clock)
         yield engine, upstream
         await engine.close()
 

@@ -12,6 +12,7 @@ from schemas.llm import GenerationDone
 from services.llm.providers import Providers
 from services.llm.worker import answer
 from tests.services.llm.providing import providing, saying
+from tests.services.llm.test_without_tools import ASK, without
 from tests.services.llm.test_worker import REQUEST, Turn, turn_at
 from tests.services.llm.upstream import (
     Script,
@@ -96,6 +97,34 @@ async def test_who_fails_before_the_first_word_is_replaced_unheard(
     assert (done.provider, done.model, done.failovers) == ("b", "model-b", 1)
     assert failures._value.get() == before + 1
     assert grown(outcomes) == {"unheard": 1}
+    expect_said_once(turn, REPLY)
+
+
+async def faltering(upstream: Upstream, writer: asyncio.StreamWriter) -> None:
+    """Refuse functions, and without them fail at whatever is longer than a token."""
+    body = upstream.bodies[-1]
+    plain = saying("x") if body["max_tokens"] == 1 else failing(503, {})
+    await (failing(400, {}) if "tools" in body else plain)(upstream, writer)
+
+
+@pytest.mark.parametrize(
+    ("scripts", "provider", "failovers"),
+    [
+        ([without(text=REPLY)], "a", 0),
+        ([without(text=REPLY), failing(503, {})], "a", 1),
+        ([faltering, without(text=REPLY)], "b", 1),
+    ],
+    ids=["alone", "another failed", "another failed twice"],
+)
+async def test_who_refuses_functions_and_then_answers_has_not_failed_before(
+    nats_server: str, scripts: list[Script], provider: str, failovers: int
+) -> None:
+    """Those that are told are others, and each of them once."""
+    request = msgspec.structs.replace(REQUEST, tools=ASK.tools)
+    async with providing(*scripts) as (providers, _), turn_at(nats_server) as turn:
+        done = await answered(turn, providers, request)
+
+    assert (done.provider, done.failovers) == (provider, failovers)
     expect_said_once(turn, REPLY)
 
 

@@ -96,6 +96,30 @@ async def test_what_a_provider_charges_is_believed(nats_server: str) -> None:
     assert (told.cost_usd, told.charged, told.rate) == (0.00014, True, None)
 
 
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        (None, (2, 3)),
+        ({"completion_tokens": 50}, (2, 50)),
+        ({"prompt_tokens": 1000}, (1000, 3)),
+    ],
+    ids=["nothing", "the reply", "the request"],
+)
+async def test_what_a_server_does_not_count_is_estimated(
+    nats_server: str, usage: dict[str, int] | None, tokens: tuple[int, int]
+) -> None:
+    """And told as such, with a cost: a request of no tokens would be read as one that was free."""
+    said = [text_event("Well,"), text_event(" the sea"), text_event(" is wide.", "stop")]
+    told_last = [] if usage is None else [event({"choices": [], "usage": usage})]
+    script = replying(*said, *told_last)
+    async with providing(script) as (providers, _), turn_at(nats_server) as turn:
+        (told,) = await answered(turn, priced(providers, Price(prompt=10.0, reply=1.0)))
+
+    assert (told.outcome, told.estimated) == ("answered", True)
+    assert (told.prompt_tokens, told.tokens) == tokens
+    assert told.cost_usd == pytest.approx((10.0 * tokens[0] + tokens[1]) / 1e6)
+
+
 async def test_an_unknown_price_is_told_as_unknown(nats_server: str) -> None:
     """And counted as such."""
     metric = metrics.LLM_UNPRICED.labels("a", "model-a")

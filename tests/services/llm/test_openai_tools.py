@@ -68,6 +68,34 @@ async def test_everything_that_a_request_holds_goes_upstream() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("told", "sent"),
+    [
+        ('{"type":"object"}', {"type": "object", "properties": {}}),
+        (
+            '{"type":"object","additionalProperties":false}',
+            {"type": "object", "additionalProperties": False, "properties": {}},
+        ),
+        (json.dumps(SCHEMA), SCHEMA),
+        ("", None),
+    ],
+    ids=["bare", "bare and closed", "whole", "none"],
+)
+async def test_a_function_that_takes_nothing_says_so_as_openai_wants_it(
+    told: str, sent: dict[str, Any] | None
+) -> None:
+    """An object without properties is refused there, and servers of functions write such ones."""
+    request = GenerateRequest(
+        messages=(Message(role="user", content="Look."),),
+        tools=(Tool(name="look", parameters=told),),
+    )
+    async with asking(replying(text_event("x", "stop")), **PATIENT) as (engine, upstream):
+        await reply_of(engine, request)
+
+    (body,) = upstream.bodies
+    assert body["tools"][0]["function"].get("parameters") == sent
+
+
 async def test_what_a_request_does_not_say_is_not_sent() -> None:
     """Servers refuse fields that they do not know, and tools without any."""
     async with asking(replying(text_event("x", "stop")), **PATIENT) as (engine, upstream):

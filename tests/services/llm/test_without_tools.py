@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -12,16 +13,20 @@ from structlog.testing import capture_logs
 from schemas.event import Event
 from schemas.llm import GenerateRequest, Message, Tool, ToolCall
 from services.llm.asking import Asking
-from services.llm.providers import Providers
+from services.llm.engines.openai_tools import KNOWN_S
+from services.llm.providers import Provider, Providers
 from services.llm.published import NOTHING
 from services.llm.writer import Writer
+from tests.metered import Growth
 from tests.services.llm.asking import asking, reply_of
 from tests.services.llm.providing import providing, saying
-from tests.services.llm.upstream import Script, Upstream, failing
+from tests.services.llm.upstream import Script, Upstream, failing, hanging
+from tests.workers import until
 from voicebus import metrics
 from voicebus.errors import EngineError, EngineUnavailable, RequestRefused
 
-LOOK = Tool(name="look", description="Looks.", parameters='{"type": "object"}')
+AT = '{"type": "object", "properties": {"at": {"type": "string"}}}'
+LOOK = Tool(name="look", description="Looks.", parameters=AT)
 ASK = GenerateRequest(messages=(Message(role="user", content="Hello"),), tools=(LOOK,))
 
 
@@ -36,11 +41,12 @@ def without(status: int = 400, text: str = "Hello there.") -> Script:
 
 
 def choosy(name: str) -> Script:
-    """Refuse functions of this name, as one whose schema is wrong."""
+    """Refuse functions of this name, as one whose schema is wrong, and those that take nothing."""
 
     async def script(upstream: Upstream, sent: asyncio.StreamWriter) -> None:
-        named = [tool["function"]["name"] for tool in upstream.bodies[-1].get("tools", [])]
-        await (failing(400, {}) if name in named else saying("Hello"))(upstream, sent)
+        told = [tool["function"] for tool in upstream.bodies[-1].get("tools", [])]
+        is_wrong = any(one["name"] == name or not one["parameters"]["properties"] for one in told)
+        await (failing(400, {}) if is_wrong else saying("Hello"))(upstream, sent)
 
     return script
 
@@ -105,6 +111,56 @@ async def test_who_refuses_functions_answers_where_the_others_fail() -> None:
     assert second == ("Hello there.", ["b", "a"])
 
 
+async def test_who_is_only_slow_is_not_outrun_by_who_refuses_functions() -> None:
+    """In the turn in which that is found out, and later: it would leave out what was asked for."""
+    before, others = counted("b"), list[Provider]()
+
+    async def slow(upstream: Upstream, sent: asyncio.StreamWriter) -> None:
+        await until(lambda: not others[0].takes_tools(ASK))
+        await asyncio.sleep(0.3)
+        await saying("I looked.")(upstream, sent)
+
+    async with providing(slow, without(), hedge_after_s=0.03) as (providers, _):
+        others += providers.order(ASK, begun=False)[1:]
+        first = await answered(providers)
+        second = await answered(providers)
+
+    assert first == ("I looked.", ["a", "b"])
+    assert second == ("I looked.", ["a"])
+    assert counted("b") == before
+
+
+async def test_what_another_turn_finds_out_meanwhile_counts() -> None:
+    """Who turns out to refuse functions while one is silent is not asked besides it, either."""
+    before, others = counted("b"), list[Provider]()
+
+    async def slow(upstream: Upstream, sent: asyncio.StreamWriter) -> None:
+        with suppress(RequestRefused):
+            async for _ in others[0].engine.generate(ASK):
+                pass
+        await asyncio.sleep(0.6)
+        await saying("I looked.")(upstream, sent)
+
+    async with providing(slow, without(), hedge_after_s=0.3) as (providers, _):
+        others += providers.order(ASK, begun=False)[1:]
+        text, whom = await answered(providers)
+
+    assert (text, whom[0], counted("b")) == ("I looked.", "a", before)
+
+
+async def test_who_refuses_functions_answers_once_the_slow_one_has_failed() -> None:
+    """And not before: later is better than never."""
+    growth = Growth()
+    async with providing(hanging(), without(), hedge_after_s=0.03) as (providers, _):
+        first = await answered(providers)
+        second = await answered(providers)
+
+    assert first == ("Hello there.", ["a", "b", "b"])
+    assert second == ("Hello there.", ["a", "b"])
+    failures = "voicebus_llm_provider_failures_total"
+    assert growth.of(failures, provider="a", code="engine_timeout") == 2
+
+
 async def test_functions_that_are_wrong_take_those_of_others_from_nobody() -> None:
     """Who offers them is refused; it is known by a request of our own that it is not the model."""
     wrong = replace(ASK, tools=(replace(LOOK, name="wrong"),))
@@ -117,6 +173,40 @@ async def test_functions_that_are_wrong_take_those_of_others_from_nobody() -> No
 
     assert engine.takes_tools("")
     assert upstream.bodies[-1]["tools"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(without(), saying("I looked.")), (choosy("wrong"), without())],
+    ids=["takes them now", "takes none any more"],
+)
+async def test_what_was_found_out_is_looked_at_again_after_a_while(
+    before: Script, after: Script
+) -> None:
+    """A server is started anew with functions, or without; a worker need not be."""
+    now_s, scripts = [0.0], [before]
+
+    async def script(upstream: Upstream, sent: asyncio.StreamWriter) -> None:
+        await scripts[-1](upstream, sent)
+
+    wrong = replace(ASK, tools=(replace(LOOK, name="wrong"),))
+    async with asking(script, clock=lambda: now_s[0]) as (engine, upstream):
+        with pytest.raises(RequestRefused):
+            await reply_of(engine, wrong)
+        found = engine.takes_tools("")
+        scripts.append(after)
+        now_s[0] = KNOWN_S - 1
+        asked = len(upstream.bodies)
+        with suppress(RequestRefused):
+            await reply_of(engine, wrong)
+        assert (len(upstream.bodies), engine.takes_tools("")) == (asked + 1, found)
+
+        now_s[0] = KNOWN_S
+        with suppress(RequestRefused):
+            await reply_of(engine, wrong)
+
+    assert engine.takes_tools("") is not found
+    assert "tools" in upstream.bodies[asked + 1]
 
 
 @pytest.mark.parametrize("script", [failing(400, {}), failing(404, {}), failing(503, {})])

@@ -12,6 +12,7 @@ from typing import Any
 Script = Callable[["Upstream", asyncio.StreamWriter], Awaitable[None]]
 
 STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
+_BARE = {"error": {"code": "invalid_function_parameters", "param": "tools[0].function.parameters"}}
 
 
 @dataclass(slots=True)
@@ -31,7 +32,10 @@ class Upstream:
 
 @asynccontextmanager
 async def serving(script: Script) -> AsyncIterator[Upstream]:
-    """Answer every request with ``script`` until the block ends."""
+    """Answer every request with ``script`` until the block ends.
+
+    Functions whose parameters are an object without properties are refused, as OpenAI does.
+    """
     upstream = Upstream(url="")
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -39,7 +43,9 @@ async def serving(script: Script) -> AsyncIterator[Upstream]:
             head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
             size = head.partition("content-length:")[2].partition("\r\n")[0].strip() or "0"
             upstream.bodies.append(json.loads(await reader.readexactly(int(size)) or b"null"))
-            answering = asyncio.ensure_future(script(upstream, writer))
+            is_wrong = _has_bare_functions(upstream.bodies[-1])
+            told = failing(400, _BARE) if is_wrong else script
+            answering = asyncio.ensure_future(told(upstream, writer))
             leaving = asyncio.ensure_future(reader.read())
             done, waiting = await asyncio.wait(
                 (answering, leaving), return_when=asyncio.FIRST_COMPLETED
@@ -61,6 +67,12 @@ async def serving(script: Script) -> AsyncIterator[Upstream]:
         yield upstream
     finally:
         server.close()
+
+
+def _has_bare_functions(body: Any) -> bool:
+    tools = body.get("tools", []) if isinstance(body, dict) else []
+    schemas = [tool["function"].get("parameters") for tool in tools]
+    return any(schema is not None and "properties" not in schema for schema in schemas)
 
 
 def event(data: object) -> bytes:
