@@ -176,3 +176,20 @@ def test_one_lost_server_of_a_cluster_hides_nothing(
 
     assert alertmanager.suppressed() == {"NoFreeSlots"}
     assert [m for m in receivers.of("page") if "[FIRING: 1] The next caller" in str(m)]
+
+
+def test_a_full_stage_does_not_hide_a_full_edge(
+    alertmanager: Alertmanager, receivers: Receivers
+) -> None:
+    """Callers are told `busy` by both: who only hears of the stage adds a worker, in vain."""
+    alertmanager.fire(
+        [
+            ("NoFreeSlots", {**CELL, "role": "stt"}),
+            ("SlotsNearlyFull", {**CELL, "role": "stt"}),
+            ("CallersRefused", {**CELL, "edge": "telephony", "code": "busy"}),
+        ]
+    )
+    alertmanager.wait(lambda: len(receivers.of("page")) >= 2)
+
+    assert alertmanager.suppressed() == {"SlotsNearlyFull"}
+    assert [m for m in receivers.of("page") if "Callers are turned away" in str(m)]
