@@ -1,4 +1,4 @@
-"""What another alert explains is not told after it either: stories in which the cause ends first."""
+"""What an alert explains is not told after it either: stories in which the cause ends first."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RULES: Final = {
 INHIBIT: Final = yaml.safe_load((FOLDER / "alertmanager.yml").read_text())["inhibit_rules"]
 NAMED: Final = re.compile(r'^alertname=~?"(.*)"$')
 WINDOW: Final = re.compile(r"\[\d+m\]|_\d+m\b")
-# They wait for the morning and say what the trouble has used up of a month's budget: told afterwards.
+# They wait for the morning, and say what of a month's budget the trouble has used up.
 OVER_HOURS: Final = {"AnswersSlowly", "TurnsFailNowAndThen"}
 
 STEP_S: Final = 10  # as prometheus.yml has it
