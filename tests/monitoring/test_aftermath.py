@@ -139,12 +139,13 @@ def names(matchers: list[str]) -> set[str]:
 
 def explained(cause: str) -> set[str]:
     """What is not told beside an alert, but for what looks at hours."""
-    found = [
-        names(rule["target_matchers"])
+    found = {
+        name
         for rule in INHIBIT
         if cause in names(rule["source_matchers"])
-    ]
-    return set().union(*found) - OVER_HOURS
+        for name in names(rule["target_matchers"])
+    }
+    return found - OVER_HOURS
 
 
 def held_back() -> str:
