@@ -103,7 +103,9 @@ STORIES: Final = {
             (0, 10), ("stale", 20), (1, 8), (0, STORY_MIN)
         ),
         'voicebus_worker_ready{job="voicebus", instance="stt", role="stt"}': gauge(*AWAY_LONGER),
-        'voicebus_turn_response_seconds_count{edge="websocket"}': counter((1, STORY_MIN)),
+        'voicebus_turn_response_seconds_count{edge="websocket"}': counter(
+            (1, 10), (3, 20.5), (1, STORY_MIN)
+        ),
         'voicebus_turn_response_seconds_bucket{edge="websocket", le="1.5"}': counter(*AWAY_LONGER),
         'voicebus_bus_ack_failures_total{stream="AUDIO", code="bus_timeout"}': counter(
             (0, 10), (1, 20.5), (0, STORY_MIN)
