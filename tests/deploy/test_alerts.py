@@ -60,7 +60,9 @@ def fields(kind: type[Struct]) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["alert"])
 def test_every_alert_says_whom_it_wakes_and_what_to_do(alert: dict[str, Any]) -> None:
-    """A severity, two sentences, and a page: what users notice, where to look, what to do."""
+    """A severity, two sentences, and a page: what users notice, where to look, what to do, and
+    how long the alert outlasts its cause.
+    """
     name = alert["alert"]
     page = RUNBOOKS / f"{name}.md"
 
@@ -71,6 +73,8 @@ def test_every_alert_says_whom_it_wakes_and_what_to_do(alert: dict[str, Any]) ->
     text = page.read_text(encoding="utf-8")
     assert text.startswith(f"# {name}\n")
     assert [heading for heading in HEADINGS if heading not in text] == []
+    if (kept := alert.get("keep_firing_for")) is not None:
+        assert f"stays for {kept.removesuffix('m')} minutes after it is over" in text
 
 
 def test_every_runbook_is_of_an_alert_and_listed() -> None:

@@ -24,6 +24,7 @@ RULES = [
 ]
 ALERTS = {rule["alert"] for rule in RULES}
 SHIPPED = yaml.safe_load((FOLDER / "alertmanager.yml").read_text())
+CELLS = {"cell", "namespace"}  # what an alert has of its cell
 CELL = {"cell": "local"}
 MATCHER = re.compile(r'^(\w+)=~?"(.*)"$')
 
@@ -87,9 +88,9 @@ def test_what_explains_what_are_alerts_and_labels_that_there_are() -> None:
 
     assert len(rules) > 5
     assert set(named) - ALERTS == set()
-    assert all("cell" in rule["equal"] for rule in rules)
+    assert all(set(rule["equal"]) >= CELLS for rule in rules)
     for rule, source, target in zip(rules, sides[::2], sides[1::2], strict=True):
-        asked = {*rule["equal"], *source, *target} - {"alertname", "cell", "address", "code"}
+        asked = {*rule["equal"], *source, *target} - {"alertname", *CELLS, "address", "code"}
         for name in (f"{source['alertname']}|{target['alertname']}").split("|"):
             (found,) = [each for each in RULES if each["alert"] == name]
             text = found["expr"] + found["annotations"]["description"]
@@ -131,7 +132,8 @@ def test_a_cause_is_told_once_and_without_what_follows_from_it(
     alertmanager: Alertmanager, receivers: Receivers
 ) -> None:
     """No process reaches a server: one message, with the page that says what to do, and none of
-    the stages that have nobody. What has nothing to do with it, and another cell, is told.
+    the stages that have nobody. What has nothing to do with it is told, and so is another cell,
+    be it called the same in a namespace of its own.
     """
     alertmanager.fire(
         [
@@ -142,16 +144,18 @@ def test_a_cause_is_told_once_and_without_what_follows_from_it(
             ("PhoneAudioLate", {**CELL, "instance": "a"}),
             ("PhoneAudioLate", {**CELL, "instance": "b"}),
             ("NoFreeSlots", {"cell": "other", "role": "stt"}),
+            ("TurnsFail", {**CELL, "namespace": "trial"}),
             ("ProviderLeftAlone", {**CELL, "provider": "a"}),
         ]
     )
-    alertmanager.wait(lambda: len(receivers.of("page")) >= 3 and receivers.of("ticket"))
+    alertmanager.wait(lambda: len(receivers.of("page")) >= 4 and receivers.of("ticket"))
     time.sleep(2.0)  # two more intervals: what is held back, is
 
     pages = [one["payload"]["summary"] for one in receivers.of("page")]
     assert sorted(pages) == [
         "[FIRING: 1] A NATS server does not answer (cell local)",
         "[FIRING: 1] The next caller will be turned away (cell other)",
+        "[FIRING: 1] Turns fail (cell local)",
         "[FIRING: 2] Telephones hear clicks (cell local)",
     ]
     (ticket,) = receivers.of("ticket")
@@ -176,3 +180,20 @@ def test_one_lost_server_of_a_cluster_hides_nothing(
 
     assert alertmanager.suppressed() == {"NoFreeSlots"}
     assert [m for m in receivers.of("page") if "[FIRING: 1] The next caller" in str(m)]
+
+
+def test_a_full_stage_does_not_hide_a_full_edge(
+    alertmanager: Alertmanager, receivers: Receivers
+) -> None:
+    """Callers are told `busy` by both: who only hears of the stage adds a worker, in vain."""
+    alertmanager.fire(
+        [
+            ("NoFreeSlots", {**CELL, "role": "stt"}),
+            ("SlotsNearlyFull", {**CELL, "role": "stt"}),
+            ("CallersRefused", {**CELL, "edge": "telephony", "code": "busy"}),
+        ]
+    )
+    alertmanager.wait(lambda: len(receivers.of("page")) >= 2)
+
+    assert alertmanager.suppressed() == {"SlotsNearlyFull"}
+    assert [m for m in receivers.of("page") if "Callers are turned away" in str(m)]
