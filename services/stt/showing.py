@@ -43,6 +43,12 @@ class Showing(Protocol):
     def pause(self) -> None:
         """The speaker pauses."""
 
+    def resume(self) -> None:
+        """The speaker goes on after a pause."""
+
+    def stall(self, now: int) -> None:
+        """No audio comes: by the clock, a pause that has begun lasts until the sample ``now``."""
+
     def ending(
         self, samples: NDArray[np.float32], start: int, paused: int | None
     ) -> Coroutine[None, None, Timed] | None:

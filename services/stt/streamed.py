@@ -114,10 +114,7 @@ class StreamedPartials:
             start: First sample of the utterance.
             quiet: Whether the speaker pauses: that is heard as well.
         """
-        if not quiet:
-            self._ending = None  # it was none, and who waits for it is told so
-        elif self._ending is not None and samples.end >= self._ending.due:
-            self._let_end(self._ending)
+        self.stall(samples.end)
         if self._failed or (self._task is not None and not self._task.done()):
             return
         if self._stream is None:
@@ -135,6 +132,15 @@ class StreamedPartials:
 
     def pause(self) -> None:
         """The speaker pauses; nothing of that needs to stop."""
+
+    def resume(self) -> None:
+        """The speaker goes on: it was no end, and who waits for it is told so by others."""
+        self._ending = None
+
+    def stall(self, now: int) -> None:
+        """What has been heard ends if the pause lasts until the sample ``now``."""
+        if self._ending is not None and now >= self._ending.due:
+            self._let_end(self._ending)
 
     def ending(
         self, samples: NDArray[np.float32], start: int, paused: int | None
