@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Literal, Protocol
 
 import numpy as np
@@ -51,7 +51,7 @@ class Showing(Protocol):
 
     def ending(
         self, samples: NDArray[np.float32], start: int, paused: int | None
-    ) -> Coroutine[None, None, Timed] | None:
+    ) -> Callable[[], Awaitable[Timed]] | None:
         """End what is being heard, if that becomes a final sooner than a recognition of the whole.
 
         Args:
@@ -60,7 +60,7 @@ class Showing(Protocol):
             paused: Sample from which on the speaker pauses; None if the utterance is over.
 
         Returns:
-            What will be known of it; None where the whole has to be recognised.
+            Waits for what will be known of it; None where the whole has to be recognised.
         """
 
     def cancel(self) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -144,10 +145,10 @@ class StreamedPartials:
 
     def ending(
         self, samples: NDArray[np.float32], start: int, paused: int | None
-    ) -> Coroutine[None, None, Timed] | None:
-        """End what is being heard, if it may become a final; return what will be known of it.
+    ) -> Callable[[], Awaitable[Timed]] | None:
+        """End what is being heard, if it may become a final; return what waits for that.
 
-        Nothing is ended for one who goes on first: to be cancelled is all that the coroutine wants.
+        Nothing is ended for one who goes on first: who waits is only cancelled.
 
         Args:
             samples: The utterance, mono at 16 kHz.
@@ -155,7 +156,7 @@ class StreamedPartials:
             paused: Sample from which on the speaker pauses; None if the utterance is over.
 
         Raises:
-            EngineError: The coroutine does where the engine failed: words are missing.
+            EngineError: Who waits does where the engine failed: words are missing.
         """
         stream = self._stream
         if stream is None or not self._settles or self._failed:
@@ -163,7 +164,7 @@ class StreamedPartials:
         self._ending = ending = _Ending(0 if paused is None else paused + _PAUSE_SAMPLES)
         if paused is None:
             self._let_end(ending)
-        return self._end(ending, stream, samples, start)
+        return partial(self._end, ending, stream, samples, start)
 
     def cancel(self) -> None:
         """The utterance is over."""
