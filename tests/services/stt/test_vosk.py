@@ -96,6 +96,25 @@ def test_what_is_heard_later_is_told_as_if_nothing_had_been_before(engine: VoskE
         assert told.words[-1].end_ms <= len(samples) / 16 - 500
 
 
+def test_who_comes_behind_a_noisy_caller_who_paused_is_understood(engine: VoskEngine) -> None:
+    """What was adapted to the one before would leave nothing of what is said now."""
+    speech = recording("leisure")
+    noise = np.random.default_rng(7).normal(0, 0.05, len(speech)).astype(np.float32)
+    before = np.concatenate([speech + noise, silence(8)])
+    engine._idle.clear()
+    hearing = engine.begin(KO)
+    for at in range(0, len(before), 1600):
+        hearing.hear(before[at : at + 1600])
+        if hearing._found:  # the library took a pause for an end, and nothing came behind it
+            break
+    assert hearing._found
+    del hearing
+
+    samples = np.concatenate([korean(" ".join(WAYS)), silence(0.3)])
+    assert len(engine._idle) == 1
+    assert len(engine.recognise(samples, KO).text) >= 3
+
+
 def test_who_speaks_next_is_heard_sooner(engine: VoskEngine) -> None:
     """What a recogniser has found out about the words of its model is kept."""
     samples, spent_s = recording("leisure"), list[float]()
