@@ -82,6 +82,18 @@ class Claim:
         """Whether the job lasts a turn; the others last as long as the session."""
         return self.request.turn > 0
 
+    def took_over(self, outcome: str) -> None:
+        """Count what becomes of the work of a lost worker.
+
+        Work that was given back in good order, or comes from another edge, is gone on with in the
+        same way, but nobody was lost: it is not counted.
+
+        Args:
+            outcome: ``continued``, ``anew``, ``cut`` or ``done``.
+        """
+        if self.from_lost:
+            metrics.TAKEOVERS.labels(self.role, outcome).inc()
+
     def own(self, fence: Fence) -> None:
         """Take note of the claim that was written for this job."""
         self._fence = fence

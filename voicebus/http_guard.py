@@ -60,14 +60,23 @@ class GuardedHttp(H11Protocol):
             self._await_head()
         else:
             self._head.stop()
-        if self.conn.their_state is not h11.SEND_BODY:
+        if not self._is_answered_early:
             self._rest.stop()
 
     def on_response_complete(self) -> None:
         """Do not listen for long to the rest of a request that is answered."""
         super().on_response_complete()
-        if self.conn.their_state is h11.SEND_BODY:
+        if self._is_answered_early:
             self._rest.start(self.loop, self._handshake_s, self.transport.close)
+
+    @property
+    def _is_answered_early(self) -> bool:
+        """Whether the body that comes belongs to a request that is answered already.
+
+        Behind an answer the next request may have begun, if it had come before.
+        """
+        is_answered = self.conn.our_state in (h11.DONE, h11.MUST_CLOSE)
+        return is_answered and self.conn.their_state is h11.SEND_BODY
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""

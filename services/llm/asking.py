@@ -22,7 +22,7 @@ from msgspec.structs import replace
 
 from schemas.llm import GenerateRequest
 from services.llm.attempt import Attempt, Outcome
-from services.llm.continuing import continued, ended
+from services.llm.continuing import Count, continued, ended
 from services.llm.engine import Engine, Piece
 from services.llm.providers import Provider, Providers
 from services.llm.published import Published
@@ -44,18 +44,25 @@ class Asking:
         request: What for.
         published: What another worker has published of the reply.
         writer: Writes it.
+        taken: Is told how a reply is gone on with that another worker has begun.
 
     Attributes:
         attempts: Who was asked, and what came of it.
     """
 
     def __init__(
-        self, providers: Providers, request: GenerateRequest, published: Published, writer: Writer
+        self,
+        providers: Providers,
+        request: GenerateRequest,
+        published: Published,
+        writer: Writer,
+        taken: Count,
     ) -> None:
         self._providers = providers
         self._request = request
         self._writer = writer
         self._begun = published
+        self._taken = taken
         self._refusals: list[EngineError] = []
         self._running: list[Attempt] = []
         self._closing: list[asyncio.Task[None]] = []
@@ -173,7 +180,7 @@ class Asking:
         if request.tools and not offers_tools:
             metrics.LLM_WITHOUT_TOOLS.labels(provider.name).inc()
         if self._is_begun:
-            count = _count_failover if is_failover else _count_takeover
+            count = _count_failover if is_failover else self._taken
             is_sent = not ended(provider.engine, request, self._begun)
             stream = continued(provider.engine, request, self._begun, self._writer, count)
         else:
@@ -239,10 +246,6 @@ def _wordless(reason: str, request: GenerateRequest, engine: Engine) -> EngineEr
     is_of_request = reason == "content_filter" or is_short
     kind = RequestRefused if is_of_request else EngineError
     return kind(f"The language model gave no answer ({reason}).")
-
-
-def _count_takeover(outcome: str) -> None:
-    metrics.TAKEOVERS.labels("llm", outcome).inc()
 
 
 def _count_failover(outcome: str) -> None:

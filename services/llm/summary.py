@@ -52,7 +52,7 @@ async def summarise(claim: Claim, request: SummariseRequest, providers: Provider
         turn=request.through,
     )
     writer = Writer(_Nobody(), asked)
-    asking = Asking(providers, asked, NOTHING, writer)
+    asking = Asking(providers, asked, NOTHING, writer, claim.took_over)
     bill = Bill(claim, asked, asking)
     try:
         await unless_closed(claim, partial(_write, claim, request, writer, asking))

@@ -62,11 +62,11 @@ async def answer(claim: Claim, providers: Providers, firsts: Lately | None = Non
     is_begun = claim.is_takeover or request.resumed
     published = await read_published(claim) if is_begun else NOTHING
     if published.is_done:
-        metrics.TAKEOVERS.labels(claim.role, "done").inc()
+        claim.took_over("done")
         return
     part = part_of(claim, request, published)
     writer = Writer(part, request, published)
-    asking = Asking(providers, request, published, writer)
+    asking = Asking(providers, request, published, writer, claim.took_over)
     bill = Bill(claim, request, asking)
     try:
         await unless_cancelled(claim, _generate(part, request, writer, asking, bill))

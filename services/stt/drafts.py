@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -80,7 +80,7 @@ class Drafts:
         pause: PauseStarted,
         samples: NDArray[np.float32],
         language: str,
-        ending: Coroutine[None, None, Timed] | None = None,
+        ending: Callable[[], Awaitable[Timed]] | None = None,
     ) -> Draft:
         """Recognise the utterance up to a pause. Nobody is told until the pause has ended it.
 
@@ -88,14 +88,13 @@ class Drafts:
             pause: The pause.
             samples: The utterance up to there.
             language: In which its first words are, if they are settled already; else empty.
-            ending: What was understood of it, where somebody heard it as it was spoken. If that
-                fails, the utterance is recognised as if nobody had.
+            ending: Waits for what was understood of it, where somebody heard it as it was spoken.
+                If that fails, the utterance is recognised as if nobody had.
         """
         self.void()
         hint = replace(self._hint, language=language or self._hint.language)
         recognising = self._recognised(samples, Priority.DRAFT, hint, ending)
-        recognition = self._group.create_task(_outcome(recognising))
-        self.current = Draft(pause, recognition)
+        self.current = Draft(pause, self._group.create_task(recognising))
         return self.current
 
     def watch(self, draft: Draft, samples: NDArray[np.float32]) -> None:
@@ -139,28 +138,32 @@ class Drafts:
         ended: UtteranceEnded,
         samples: NDArray[np.float32],
         priority: Priority,
-        ending: Coroutine[None, None, Timed] | None = None,
+        ending: Callable[[], Awaitable[Timed]] | None = None,
     ) -> Draft:
         """Recognise an utterance that is over and was not drafted; see :meth:`begin`."""
         pause = PauseStarted(
             ended.start_sample, ended.end_sample, ended.decided_sample, ended.speech_ms
         )
         recognising = self._recognised(samples, priority, self._hint, ending)
-        return Draft(pause, self._group.create_task(_outcome(recognising)))
+        return Draft(pause, self._group.create_task(recognising))
 
     async def _recognised(
         self,
         samples: NDArray[np.float32],
         priority: Priority,
         hint: Hint,
-        ending: Coroutine[None, None, Timed] | None,
-    ) -> Timed:
+        ending: Callable[[], Awaitable[Timed]] | None,
+    ) -> Timed | EngineError:
+        """Return what was understood, or why nothing was: somebody may ask for it later."""
         if ending is not None:
             try:
-                return await ending
+                return await ending()
             except EngineError as err:
                 log.warning("stt.heard_anew", error=str(err))
-        return await self._ears.scheduler.recognise(samples, hint, priority, self._owner)
+        try:
+            return await self._ears.scheduler.recognise(samples, hint, priority, self._owner)
+        except EngineError as err:
+            return err
 
     def words_in(self, timed: Timed, speech_ms: int) -> str:
         """Return the text of a recognition if it was said, else nothing."""
@@ -200,11 +203,3 @@ class Drafts:
 
 def _nobody(_: Draft) -> None:
     """Is told nothing."""
-
-
-async def _outcome(recognising: Coroutine[None, None, Timed]) -> Timed | EngineError:
-    """Return what was understood, or why nothing was: somebody may ask for it later."""
-    try:
-        return await recognising
-    except EngineError as err:
-        return err

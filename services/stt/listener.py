@@ -93,6 +93,7 @@ class Listener:
         self._vad = VadState()
         self._utterance = resumed.utterance
         self._marked = resumed.start
+        self._stalled_ms = 0
         self._outbox = outbox
         self._drafts = Drafts(ears, group, hint, self._owner, self._settle)
         self._shows = request.live and settings.partials != "none"
@@ -107,6 +108,7 @@ class Listener:
 
     async def hear(self, pcm: bytes) -> None:
         """Take audio in: s16le at 16 kHz, the next samples of the session."""
+        self._stalled_ms = 0
         self._samples.push(pcm)
         if self._endpointer.idle and self._samples.are_still(
             WINDOW_SAMPLES, STILL_WINDOWS, _STILL_LEVEL
@@ -119,9 +121,12 @@ class Listener:
 
     def stall(self, stalled_ms: int) -> None:
         """No audio has come for so long: where pauses end turns, that is one."""
-        if self._hold is not None:
-            for mark in self._endpointer.stall(stalled_ms):
-                self._on(mark)
+        if self._hold is None:
+            return
+        self._stalled_ms = stalled_ms
+        self._partials.stall(self._samples.end + stalled_ms * CALLER_RATE_HZ // 1000)
+        for mark in self._endpointer.stall(stalled_ms):
+            self._on(mark)
 
     async def end(self, offset: int) -> None:
         """End the audio: what is pending becomes final, then ``AudioConsumed`` comes."""
@@ -199,6 +204,7 @@ class Listener:
 
     def _resumed(self, resumed: marks.SpeechResumed) -> None:
         self._drafts.void()
+        self._partials.resume()
         if self._hold is None:
             return
         self._hold.resumed(_ms(resumed.sample - resumed.end_sample))
@@ -223,6 +229,8 @@ class Listener:
         completion = draft.completion if draft.text else 1.0
         for mark in self._endpointer.hold(self._hold.length_ms(completion)):
             self._on(mark)
+        if self._stalled_ms:
+            self.stall(self._stalled_ms)  # it may have been long enough by now
 
     def _ended(self, ended: marks.UtteranceEnded) -> None:
         self._ears.speaking.discard(self)

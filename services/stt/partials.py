@@ -88,6 +88,12 @@ class Partials:
         """The speaker pauses: the partial that is being made is not wanted any more."""
         self.cancel()
 
+    def resume(self) -> None:
+        """The speaker goes on; the next partial comes as any other."""
+
+    def stall(self, now: int) -> None:
+        """No audio comes; there is nothing to show."""
+
     def ending(self, samples: NDArray[np.float32], start: int, paused: int | None) -> None:
         """No partial of what is recognised as a whole is more than a partial."""
 

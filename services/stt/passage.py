@@ -71,7 +71,7 @@ async def recognise(claim: Claim, ears: Ears) -> None:
         raise ProtocolError(f"not a request to recognise a passage: {type(request).__name__}")
     if claim.is_takeover:
         known = await _left(claim, request)
-        metrics.TAKEOVERS.labels(claim.role, "done" if known is None else "anew").inc()
+        claim.took_over("done" if known is None else "anew")
         if known is None:
             return
         request = known

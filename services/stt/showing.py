@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Literal, Protocol
 
 import numpy as np
@@ -43,9 +43,15 @@ class Showing(Protocol):
     def pause(self) -> None:
         """The speaker pauses."""
 
+    def resume(self) -> None:
+        """The speaker goes on after a pause."""
+
+    def stall(self, now: int) -> None:
+        """No audio comes: by the clock, a pause that has begun lasts until the sample ``now``."""
+
     def ending(
         self, samples: NDArray[np.float32], start: int, paused: int | None
-    ) -> Coroutine[None, None, Timed] | None:
+    ) -> Callable[[], Awaitable[Timed]] | None:
         """End what is being heard, if that becomes a final sooner than a recognition of the whole.
 
         Args:
@@ -54,7 +60,7 @@ class Showing(Protocol):
             paused: Sample from which on the speaker pauses; None if the utterance is over.
 
         Returns:
-            What will be known of it; None where the whole has to be recognised.
+            Waits for what will be known of it; None where the whole has to be recognised.
         """
 
     def cancel(self) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -114,10 +115,7 @@ class StreamedPartials:
             start: First sample of the utterance.
             quiet: Whether the speaker pauses: that is heard as well.
         """
-        if not quiet:
-            self._ending = None  # it was none, and who waits for it is told so
-        elif self._ending is not None and samples.end >= self._ending.due:
-            self._let_end(self._ending)
+        self.stall(samples.end)
         if self._failed or (self._task is not None and not self._task.done()):
             return
         if self._stream is None:
@@ -136,12 +134,21 @@ class StreamedPartials:
     def pause(self) -> None:
         """The speaker pauses; nothing of that needs to stop."""
 
+    def resume(self) -> None:
+        """The speaker goes on: it was no end, and who waits for it is told so by others."""
+        self._ending = None
+
+    def stall(self, now: int) -> None:
+        """What has been heard ends if the pause lasts until the sample ``now``."""
+        if self._ending is not None and now >= self._ending.due:
+            self._let_end(self._ending)
+
     def ending(
         self, samples: NDArray[np.float32], start: int, paused: int | None
-    ) -> Coroutine[None, None, Timed] | None:
-        """End what is being heard, if it may become a final; return what will be known of it.
+    ) -> Callable[[], Awaitable[Timed]] | None:
+        """End what is being heard, if it may become a final; return what waits for that.
 
-        Nothing is ended for one who goes on first: to be cancelled is all that the coroutine wants.
+        Nothing is ended for one who goes on first: who waits is only cancelled.
 
         Args:
             samples: The utterance, mono at 16 kHz.
@@ -149,7 +156,7 @@ class StreamedPartials:
             paused: Sample from which on the speaker pauses; None if the utterance is over.
 
         Raises:
-            EngineError: The coroutine does where the engine failed: words are missing.
+            EngineError: Who waits does where the engine failed: words are missing.
         """
         stream = self._stream
         if stream is None or not self._settles or self._failed:
@@ -157,7 +164,7 @@ class StreamedPartials:
         self._ending = ending = _Ending(0 if paused is None else paused + _PAUSE_SAMPLES)
         if paused is None:
             self._let_end(ending)
-        return self._end(ending, stream, samples, start)
+        return partial(self._end, ending, stream, samples, start)
 
     def cancel(self) -> None:
         """The utterance is over."""

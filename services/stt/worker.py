@@ -67,8 +67,7 @@ async def transcribe(claim: Claim, ears: Ears) -> None:
     request = claim.request
     if not isinstance(request, TranscribeRequest):
         raise ProtocolError(f"not a request to transcribe: {type(request).__name__}")
-    if claim.from_lost:
-        metrics.TAKEOVERS.labels(claim.role, "continued").inc()
+    claim.took_over("continued")
     async with claim.listen(AudioChunk, SessionClosed) as inbox, asyncio.TaskGroup() as group:
         await claim.bus.flush()
         former = await origins(claim.bus, claim.place, awaited=True) if request.resumed else []

@@ -44,9 +44,9 @@ async def call(claim: Claim, servers: Mapping[str, Engine], result_chars: int) -
         raise ProtocolError(f"not a request to call a function: {type(request).__name__}")
     if claim.is_takeover:
         if await _is_done(claim, request):
-            metrics.TAKEOVERS.labels(claim.role, "done").inc()
+            claim.took_over("done")
             return
-        metrics.TAKEOVERS.labels(claim.role, "anew" if request.repeatable else "cut").inc()
+        claim.took_over("anew" if request.repeatable else "cut")
         if not request.repeatable:
             await _tell(claim, request, _LOST, 0.0)
             return

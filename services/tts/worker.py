@@ -51,7 +51,7 @@ async def speak(
     if is_begun:
         begun = "anew" if published == NOTHING else "continued"
         outcome = "done" if published.is_done else begun
-        metrics.TAKEOVERS.labels(claim.role, outcome).inc()
+        claim.took_over(outcome)
     if published.is_done:
         return
     common = engine

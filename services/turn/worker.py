@@ -49,7 +49,6 @@ from services.turn.reach import Reach
 from services.turn.returning import is_closed, move
 from services.turn.settings import TurnSettings
 from subjects.kept import conversation_subject
-from voicebus import metrics
 from voicebus.claim import Claim
 from voicebus.errors import ProtocolError
 from voicebus.origins import Origin, origins
@@ -88,8 +87,7 @@ async def converse(
         raise ProtocolError(f"not a request to converse: {type(request).__name__}")
     if request.resumes is not None and await is_closed(claim.bus, claim.place):
         return  # nobody waits here for the session any more: it is not to be taken from elsewhere
-    if claim.from_lost:
-        metrics.TAKEOVERS.labels(claim.role, "continued").inc()
+    claim.took_over("continued")
     former = await _former(claim, request)
     revisions = claim.forerunners * _REVISIONS + len(former) * _REVISIONS_ELSEWHERE
     library = library or Library()

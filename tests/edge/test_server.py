@@ -49,6 +49,51 @@ async def test_an_answer_that_is_not_read_ends(monkeypatch: pytest.MonkeyPatch) 
             await ended.wait()
 
 
+NEXT = b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8\r\n\r\nhalf"
+"""A request, as far as it comes with the one before."""
+
+
+async def slow(_: Request) -> Response:
+    """Take some time for an answer."""
+    await asyncio.sleep(0.1)
+    return Response()
+
+
+async def echo(request: Request) -> Response:
+    """Answer what was said."""
+    return Response(await request.body())
+
+
+@pytest.mark.parametrize(
+    ("first", "rest"),
+    [
+        (b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n" + NEXT, b""),
+        (b"POST /no HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n", b"rest" + NEXT),
+    ],
+    ids=["before the answer", "with the rest of the one before"],
+)
+async def test_a_request_close_behind_another_one_is_heard_to_its_end(
+    first: bytes, rest: bytes
+) -> None:
+    """What is not waited for is the rest of one that has its answer."""
+    app = Starlette(
+        routes=[Route("/slow", slow), Route("/echo", echo, methods=["POST"])],
+    )
+    listener = health.bind("127.0.0.1", 0)
+    port = int(health.address(listener).rpartition(":")[2])
+    serving = options(EdgeSettings(handshake_s=0.3))
+    async with health.serve(app, listener, **serving), asyncio.timeout(10), raw(port) as client:
+        await client.send(first)
+        assert ("404" if rest else "200") in await client.head()
+        if rest:
+            await client.reader.readexactly(len(b"Not Found"))
+        await client.send(rest)
+        await asyncio.sleep(0.6)
+        await client.send(b"half")
+        assert "200" in await client.head()
+        assert await client.reader.readexactly(8) == b"halfhalf"
+
+
 def test_a_proxy_is_believed_where_one_is_named() -> None:
     """Uvicorn by itself believes whoever is on this machine."""
     assert options(EdgeSettings())["proxy_headers"] is False

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import numpy as np
@@ -14,6 +16,8 @@ from schemas.audio import CALLER_RATE_HZ
 _NO_WORD: Final = re.compile(r"\[.*\]$|<.*>$")
 """What models write for noises and the like."""
 
+_MOMENT: Final = np.zeros(CALLER_RATE_HZ // 100, np.float32)
+
 
 class Recogniser:
     """One of the library's, for one utterance after the other.
@@ -23,35 +27,53 @@ class Recogniser:
 
     Attributes:
         samples: All that it heard.
+        is_sound: Whether the library has failed in no call; then nobody knows what it is good for.
     """
 
     def __init__(self, made: Any) -> None:
         self._made = made
         self._made.SetWords(True)  # noqa: FBT003 - the library's
         self._begun = self.samples = 0
+        self._is_at_pause = False
+        self.is_sound = True
 
     def begin(self) -> None:
         """Begin an utterance. Of one that nobody ended nothing is left."""
         if self.samples > self._begun:
-            self._made.FinalResult()
-        self._begun = self.samples
+            self.end()
 
     def take(self, samples: NDArray[np.float32]) -> list[dict[str, Any]]:
         """Take in the next samples; return what the library took for ended with them."""
-        self.samples += len(samples)
-        # Where it takes a pause for an end, it begins anew with what follows.
-        return self._words(self._made.Result()) if self._made.AcceptWaveform(_pcm(samples)) else []
+        with self._calling():
+            # Where it takes a pause for an end, it begins anew with what follows.
+            self._is_at_pause = self._accepts(samples)
+            return self._words(self._made.Result()) if self._is_at_pause else []
 
     def running(self) -> list[str]:
         """Return the words so far, behind what has ended."""
-        told: str = json.loads(self._made.PartialResult()).get("partial", "")
+        with self._calling():
+            told: str = json.loads(self._made.PartialResult()).get("partial", "")
         return [word for word in told.split() if not _NO_WORD.match(word)]
 
     def end(self) -> list[dict[str, Any]]:
         """End the utterance; return its last words."""
-        words = self._words(self._made.FinalResult())
-        self._begun = self.samples
+        with self._calling():
+            if self._is_at_pause:
+                # It forgets who spoke only when it is ended, and nothing runs that could be.
+                self._accepts(_MOMENT)
+            words = self._words(self._made.FinalResult())
+        self._begun, self._is_at_pause = self.samples, False
         return words
+
+    @contextmanager
+    def _calling(self) -> Iterator[None]:
+        self.is_sound = False
+        yield
+        self.is_sound = True
+
+    def _accepts(self, samples: NDArray[np.float32]) -> bool:
+        self.samples += len(samples)
+        return bool(self._made.AcceptWaveform(_pcm(samples)))
 
     def _words(self, told: str) -> list[dict[str, Any]]:
         """Return words with their times in the utterance; the library counts on and on."""

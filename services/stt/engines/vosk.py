@@ -81,6 +81,7 @@ class VoskEngine:
         self._folder = folder
         self._loaded: Any = None
         self._idle: list[Recogniser] = []
+        self._spent: list[Recogniser] = []
 
     def warm(self) -> None:
         """Load the model and recognise a second of silence, with as many as there are threads.
@@ -107,16 +108,16 @@ class VoskEngine:
     def begin(self, hint: Hint) -> VoskHearing:
         """Begin an utterance; see :meth:`services.stt.streaming.Streaming.begin`."""
         self._refuse(hint)
+        self._spent.clear()
         if hint.grammar:
-            return VoskHearing(Recogniser(self._held_to(hint.grammar)), self.language, hint)
-        try:
-            recogniser = self._idle.pop()
-        except IndexError:
-            recogniser = Recogniser(vosk.KaldiRecognizer(self._loaded, CALLER_RATE_HZ))
-        recogniser.begin()
+            recogniser = Recogniser(self._held_to(hint.grammar))
+            left = self._spent.append
+        else:
+            recogniser = self._free()
+            left = self._keep
         hearing = VoskHearing(recogniser, self.language, hint)
         # Not all utterances are heard to their end.
-        weakref.finalize(hearing, self._keep, recogniser).atexit = False
+        weakref.finalize(hearing, left, recogniser).atexit = False
         return hearing
 
     def recognise(self, samples: NDArray[np.float32], hint: Hint) -> Recognition:
@@ -168,9 +169,23 @@ class VoskEngine:
             yield "decoded"
         return hearing.finish()
 
+    def _free(self) -> Recogniser:
+        try:
+            recogniser = self._idle.pop()
+        except IndexError:
+            return Recogniser(vosk.KaldiRecognizer(self._loaded, CALLER_RATE_HZ))
+        recogniser.begin()
+        return recogniser
+
     def _keep(self, recogniser: Recogniser) -> None:
-        if recogniser.samples < _LONGEST_USE_SAMPLES and len(self._idle) < _MOST_IDLE:
-            self._idle.append(recogniser)
+        """Keep it for the next utterance, if it is of use.
+
+        Whoever lets the hearing go calls this, be it an event loop. To free what a recogniser has
+        takes time: that is left to the thread of the next utterance.
+        """
+        is_of_use = recogniser.is_sound and recogniser.samples < _LONGEST_USE_SAMPLES
+        is_kept = is_of_use and len(self._idle) < _MOST_IDLE
+        (self._idle if is_kept else self._spent).append(recogniser)
 
     def _refuse(self, hint: Hint) -> None:
         """Refuse what the model cannot do.

@@ -60,7 +60,7 @@ class Nobody:
 
 async def answered(providers: Providers, request: GenerateRequest = ASK) -> tuple[str, list[str]]:
     """What is answered, and whom it took."""
-    asked = Asking(providers, request, NOTHING, Writer(Nobody(), request))
+    asked = Asking(providers, request, NOTHING, Writer(Nobody(), request), list[str]().append)
     text = "".join([piece.text async for piece in asked.pieces()])
     return text, [attempt.provider.name for attempt in asked.attempts]
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
+import weakref
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,6 +96,25 @@ def test_what_is_heard_later_is_told_as_if_nothing_had_been_before(engine: VoskE
         assert told.words[-1].end_ms <= len(samples) / 16 - 500
 
 
+def test_who_comes_behind_a_noisy_caller_who_paused_is_understood(engine: VoskEngine) -> None:
+    """What was adapted to the one before would leave nothing of what is said now."""
+    speech = recording("leisure")
+    noise = np.random.default_rng(7).normal(0, 0.05, len(speech)).astype(np.float32)
+    before = np.concatenate([speech + noise, silence(8)])
+    engine._idle.clear()
+    hearing = engine.begin(KO)
+    for at in range(0, len(before), 1600):
+        hearing.hear(before[at : at + 1600])
+        if hearing._found:  # the library took a pause for an end, and nothing came behind it
+            break
+    assert hearing._found
+    del hearing
+
+    samples = np.concatenate([korean(" ".join(WAYS)), silence(0.3)])
+    assert len(engine._idle) == 1
+    assert len(engine.recognise(samples, KO).text) >= 3
+
+
 def test_who_speaks_next_is_heard_sooner(engine: VoskEngine) -> None:
     """What a recogniser has found out about the words of its model is kept."""
     samples, spent_s = recording("leisure"), list[float]()
@@ -116,9 +137,43 @@ def test_no_more_recognisers_are_kept_than_are_of_use(engine: VoskEngine) -> Non
     hearings.clear()
     assert len(engine._idle) == 4
 
+    assert len(engine._spent) == 5
+
     engine._idle[-1].samples += 600 * 16_000
     engine.recognise(silence(1), KO)
     assert len(engine._idle) == 3
+
+
+def test_one_that_failed_hears_nobody_else(
+    engine: VoskEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows what is left in it."""
+
+    def broken(_: bytes) -> bool:
+        raise RuntimeError("Failed to process waveform")
+
+    hearing = engine.begin(KO)
+    failed = hearing._recogniser
+    monkeypatch.setattr(failed._made, "AcceptWaveform", broken)
+    with pytest.raises(RuntimeError):
+        hearing.hear(silence(0.1))
+    del hearing
+    gc.collect()
+
+    assert failed in engine._spent
+    assert failed not in engine._idle
+
+
+def test_what_is_of_no_more_use_is_freed_by_who_hears_next(engine: VoskEngine) -> None:
+    """It takes time, and who lets go of it may be the event loop."""
+    hearings = [engine.begin(KO), engine.begin(Hint("ko", grammar=", ".join(WORDS)))]
+    hearings[0]._recogniser.samples += 600 * 16_000
+    spent = [weakref.ref(hearing._recogniser) for hearing in hearings]
+    hearings.clear()
+    assert all(one() is not None for one in spent)
+
+    engine.begin(KO)
+    assert all(one() is None for one in spent)
 
 
 async def test_a_listener_shows_what_is_heard(engine: VoskEngine) -> None:
