@@ -52,7 +52,7 @@ class TelephonySettings(Struct, frozen=True, kw_only=True):
         max_call_s: Longest call.
         max_frame_bytes: Largest frame of a WebSocket.
         handshake_s: How long an exchange may take to say what the call is.
-        idle_s: How long it may send neither audio nor keys.
+        idle_s: How long it may send neither a tenth of a second of audio nor keys.
         claim_s: How long a call waits for workers.
         realtime: Whether its loop goes before all other processes of the machine, where the kernel
             allows it, so that audio is on time though models are at work on the same cores.
