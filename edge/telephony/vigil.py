@@ -11,8 +11,8 @@ ENOUGH_MS: Final = 100.0
 class Vigil:
     """Notes signs of life.
 
-    All else costs a peer next to nothing, and would hold a line for an hour: pieces of a frame, what
-    means nothing, keys that were passed over, and a sample of audio a minute.
+    All else costs a peer next to nothing, and would hold a line for an hour: pieces of a frame,
+    what means nothing, keys that were passed over, and a sample of audio a minute.
 
     Args:
         at_s: When the call began.
