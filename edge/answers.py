@@ -42,6 +42,12 @@ def refused(err: VoicebusError, kind: str) -> Response:
     told = wire.error(err)
     metrics.CLIENT_ERRORS.labels(kind, told["code"]).inc()
     log.info("client.refused", code=told["code"])
+    return denial(err)
+
+
+def denial(err: VoicebusError) -> Response:
+    """Return the answer that refuses a request; who asks for it counts it."""
+    told = wire.error(err)
     headers = {}
     if err.retry_after_s:
         # RFC 9110, 10.2.3: whole seconds

@@ -28,6 +28,7 @@ from edge.telephony.hearing import Hearing
 from edge.telephony.line import Line
 from edge.telephony.mouth import Mouth
 from edge.telephony.office import KIND, Office
+from edge.telephony.vigil import Vigil
 from edge.timeline import AudioClock
 from schemas.event import Event
 from schemas.session import CancelAsked, KeysPressed
@@ -92,7 +93,8 @@ class Call:
         self._quiet = asyncio.Event()
         self._quiet.set()
         self._said_all = asyncio.Event()
-        self._begun_s = self._seen_s = now_s()
+        self._begun_s = now_s()
+        self._vigil = Vigil(self._begun_s)
         self._keys = 0
         self._fingers = Bucket(60 * _KEYS_PER_S, _KEYS_AT_ONCE)
         self._frames = Bucket(60 * _FRAMES_PER_S, 10 * _FRAMES_PER_S)
@@ -158,14 +160,12 @@ class Call:
             happened = self._wire.received(frame)
 
     async def _take(self, happened: Happening) -> None:
-        # Nothing else is a sign of life: pieces of a frame and what means nothing cost a peer next
-        # to nothing, and would hold a line for an hour.
-        if isinstance(happened, Spoken | Pressed):
-            self._seen_s = now_s()
         match happened:
             case Spoken():
+                self._vigil.hear(happened.sound.ms(len(happened.data)), now_s())
                 await self._hearing.take(happened)
             case Pressed() if not self._fingers.take(1, now_s()):
+                self._vigil.see(now_s())
                 self._keys += 1
                 self._downlink.typed(now_s())
                 await self._session.relay(KeysPressed(digits=happened.digit), self._keys)
@@ -288,7 +288,7 @@ class Call:
             await asyncio.sleep(min(1.0, settings.claim_s / 4, settings.idle_s / 4))
             if now_s() - self._begun_s > settings.max_call_s and not self._goodbye.done():
                 raise ProtocolError("the call has reached its longest time", "session_too_long")
-            if now_s() - self._seen_s > settings.idle_s:
+            if now_s() - self._vigil.seen_s > settings.idle_s:
                 raise ProtocolError(f"nothing was heard for {settings.idle_s:g} s", "idle")
             for role, asked_s in (("turn", self._begun_s), ("stt", self._clock.begun_s)):
                 waited_s = now_s() - asked_s if asked_s is not None else 0.0

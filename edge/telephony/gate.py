@@ -4,9 +4,10 @@ An exchange proves itself with the secret of the settings, in whichever place it
 path, the query, a password, a header. Twilio signs instead. AudioSocket has room for neither: there
 the network decides.
 
-Who guesses is slowed down by address, and only refusals count: a carrier brings all of its calls
-from a few addresses. A signature cannot be guessed, and others share Twilio's addresses: who signs
-is let in whatever else came from there.
+Who guesses is told to wait, by address. An address may be that of many: a carrier's customers have
+it in common, what is behind an exchange's NAT, and everybody behind a proxy that nobody has named.
+So who has the proof is let in whatever else came from there, and what makes guessing hopeless is
+the length that the settings ask of a secret.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from edge.budgets import UNLIMITED, Budgets, Meter, is_loopback, network_of
+from edge.budgets import UNLIMITED, Budgets, is_loopback, network_of
 from edge.clock import now_s
 from edge.settings import listed
 from edge.telephony.settings import TelephonySettings
@@ -30,6 +31,9 @@ from voicebus.errors import AccessDenied, Busy, ConfigError
 from voicebus.keys import Allowance
 
 TWILIO: Final = "twilio"
+_GUESSED: Final = "key_unknown"
+"""Why a guess is refused. No other refusal says anything about the secret, and none counts."""
+
 SPARE: Final = 1_000
 """Connections beyond the calls that there may be: those that do not know yet whether they are. They
 cost a socket each, and one that stays idle must not keep a call out."""
@@ -73,7 +77,7 @@ class Gate:
         self._settings = settings
         self._networks = [ipaddress.ip_network(n) for n in listed(settings.audiosocket_networks)]
         self._open = 0
-        self._refused = Budgets()
+        self._guessed = Budgets()
         is_local = is_loopback(settings.host) and not settings.proxies
         has_proof = bool(settings.secret or settings.twilio_auth_token)
         if not (is_local or has_proof or settings.anyone):
@@ -113,23 +117,22 @@ class Gate:
 
         Raises:
             AccessDenied: ``key_missing``, ``key_unknown`` or ``origin_forbidden``.
-            LimitReached: ``too_many_connections``: its address was refused too often.
+            LimitReached: ``too_many_connections``: its proof is wrong, as those of too many from
+                its address were.
         """
-        at_s = now_s()
-        refused = self._refusals(presented.address, at_s)
-        if not self._is_signed(presented):
-            refused.expect_connection(at_s)
         try:
             self._expect_proof(presented)
-        except AccessDenied:
-            refused.connect(at_s)
+        except AccessDenied as err:
+            if err.reason == _GUESSED:
+                self._count_guess(presented.address)
             raise
 
-    def _refusals(self, address: str, at_s: float) -> Meter:
+    def _count_guess(self, address: str) -> None:
         allowance = Allowance(connections_per_min=self._settings.address_refusals_per_min)
         if is_loopback(address):
             allowance = UNLIMITED
-        return self._refused.of(network_of(address), allowance, "your address", at_s)
+        at_s = now_s()
+        self._guessed.of(network_of(address), allowance, "your address", at_s).connect(at_s)
 
     def _is_signed(self, presented: Presented) -> bool:
         token = self._settings.twilio_auth_token
@@ -143,7 +146,7 @@ class Gate:
             raise AccessDenied("pages may not bring calls", "origin_forbidden")
         if presented.protocol == TWILIO and settings.twilio_auth_token:
             if not self._is_signed(presented):
-                raise AccessDenied("this is not signed by Twilio", "key_unknown")
+                raise AccessDenied("this is not signed by Twilio", _GUESSED)
             return
         if not settings.secret:
             # With a signature's token alone, nobody but Twilio is known.
@@ -156,7 +159,7 @@ class Gate:
         wanted = settings.secret.encode()
         fits = [hmac.compare_digest(one.encode(), wanted) for one in given]
         if not any(fits):
-            raise AccessDenied("this is not the secret", "key_unknown")
+            raise AccessDenied("this is not the secret", _GUESSED)
 
 
 def is_signed(presented: Presented, token: str, public_url: str = "") -> bool:

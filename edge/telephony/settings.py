@@ -20,6 +20,8 @@ SCOPE: Final = "TELEPHONY_"
 
 _OF_NUMBERS: Final = "+0123456789"
 _SHORTEST_NUMBER: Final = 3
+SHORTEST_SECRET: Final = 16
+"""Characters. The right one is let in however often was guessed: guessing has to be hopeless."""
 
 _FROM_EXCHANGE: Final = ("persona", "language", "voice", "greeting", "instructions", "vocabulary")
 """What an exchange may choose for a call, by parameters of these names."""
@@ -36,21 +38,21 @@ class TelephonySettings(Struct, frozen=True, kw_only=True):
         audiosocket_networks: Addresses and networks that may come there, separated by commas.
         name: The edge's name on the bus, as its user is permitted; empty for a new one at each
             start.
-        secret: What exchanges prove themselves with; empty where nothing but this machine can come
-            here.
+        secret: What exchanges prove themselves with, 16 characters or more; empty where nothing but
+            this machine can come here.
         twilio_auth_token: Checks the signatures of Twilio; with one, /twilio wants no secret.
         public_url: The address of this edge as Twilio has it, ``wss://…`` without a path; empty to
             take the name that it asks for.
         anyone: Serve everybody without a secret, though others than this machine can come here.
         proxies: Addresses and networks of the proxies in front, separated by commas.
-        address_refusals_per_min: Handshakes without a good secret or signature in a minute from one
-            address, before it is not listened to for a while; 0: there is no limit.
+        address_refusals_per_min: Wrong secrets and signatures in a minute from one address, before
+            others of it are told to wait; 0: there is no limit. Who has the right one is let in.
         needs: Roles without whose workers no call is taken, separated by commas.
         max_calls: Calls at once.
         max_call_s: Longest call.
         max_frame_bytes: Largest frame of a WebSocket.
         handshake_s: How long an exchange may take to say what the call is.
-        idle_s: How long it may send neither audio nor keys.
+        idle_s: How long it may send neither a tenth of a second of audio nor keys.
         claim_s: How long a call waits for workers.
         realtime: Whether its loop goes before all other processes of the machine, where the kernel
             allows it, so that audio is on time though models are at work on the same cores.
@@ -103,9 +105,11 @@ class TelephonySettings(Struct, frozen=True, kw_only=True):
     conversations_secret: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse what is no name on the bus, no role, no network and no session."""
+        """Refuse what is no name on the bus, no secret, no role, no network and no session."""
         if self.name and not is_token(self.name):
             raise ValueError("must be letters, digits, - or _ - at `$.name`")
+        if 0 < len(self.secret) < SHORTEST_SECRET:
+            raise ValueError(f"must have {SHORTEST_SECRET} characters or more - at `$.secret`")
         if unknown := set(listed(self.needs)) - set(ROLES):
             raise ValueError(f"there is no role {min(unknown)} - at `$.needs`")
         for field in ("audiosocket_networks", "proxies"):

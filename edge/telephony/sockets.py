@@ -12,9 +12,8 @@ import structlog
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
-from structlog.contextvars import bound_contextvars
 
-from edge.answers import refused
+from edge.answers import denial
 from edge.guards import GuardedWebSocket
 from edge.telephony.answering import serve
 from edge.telephony.binary_stream import BinaryStream
@@ -24,9 +23,9 @@ from edge.telephony.events import Frame, Wire
 from edge.telephony.gate import Gate, Presented
 from edge.telephony.json_stream import JsonStream
 from edge.telephony.line import MOST_UNSENT, LineLost, too_slow
-from edge.telephony.office import KIND, Office
+from edge.telephony.office import Office
+from edge.telephony.refusals import note_refusal
 from edge.telephony.settings import TelephonySettings
-from voicebus import channel_metrics
 from voicebus.errors import BusError, ProtocolError
 from voicebus.http_guard import HEAD_BYTES, GuardedHttp
 
@@ -132,11 +131,8 @@ def create_app(office: Office, gate: Gate) -> Starlette:
                 await office.sessions.expect_place()
                 await _talk(socket, protocol, office)
         except (ProtocolError, BusError) as err:
-            code = err.reason if isinstance(err, ProtocolError) else err.code
-            channel_metrics.TELEPHONY_REFUSED.labels(_label(protocol), code).inc()
-            with bound_contextvars(protocol=_label(protocol)):
-                denial = refused(err, KIND)
-            await socket.send_denial_response(denial)
+            note_refusal(err, _label(protocol))
+            await socket.send_denial_response(denial(err))
 
     routes = [
         WebSocketRoute("/{protocol}", answer),

@@ -8,18 +8,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
-import structlog
-
 from edge.telephony.answering import serve
 from edge.telephony.audiosocket import HANG_UP, AudioSocket, frame
 from edge.telephony.events import Frame
 from edge.telephony.gate import Gate
 from edge.telephony.line import MOST_UNSENT, LineLost, too_slow
 from edge.telephony.office import Office
-from voicebus import channel_metrics
+from edge.telephony.refusals import note_refusal
 from voicebus.errors import AccessDenied, VoicebusError
-
-log: Final = structlog.get_logger()
 
 PROTOCOL: Final = "audiosocket"
 _READ_BYTES: Final = 16 * 1024
@@ -75,9 +71,7 @@ async def listening(listener: socket.socket, office: Office, gate: Gate) -> Asyn
                 await office.sessions.expect_place()
                 await serve(PROTOCOL, AudioSocket(), line, office)
         except VoicebusError as err:
-            reason = getattr(err, "reason", err.code)
-            channel_metrics.TELEPHONY_REFUSED.labels(PROTOCOL, reason).inc()
-            log.info("client.refused", protocol=PROTOCOL, code=reason)
+            reason = note_refusal(err, PROTOCOL)
             with suppress(VoicebusError):
                 line.send(frame(HANG_UP))
             await line.close(reason)

@@ -113,7 +113,7 @@ class Pod:
                 assert source["fieldRef"]["fieldPath"] == "metadata.name"
                 yield entry["name"], self.name
             elif "secretKeyRef" in source:
-                yield entry["name"], "a-secret"
+                yield entry["name"], "a-secret-of-the-house"
             else:
                 yield entry["name"], entry["value"]
 

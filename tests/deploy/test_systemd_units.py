@@ -13,6 +13,7 @@ import pytest
 
 from bridges.telegram.settings import TelegramSettings
 from edge.settings import EdgeSettings
+from edge.telephony.gate import SPARE
 from edge.telephony.settings import TelephonySettings
 from tests.deploy.pods import CALLS_S
 from tests.deploy.stage import ROOT, Stage
@@ -128,6 +129,17 @@ def test_a_process_has_time_to_hand_on_what_it_holds(unit: Unit) -> None:
 def test_a_call_may_end_by_itself() -> None:
     """It cannot move, so an edge that is restarted waits as long for it as in a cluster."""
     assert only("telephony").environment()["VOICEBUS_DRAIN_S"] == CALLS_S
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_connections_are_not_refused_for_want_of_files(unit: Unit) -> None:
+    """An edge for telephones has more of them than systemd allows by itself, with room for others;
+    so has an edge for browsers, and the bus for all.
+    """
+    most = TelephonySettings().max_calls + SPARE
+
+    assert most > 1024
+    assert int(unit.one("LimitNOFILE", "1024")) >= 4 * most
 
 
 @pytest.mark.parametrize("unit", NOTIFYING)

@@ -21,7 +21,7 @@ from voicebus.bus.inbox import Inbox
 from voicebus.settings import BusSettings
 
 EDGE = "phones"
-SECRET = "open-sesame"
+SECRET = "open-sesame-and-quickly"
 E = TypeVar("E", bound=Event)
 
 

@@ -28,7 +28,7 @@ from voicebus import parts
 
 BOT: Final = 11_001
 SITE: Final = "shop"
-SECRET: Final = "open-sesame"
+SECRET: Final = "open-sesame-and-quickly"
 _START_LIMIT_S: Final = 60.0
 
 _PERSONA: Final = """---

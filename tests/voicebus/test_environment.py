@@ -82,13 +82,17 @@ def test_a_key_wants_its_name(process: str, tmp_path: Path) -> None:
 def test_no_secret_is_repeated() -> None:
     """Neither where it is wrong nor where it is in force."""
     wrong = {"VOICEBUS_TELEGRAM_TOKEN": "se-cret", "VOICEBUS_TELEGRAM_BOTS_FILE": "/"}
+    short = {"VOICEBUS_TELEPHONY_SECRET": "se-cret"}
     environ = {
         "VOICEBUS_LLM_API_KEY": "se-cret",
         "VOICEBUS_NATS_URL": "nats://me:se-cret@bus:4222",
-        "VOICEBUS_TELEPHONY_SECRET": "se-cret",
+        "VOICEBUS_TELEPHONY_SECRET": "se-cret-of-the-house",
     }
 
     assert len(problems(wrong)) == 1
+    assert problems(short, "telephony") == [
+        "VOICEBUS_TELEPHONY_SECRET='[hidden]': must have 16 characters or more"
+    ]
     shown = {entry.name: entry.value for entry in in_force(environ)}
     assert "se-cret" not in f"{problems(wrong)} {shown}"
     assert shown["VOICEBUS_LLM_API_KEY"] == "[hidden]"

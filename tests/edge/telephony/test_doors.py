@@ -13,17 +13,18 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from edge.telephony import gate
+from edge.telephony.office import KIND
 from edge.telephony.settings import TelephonySettings
 from schemas.session import SessionClosed
 from schemas.turn import ConverseRequest
 from tests.carriers import TelnyxPhone, TwilioPhone
 from tests.edge.telephony.desk import Desk, desk
 from tests.telephones import calling, calling_by_tcp
-from voicebus import channel_metrics
+from voicebus import channel_metrics, metrics
 
 TOKEN = "12345"
 PUBLIC = "wss://voice.example.com"
-SECRET = "open-sesame"
+SECRET = "open-sesame-and-quickly"
 CROWD = 300
 REFUSING = ("twilio", "audiosocket")
 
@@ -100,9 +101,10 @@ async def test_audiosocket_from_another_network_is_hung_up(nats_server: str) -> 
 async def test_who_finds_all_lines_taken_is_told_so_and_counted_once(
     nats_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At either door, before anything else is done."""
+    """At either door, before anything else is done; also in what CallersRefused looks at."""
     monkeypatch.setattr(gate, "SPARE", 0)
     counts = [channel_metrics.TELEPHONY_REFUSED.labels(one, "busy") for one in REFUSING]
+    counts.append(metrics.CLIENT_ERRORS.labels(KIND, "busy"))
     before = [count._value.get() for count in counts]
     async with desk(nats_server, TelephonySettings(max_calls=0)) as office:
         status, _ = await answered(f"{office.ws}/twilio", {})
@@ -111,11 +113,12 @@ async def test_who_finds_all_lines_taken_is_told_so_and_counted_once(
 
     assert status == 503
     assert phone.told == [(0, b"")]
-    assert [count._value.get() - was for count, was in zip(counts, before, strict=True)] == [1, 1]
+    changes = [count._value.get() - was for count, was in zip(counts, before, strict=True)]
+    assert changes == [1, 1, 2]
 
 
 async def test_guesses_come_to_an_end(nats_server: str) -> None:
-    """With 429 and the time to wait, whatever the next guess is; others are let in."""
+    """With 429 and the time to wait; who has the secret is let in, from the same address, too."""
     settings = TelephonySettings(
         secret=SECRET, proxies="127.0.0.1", address_refusals_per_min=5, claim_s=120.0
     )
@@ -124,11 +127,14 @@ async def test_guesses_come_to_an_end(nats_server: str) -> None:
         guesses = [
             (await answered(f"{office.ws}/telnyx/guess-{number}", here))[0] for number in range(8)
         ]
-        late, told = await answered(f"{office.ws}/telnyx/{SECRET}", here)
-        right = f"{office.ws}/telnyx/{SECRET}"
-        async with calling(TelnyxPhone, right, additional_headers=there) as phone:
-            await office.until(ConverseRequest)
-            await phone.hang_up()
+        late, told = await answered(f"{office.ws}/telnyx/another-guess", here)
+        for place in (here, there):
+            right = f"{office.ws}/telnyx/{SECRET}"
+            async with calling(TelnyxPhone, right, additional_headers=place) as phone:
+                await office.until(ConverseRequest)
+                await phone.hang_up()
+                closed = await office.until(SessionClosed)
+                assert closed.reason == "client"
 
     assert guesses == 5 * [401] + 3 * [429]
     assert late == 429

@@ -13,8 +13,11 @@ from edge.telephony.settings import TelephonySettings
 from voicebus.errors import AccessDenied, Busy, ConfigError, LimitReached
 
 TOKEN = "12345"
+SECRET = "open-sesame-open"
+"""As short as it may be."""
+
 ADDRESS = "wss://voice.example.com/twilio"
-BASIC = "Basic " + base64.b64encode(b"asterisk:open").decode()
+BASIC = "Basic " + base64.b64encode(f"asterisk:{SECRET}".encode()).decode()
 
 
 def presented(protocol: str = "asterisk", **fields: Any) -> Presented:
@@ -34,35 +37,36 @@ def code(gate: Gate, asked: Presented) -> str:
 @pytest.mark.parametrize(
     "given",
     [
-        {"secret": "open"},
-        {"query": {"secret": "open"}},
-        {"query": {"token": "open"}},
-        {"headers": {"authorization": "Bearer open"}},
+        {"secret": SECRET},
+        {"query": {"secret": SECRET}},
+        {"query": {"token": SECRET}},
+        {"headers": {"authorization": f"Bearer {SECRET}"}},
         {"headers": {"authorization": BASIC}},
-        {"headers": {"x-telnyx-streaming-auth-token": "open"}},
+        {"headers": {"x-telnyx-streaming-auth-token": SECRET}},
     ],
 )
 def test_a_secret_may_be_wherever_an_exchange_can_put_it(given: dict[str, Any]) -> None:
     """In the path, the query, a password or a header."""
-    gate = Gate(TelephonySettings(secret="open"))
+    gate = Gate(TelephonySettings(secret=SECRET))
+    another = Gate(TelephonySettings(secret=SECRET[::-1]))
 
     assert code(gate, presented(**given)) == ""
-    assert code(Gate(TelephonySettings(secret="other")), presented(**given)) == "key_unknown"
+    assert code(another, presented(**given)) == "key_unknown"
 
 
 @pytest.mark.parametrize(
     ("given", "why"),
     [
         ({}, "key_missing"),
-        ({"secret": "ope"}, "key_unknown"),
-        ({"secret": "opén"}, "key_unknown"),
+        ({"secret": SECRET[:-1]}, "key_unknown"),
+        ({"secret": SECRET.replace("e", "é")}, "key_unknown"),
         ({"headers": {"authorization": "Basic !!"}}, "key_missing"),
-        ({"secret": "open", "headers": {"origin": "https://evil.example"}}, "origin_forbidden"),
+        ({"secret": SECRET, "headers": {"origin": "https://evil.example"}}, "origin_forbidden"),
     ],
 )
 def test_without_it_nobody_comes_in(given: dict[str, Any], why: str) -> None:
     """And no page, which a browser would send with somebody's address."""
-    assert code(Gate(TelephonySettings(secret="open")), presented(**given)) == why
+    assert code(Gate(TelephonySettings(secret=SECRET)), presented(**given)) == why
 
 
 def test_the_signature_is_that_of_twilios_documentation() -> None:
@@ -89,10 +93,10 @@ def test_twilio_is_known_by_its_signature(signed: str) -> None:
 def test_a_forged_signature_is_refused(signature: str) -> None:
     """Also where the secret of others is right."""
     headers = {"host": "voice.example.com", "x-twilio-signature": signature}
-    gate = Gate(TelephonySettings(twilio_auth_token=TOKEN, secret="open"))
+    gate = Gate(TelephonySettings(twilio_auth_token=TOKEN, secret=SECRET))
 
-    assert code(gate, presented("twilio", secret="open", headers=headers)) == "key_unknown"
-    assert code(gate, presented("telnyx", secret="open")) == ""
+    assert code(gate, presented("twilio", secret=SECRET, headers=headers)) == "key_unknown"
+    assert code(gate, presented("telnyx", secret=SECRET)) == ""
 
 
 def test_with_a_token_alone_nobody_but_twilio_comes() -> None:
@@ -129,25 +133,51 @@ def test_connections_are_counted() -> None:
         assert code(gate, presented()) == ""
 
 
-def test_who_guesses_is_not_listened_to_for_a_while() -> None:
-    """Not even with the right secret, or a guess would be as good as before; others are."""
-    gate = Gate(TelephonySettings(secret="open", address_refusals_per_min=3))
-    guess = presented(address="192.0.2.1", secret="ope")
-    right = presented(address="192.0.2.1", secret="open")
+def test_who_guesses_is_told_to_wait() -> None:
+    """By address: a guess from another one is a first one there."""
+    gate = Gate(TelephonySettings(secret=SECRET, address_refusals_per_min=3))
+    guess, elsewhere = (
+        presented(address=address, secret=SECRET[:-1]) for address in ("192.0.2.1", "192.0.2.2")
+    )
 
-    assert [code(gate, guess) for _ in range(4)] == 3 * ["key_unknown"] + ["too_many_connections"]
+    assert [code(gate, guess) for _ in range(3)] == 3 * ["key_unknown"]
     with pytest.raises(LimitReached) as late:
-        gate.check(right)
+        gate.check(guess)
     assert 0 < late.value.retry_after_s <= 20
-    assert code(gate, presented(address="192.0.2.2", secret="open")) == ""
+    assert code(gate, elsewhere) == "key_unknown"
 
 
-def test_calls_that_prove_themselves_do_not_count() -> None:
-    """A carrier brings all of its calls from a few addresses."""
-    gate = Gate(TelephonySettings(secret="open", address_refusals_per_min=3))
-    right = presented(address="192.0.2.1", secret="open")
+def test_neighbours_who_guess_keep_no_call_out() -> None:
+    """A carrier's customers share its addresses, and so do all behind a proxy without a name."""
+    gate = Gate(TelephonySettings(secret=SECRET, address_refusals_per_min=3))
+    guess = presented(address="192.0.2.1", secret=SECRET[:-1])
+    right = presented(address="192.0.2.1", secret=SECRET)
 
+    assert [code(gate, guess) for _ in range(9)][-1] == "too_many_connections"
     assert {code(gate, right) for _ in range(100)} == {""}
+    assert code(gate, guess) == "too_many_connections"
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({}, "key_missing"),
+        ({"headers": {"origin": "https://evil.example"}}, "origin_forbidden"),
+        (
+            {"secret": SECRET[:-1], "headers": {"origin": "https://evil.example"}},
+            "origin_forbidden",
+        ),
+        ({"secret": SECRET}, ""),
+    ],
+)
+def test_what_is_no_guess_does_not_count(given: dict[str, Any], why: str) -> None:
+    """Pages behind the exchange's NAT, and who shows no secret, learn nothing of it."""
+    gate = Gate(TelephonySettings(secret=SECRET, address_refusals_per_min=3))
+    asked = presented(address="192.0.2.1", **given)
+    guess = presented(address="192.0.2.1", secret=SECRET[:-1])
+
+    assert {code(gate, asked) for _ in range(100)} == {why}
+    assert [code(gate, guess) for _ in range(4)] == 3 * ["key_unknown"] + ["too_many_connections"]
 
 
 def test_neighbours_do_not_keep_signed_calls_out() -> None:
@@ -171,6 +201,7 @@ def test_an_open_edge_has_to_be_wanted() -> None:
     "wrong",
     [
         {"name": "a.b"},
+        {"secret": SECRET[:-1]},
         {"needs": "stt,nobody"},
         {"audiosocket_networks": "10.0.0.1/8"},
         {"proxies": "here"},

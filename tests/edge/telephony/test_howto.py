@@ -13,7 +13,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 import voicebus.channel_metrics  # noqa: F401 - it registers them
-from edge.telephony.settings import SCOPE, TelephonySettings
+from edge.telephony.settings import SCOPE, SHORTEST_SECRET, TelephonySettings
 from edge.telephony.sockets import PROTOCOLS
 from tests.test_house_rules import ROOT
 from voicebus import settings
@@ -45,6 +45,18 @@ def test_every_setting_that_is_named_is_there() -> None:
     known = {f"VOICEBUS_{SCOPE}{name.upper()}" for name in TelephonySettings.__struct_fields__}
 
     assert set(re.findall(rf"VOICEBUS_{SCOPE}\w+", PAGE)) <= known
+
+
+@pytest.mark.parametrize(
+    "page", ["deploy/helm/voicebus/values.yaml", "docs/howto/deploy.md", "docs/howto/telephony.md"]
+)
+def test_who_puts_something_in_front_is_told_of_its_setting(page: str) -> None:
+    """Beside the secret, for which it is needed: or all who guess have the proxy's address."""
+    lines = (ROOT / page).read_text(encoding="utf-8")
+    told = lines[lines.index("VOICEBUS_TELEPHONY_SECRET") :][:1_000]
+
+    assert "VOICEBUS_TELEPHONY_PROXIES" in told
+    assert f"{SHORTEST_SECRET} characters" in lines
 
 
 def test_every_carrier_of_the_table_has_its_door() -> None:

@@ -30,6 +30,12 @@ MEANINGLESS = {
     "asterisk": ("STATUS", b""),
     "vonage": ('{"event":"other"}', b""),
 }
+CRUMBS = {
+    "twilio": '{"event":"media","media":{"track":"inbound","payload":"/w=="}}',
+    "asterisk": b"\xff",
+    "vonage": bytes(2),
+}
+"""Audio of a single sample."""
 
 
 async def drip(send: Callable[[], Awaitable[None]]) -> None:
@@ -79,11 +85,38 @@ async def test_what_means_nothing_holds_no_line(nats_server: str, protocol: str)
     assert closed.reason == "idle"
 
 
+@pytest.mark.parametrize("protocol", CRUMBS)
+async def test_a_sample_now_and_then_holds_no_line(nats_server: str, protocol: str) -> None:
+    """Audio that nobody can say anything with is no sign of life, however often it comes."""
+    async with (
+        desk(nats_server, SETTINGS) as office,
+        calling(KINDS[protocol], f"{office.ws}/{protocol}") as phone,
+    ):
+        await office.until(ConverseRequest)
+        code = await until_given_up(phone, lambda: phone.socket.send(CRUMBS[protocol]))
+        closed = await office.until(SessionClosed)
+
+    assert code == 1008
+    assert closed.reason == "idle"
+
+
+async def test_a_frame_of_one_sample_holds_no_line(nats_server: str) -> None:
+    """AudioSocket: the frame is whole, and there is next to nothing in it."""
+    async with desk(nats_server, SETTINGS) as office, calling_by_tcp(office.tcp) as phone:
+        await office.until(ConverseRequest)
+        await until_given_up(phone, lambda: phone.send_audio(bytes(2)))
+        closed = await office.until(SessionClosed)
+
+    assert closed.reason == "idle"
+    assert (0, b"") in phone.told, "hung up, and not just gone"
+
+
 async def test_a_caller_who_speaks_or_presses_keys_is_there(nats_server: str) -> None:
-    """One frame, or one key, in time is enough: a carrier may leave silence out."""
+    """A tenth of a second, or one key, in time is enough: a carrier may leave silence out."""
 
     async def speak(phone: Telephone) -> None:
-        await phone.send_audio(bytes(320))
+        for _ in range(5):
+            await phone.send_audio(bytes(320))
 
     async def press(phone: Telephone) -> None:
         await phone.press("1")
