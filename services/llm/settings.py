@@ -38,7 +38,7 @@ class LlmSettings(Struct, frozen=True, kw_only=True):
         slots: Replies that one worker generates at once.
         synthetic_ttft_ms: Time of the synthetic engine to its first token.
         synthetic_tokens_per_s: Its speed.
-        synthetic_reply: What it says.
+        synthetic_reply: What it says; ``{asked}`` in it is what the user said last.
         synthetic_fault: What goes wrong with it: ``none``, ``crash``, ``fail``, ``hang``, ``slow``,
             ``garbage`` or ``silence``.
         synthetic_fault_after: How many tokens of a reply it makes before.

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from tests.e2e.client import PAUSE, RATE_HZ, Client, connected
 from tests.e2e.test_cloned_voice import add
-from tests.e2e.upstream import LanguageModel, repeat
 from tests.models import model_path
 from tests.services.stt.spoken_korean import spoken
 from tests.services.tts.tiny_xtts import tiny_xtts
@@ -31,9 +30,7 @@ taken for it."""
 
 
 @pytest.fixture(scope="module")
-def system(
-    tmp_path_factory: pytest.TempPathFactory, language_model: LanguageModel
-) -> Iterator[System]:
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Ears that know many languages, a model that repeats, and one voice that speaks many."""
     folder = tmp_path_factory.mktemp("languages")
     model_path("whisper-base")
@@ -42,8 +39,7 @@ def system(
     (folder / "shop.faq.csv").write_text(BOOK)
     chosen = {
         **SYNTHETIC,
-        "LLM_ENGINE": "openai",
-        "LLM_URL": language_model.url,
+        "LLM_SYNTHETIC_REPLY": "{asked}",
         "STT_ENGINE": "faster-whisper",
         "STT_MODEL": "whisper-base",
         "TTS_ENGINE": "xtts",
@@ -54,7 +50,7 @@ def system(
         "TTS_THREADS": "1",
         "TURN_PERSONAS_DIR": str(folder),
     }
-    with System(folder / "system", chosen) as running, language_model.following(repeat):
+    with System(folder / "system", chosen) as running:
         added = add(running, checkpoint, "anna", "austen-leisure.wav", "--accept-licence")
         assert added.startswith("0 anna ")
         yield running

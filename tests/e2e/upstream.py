@@ -130,16 +130,6 @@ def echo(_: LanguageModel, __: Request, messages: list[dict[str, str]]) -> Respo
     return _streamed(events())
 
 
-def repeat(_: LanguageModel, __: Request, messages: list[dict[str, str]]) -> Response:
-    """Say what the user said and nothing else, in one piece."""
-
-    async def events() -> AsyncIterator[str]:
-        yield _event(messages[-1]["content"], "stop")
-        yield "data: [DONE]\n\n"
-
-    return _streamed(events())
-
-
 def slowly(text: str, pause_s: float) -> Script:
     """Say this, with a pause before each word."""
 

@@ -21,13 +21,14 @@ from voicebus.errors import EngineTimeout
 _TOKEN = re.compile(r"\s*\S+|\s+")
 _GARBAGE = " \ufffd\x00}{"
 _CALL = "call_synthetic"
+_ASKED = "{asked}"
 
 
 class SyntheticSettings(Struct, frozen=True, kw_only=True):
     """How the synthetic model behaves.
 
     Fields
-        reply: What it says to everything.
+        reply: What it says to everything; ``{asked}`` in it is what the user said last.
         ttft_ms: Time before the first token.
         tokens_per_s: Pace of the tokens after the first; a token is a word.
         fault: What goes wrong, counted in tokens; its text is looked for in the last message of
@@ -68,9 +69,9 @@ class SyntheticEngine:
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[Piece, None]:
         """Stream the canned reply on an absolute schedule, so that late wake-ups do not add up."""
         settings = self._settings
-        tokens = _TOKEN.findall(_behind(request, settings.reply))
-        kept = tokens[: request.max_tokens] if request.max_tokens > 0 else tokens
         asked = next((m.content for m in reversed(request.messages) if m.role == "user"), "")
+        tokens = _TOKEN.findall(_behind(request, settings.reply.replace(_ASKED, asked)))
+        kept = tokens[: request.max_tokens] if request.max_tokens > 0 else tokens
         prompt_tokens = sum(len(_TOKEN.findall(m.content)) for m in request.messages)
         if called := _called(request):
             await asyncio.sleep(settings.ttft_ms / 1000)

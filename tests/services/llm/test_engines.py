@@ -215,6 +215,15 @@ def test_a_synthetic_engine_says_that_it_is_one() -> None:
     assert engine.name == engine.model == "synthetic"
 
 
+async def test_the_synthetic_engine_repeats_what_it_was_asked() -> None:
+    """Where it is told to, in the words of whoever asks."""
+    engine = SyntheticEngine(SyntheticSettings(ttft_ms=0, reply="You said: {asked}"))
+
+    said = "".join([piece.text async for piece in engine.generate(ASK)])
+
+    assert said == f"You said: {ASK.messages[-1].content}"
+
+
 async def test_the_synthetic_engine_keeps_to_its_times() -> None:
     """The first token comes after the time to the first token, the others at the pace."""
     engine = SyntheticEngine(SyntheticSettings(ttft_ms=60, tokens_per_s=100))
