@@ -55,6 +55,7 @@ def main(arguments: list[str]) -> int:
 def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="voicebus bench observing", description=__doc__)
     parser.add_argument("--rounds", type=int, default=40, help="of all variants (40)")
+    parser.add_argument("--starts", type=int, default=8, help="of all systems (8)")
     parser.add_argument("--seconds", type=float, default=15.0, help="of each round (15)")
     parser.add_argument("--callers", type=int, default=4, help="of each variant (4)")
     parser.add_argument("--seed", type=int, default=1, help="of the intervals (1)")
@@ -83,16 +84,18 @@ async def _run(args: argparse.Namespace, arguments: list[str]) -> report.Report:
     watch = command.Watch()
     spoken = recordings(None)[0].first(SPEECH_S)
     rows: list[Row] = []
-    with tempfile.TemporaryDirectory(prefix="voicebus-bench-") as folder:
-        async with AsyncExitStack() as stack:
-            systems = await _start(stack, Path(folder))
-            for system in systems.values():
-                await _load(system, spoken, args.callers, _WARM_S)
-            for number in range(args.rounds):
-                # At the same time: what a processor gets done changes within seconds.
-                same = (_row(systems, number, name, spoken, args) for name in VARIANTS)
-                rows += await asyncio.gather(*same)
-                _say(number, args.rounds, rows[-len(VARIANTS) :])
+    # Two systems of one kind differ for as long as they run: by where their memory lies.
+    for start in range(args.starts):
+        with tempfile.TemporaryDirectory(prefix="voicebus-bench-") as folder:
+            async with AsyncExitStack() as stack:
+                systems = await _start(stack, Path(folder))
+                for system in systems.values():
+                    await _load(system, spoken, args.callers, _WARM_S)
+                for number in range(start, args.rounds, args.starts):
+                    # At the same time: what a processor gets done changes within seconds.
+                    same = (_row(systems, number, name, spoken, args) for name in VARIANTS)
+                    rows += await asyncio.gather(*same)
+                    _say(number, args.rounds, rows[-len(VARIANTS) :])
     found = observing_figures.figures(rows, args.seed)
     return report.Report(
         command=command.line("observing", arguments),

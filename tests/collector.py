@@ -46,10 +46,12 @@ class Collector:
 
     Attributes:
         spans: What came, in the order in which it came.
+        requests: How many it came in.
     """
 
     def __init__(self) -> None:
         self.spans: list[Kept] = []
+        self.requests = 0
         collector = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -60,6 +62,7 @@ class Collector:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 if self.headers.get("content-encoding") == "gzip":
                     body = gzip.decompress(body)
+                collector.requests += 1
                 collector.spans += _spans(ExportTraceServiceRequest.FromString(body))
                 self.send_response(200 if self.path == "/v1/traces" else 404)
                 self.end_headers()

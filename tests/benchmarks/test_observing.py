@@ -126,7 +126,19 @@ def test_a_short_run_measures_all_variants(tmp_path: Path) -> None:
     file = tmp_path / "observing.json"
 
     code = observing.main(
-        ["--rounds", "1", "--seconds", "1", "--callers", "1", "--json", str(file), "--check"]
+        [
+            "--rounds",
+            "1",
+            "--starts",
+            "1",
+            "--seconds",
+            "1",
+            "--callers",
+            "1",
+            "--json",
+            str(file),
+            "--check",
+        ]
     )
 
     written = msgspec.json.decode(file.read_bytes())

@@ -41,7 +41,12 @@ CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 def system(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[System]:
     """A system that is traced."""
     model_path("silero-vad")
-    settings = {**SYNTHETIC, "TRACING_ENDPOINT": collector.endpoint, "LOG_FORMAT": "json"}
+    settings = {
+        **SYNTHETIC,
+        "TRACING_ENDPOINT": collector.endpoint,
+        "TRACING_BATCH_S": "1",
+        "LOG_FORMAT": "json",
+    }
     with System(tmp_path_factory.mktemp("traced"), settings) as running:
         yield running
 

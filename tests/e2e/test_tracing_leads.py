@@ -57,7 +57,7 @@ CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 def system(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[System]:
     """A system that is traced, and whose engines fail when they are told to."""
     model_path("silero-vad")
-    settings = {**SETTINGS, "TRACING_ENDPOINT": collector.endpoint}
+    settings = {**SETTINGS, "TRACING_ENDPOINT": collector.endpoint, "TRACING_BATCH_S": "1"}
     with System(tmp_path_factory.mktemp("leads"), settings) as running:
         yield running
 

@@ -38,7 +38,9 @@ async def tracing(instance: str) -> AsyncIterator[Tracer]:
             "pip install 'voicebus[tracing]'"
         ) from err
     part = structlog.contextvars.get_contextvars().get("part", "process")
-    collector = Collector(chosen.endpoint, f"voicebus-{part}", instance, version("voicebus"))
+    collector = Collector(
+        chosen.endpoint, f"voicebus-{part}", instance, version("voicebus"), chosen.batch_s
+    )
     try:
         yield Tracing(collector.export, chosen.ratio)
     finally:

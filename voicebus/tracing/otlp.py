@@ -32,7 +32,6 @@ from voicebus.tracing.spans import Span
 MOST_WAITING: Final = 2048
 """Spans that are not sent yet; what comes meanwhile is lost, and counted."""
 
-_BATCH_MS = 1000.0
 _SEND_S = 5.0
 _LEAVE_S = 2.0
 """A process that ends waits no longer for a collector."""
@@ -83,9 +82,12 @@ class Collector:
         service: Name of this part of the system.
         instance: Name of this process.
         version: Of voicebus.
+        batch_s: How long spans are gathered before they are sent.
     """
 
-    def __init__(self, endpoint: str, service: str, instance: str, version: str) -> None:
+    def __init__(
+        self, endpoint: str, service: str, instance: str, version: str, batch_s: float
+    ) -> None:
         self._ids = _Given()
         resource = Resource.create(
             {
@@ -106,7 +108,7 @@ class Collector:
         self._exporter = _Counted(endpoint, timeout=_SEND_S)
         self._provider.add_span_processor(
             BatchSpanProcessor(
-                self._exporter, max_queue_size=MOST_WAITING, schedule_delay_millis=_BATCH_MS
+                self._exporter, max_queue_size=MOST_WAITING, schedule_delay_millis=batch_s * 1000
             )
         )
         self._taken = 0

@@ -77,7 +77,9 @@ def test_opentelemetry_is_not_even_imported() -> None:
     assert done.stdout.strip() == "False"
 
 
-@pytest.mark.parametrize("value", [{"ENDPOINT": "localhost:4318"}, {"RATIO": "1.5"}])
+@pytest.mark.parametrize(
+    "value", [{"ENDPOINT": "localhost:4318"}, {"RATIO": "1.5"}, {"BATCH_S": "0"}]
+)
 def test_a_wrong_setting_is_refused(value: dict[str, str]) -> None:
     """Naming the variable."""
     environ = {f"VOICEBUS_TRACING_{name}": text for name, text in value.items()}

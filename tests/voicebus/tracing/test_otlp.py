@@ -34,7 +34,7 @@ def lost() -> float:
 def test_spans_arrive_with_the_ids_and_times_that_they_were_given() -> None:
     """A root keeps the id that its children have known for long."""
     with Real() as real:
-        collector = Collector(real.endpoint, "voicebus-llm", "llm-1", "0.1.0")
+        collector = Collector(real.endpoint, "voicebus-llm", "llm-1", "0.1.0", 1.0)
         collector.export(span(CHILD, ROOT))
         collector.export(span(ROOT))
         collector.close()
@@ -50,10 +50,25 @@ def test_spans_arrive_with_the_ids_and_times_that_they_were_given() -> None:
     assert kept[CHILD].service == "voicebus-llm"
 
 
+def test_spans_are_gathered_before_they_are_sent() -> None:
+    """Each request takes as much of the processor as many spans do."""
+    with Real() as real:
+        collector = Collector(real.endpoint, "voicebus-llm", "llm-1", "0.1.0", 1.0)
+        for _ in range(5):
+            collector.export(span(CHILD, ROOT))
+            time.sleep(0.05)
+        early = real.requests
+        real.wait(lambda spans: len(spans) == 5)
+        requests = real.requests
+        collector.close()
+
+    assert (early, requests) == (0, 1)
+
+
 def test_a_process_ends_without_its_collector() -> None:
     """What could not be sent is counted."""
     before = lost()
-    collector = Collector("http://127.0.0.1:9/v1/traces", "voicebus-llm", "llm-1", "0.1.0")
+    collector = Collector("http://127.0.0.1:9/v1/traces", "voicebus-llm", "llm-1", "0.1.0", 1.0)
     collector.export(span(ROOT))
     begun_s = time.monotonic()
 
@@ -70,7 +85,7 @@ def test_spans_that_come_faster_than_they_are_taken_are_counted() -> None:
     before, further = lost(), 10
     with socket.create_server(("127.0.0.1", 0)) as silent:
         endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}/v1/traces"
-        collector = Collector(endpoint, "voicebus-llm", "llm-1", "0.1.0")
+        collector = Collector(endpoint, "voicebus-llm", "llm-1", "0.1.0", 1.0)
         for _ in range(MOST_WAITING + further):
             collector.export(span(CHILD, ROOT))
         uncounted = further - (lost() - before)
