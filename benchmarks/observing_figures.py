@@ -78,10 +78,10 @@ def bars(found: Mapping[str, float]) -> tuple[Bar, ...]:
 
     A median below a bar says nothing where it could as well lie above.
     """
-    highest = {name: found[f"{name}_ci_high"] for name in LIMITS if name in found}
+    highest = {name: f"{name}_ci_high" for name in LIMITS if name in found}
     return tuple(
-        Bar(name, value, LIMITS[name], "lower", value <= LIMITS[name])
-        for name, value in highest.items()
+        Bar(high, found[high], LIMITS[name], "lower", found[high] <= LIMITS[name])
+        for name, high in highest.items()
     )
 
 

@@ -65,10 +65,11 @@ def table(report: Report) -> str:
         if f"{name}_ci_low" in report.figures:
             low, high = report.figures[f"{name}_ci_low"], report.figures[f"{name}_ci_high"]
             line += f"  [{_number(low)}, {_number(high)}]"
-        if name in bars:
-            verdict = "holds" if bars[name].holds else "DOES NOT HOLD"
-            sign = "<=" if bars[name].better == "lower" else ">="
-            line = f"{line:<66}  {sign} {bars[name].limit:g}: {verdict}"
+        bar = bars.get(name) or bars.get(f"{name}_ci_high")
+        if bar is not None:
+            verdict = "holds" if bar.holds else "DOES NOT HOLD"
+            sign = "<=" if bar.better == "lower" else ">="
+            line = f"{line:<66}  {sign} {bar.limit:g}: {verdict}"
         lines.append(line)
     lines += [f"void: {reason}" for reason in report.void]
     return "\n".join(lines)
