@@ -19,7 +19,7 @@ from schemas.session import SessionClosed
 from schemas.turn import ConverseRequest
 from tests.carriers import TelnyxPhone, TwilioPhone
 from tests.edge.telephony.desk import Desk, desk
-from tests.telephones import calling, calling_by_tcp
+from tests.telephones import Sounding, calling, calling_by_tcp
 from voicebus import channel_metrics, metrics
 
 TOKEN = "12345"
@@ -44,6 +44,14 @@ async def answered(url: str, headers: dict[str, str]) -> tuple[int, dict[str, st
         return refused.response.status_code, dict(refused.response.headers)
 
 
+async def called(office: Desk, make: Sounding, url: str, headers: dict[str, str]) -> SessionClosed:
+    """Call, and hang up once a worker is asked for; return how the session ended."""
+    async with calling(make, url, additional_headers=headers) as phone:
+        await office.until(ConverseRequest)
+        await phone.hang_up()
+        return await office.until(SessionClosed)
+
+
 async def expect_nothing_begun(office: Desk) -> None:
     """No worker was asked for anything."""
     with pytest.raises(TimeoutError):
@@ -56,10 +64,7 @@ async def test_a_call_that_twilio_signed_is_taken(nats_server: str) -> None:
     headers = signed(f"{PUBLIC}/twilio", TOKEN)
     async with desk(nats_server, settings) as office:
         url = f"{office.ws}/twilio"
-        async with calling(TwilioPhone, url, additional_headers=headers) as phone:
-            await office.until(ConverseRequest)
-            await phone.hang_up()
-            closed = await office.until(SessionClosed)
+        closed = await called(office, TwilioPhone, url, headers)
 
     assert closed.reason == "client"
 
@@ -130,11 +135,7 @@ async def test_guesses_come_to_an_end(nats_server: str) -> None:
         late, told = await answered(f"{office.ws}/telnyx/another-guess", here)
         for place in (here, there):
             right = f"{office.ws}/telnyx/{SECRET}"
-            async with calling(TelnyxPhone, right, additional_headers=place) as phone:
-                await office.until(ConverseRequest)
-                await phone.hang_up()
-                closed = await office.until(SessionClosed)
-                assert closed.reason == "client"
+            assert (await called(office, TelnyxPhone, right, place)).reason == "client"
 
     assert guesses == 5 * [401] + 3 * [429]
     assert late == 429
