@@ -96,7 +96,7 @@ def cpu_figures(row: SizeRow) -> dict[str, float]:
 
 
 def bus_figures(stored_per_s: float) -> dict[str, float]:
-    """Return what one bus stores, in chunks of audio and in callers who all speak at once."""
+    """Return what one bus stores, in chunks of audio and in callers who send so much."""
     return {"bus_stored_per_s": stored_per_s, "bus_callers": stored_per_s / _CHUNKS_PER_S}
 
 

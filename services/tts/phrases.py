@@ -2,8 +2,8 @@
 
 Greetings, fillers and instant answers come again in every session. Who has made one for a second
 session tells it on the bus; every worker knows those that are kept, and a phrase that it knows
-takes neither the engine nor a question to the bus. What a language model has written is none: it
-was written for one caller, and has to be gone when that caller's conversation is.
+takes neither the engine nor a question to the bus. What a language model has written is none, but
+for a digit: it was written for one caller, and has to be gone when that caller's conversation is.
 """
 
 from __future__ import annotations
